@@ -1,0 +1,128 @@
+/** Conditions: independent observations of one enclave, as in Kubernetes' API conventions. */
+import { z } from 'zod';
+
+export const CONDITION_TYPES = [
+  'Ready',
+  'SpecValid',
+  'Provisioned',
+  'EnclaveRunning',
+  'Healthy',
+  'InSync',
+  'MeasurementsReported',
+  'Secure',
+  'Progressing',
+  'Stalled',
+  'DeletionBlocked',
+] as const;
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
+/** Why a condition has its status. One union, so that a reason can be looked up; meanings in {@link REASON_MEANINGS}. */
+export const REASON_MEANINGS = {
+  // Ready
+  Running: 'The enclave the spec describes is running.',
+  NotReady: 'The enclave is not, or not yet, what the spec describes.',
+  Paused: 'The host is stopped because the record asks for it.',
+  Destroyed: 'Every resource of the enclave is gone.',
+  Destroying: 'The resources of the enclave are being destroyed.',
+  // SpecValid
+  Valid: 'The record describes an enclave that can be built.',
+  InvalidSpec: 'The record describes no enclave that can be built; the message names each field.',
+  // Provisioned, EnclaveRunning, Healthy, InSync
+  HostRunning: 'The EC2 host is running.',
+  HostStarting: 'The EC2 host is starting.',
+  HostStopped: 'The EC2 host is stopped although it should run.',
+  HostRunningUnwanted: 'The EC2 host is running although it should be stopped.',
+  HostMissing: 'The EC2 host does not exist.',
+  HostUnknown: 'EC2 could not be asked, or its answer was not complete.',
+  NoReport: 'The host has not reported yet.',
+  StaleReport: 'The last report is older than the last start of the host.',
+  ReportSilent: 'The host has not reported for longer than it should.',
+  EnclaveNotRunning: 'The host reports that the enclave is not running.',
+  GenerationPending: 'The host has not yet applied the wanted generation.',
+  DebugEnclave: 'The enclave runs in debug mode although the spec forbids it.',
+  LegacyHost: 'The host was adopted and has no agent that could report.',
+  Completed: 'The batch workload has completed.',
+  HealthCheckPassing: 'The health check passes.',
+  HealthCheckFailing: 'The health check fails.',
+  NoHealthCheck: 'Nothing can be probed: no port, or a batch workload.',
+  Drifted: 'What exists differs from what the spec describes.',
+  Unobserved: 'Not observed yet.',
+  // MeasurementsReported, Secure
+  Reported: 'The host has reported the measurements of the image.',
+  // Progressing, Stalled
+  Waiting: 'Nothing to do until the next observation.',
+  RunInProgress: 'A Terraform run is under way.',
+  WaitingForRun: 'A run has been asked for and has not started yet.',
+  WaitingForSlot: 'As many runs as the cap allows are under way.',
+  WaitingForReport: 'Waiting for the first report of the host.',
+  WaitingForHost: 'Waiting for the host to change state.',
+  WaitingForPrevious: 'The enclave of a deleted record with the same id is destroyed first.',
+  WaitingForGrace: 'The record is gone; the enclave is destroyed after the grace period.',
+  BackingOff: 'The last attempt failed; the next one is scheduled.',
+  Repairing: 'Drift is being repaired.',
+  RetryLimitReached: 'As many attempts failed as one generation has.',
+  TerminalError: 'An error that trying again cannot cure.',
+  StaleCommand: 'The command was written long before the operator was installed; write it again to confirm it.',
+  HostNotFound: 'A record that says the enclave exists, and no host; a new command creates one.',
+  Adopted: 'Taken over as it was found.',
+  None: 'Nothing of the kind.',
+  // DeletionBlocked
+  DestroyFailing: 'The destroy run fails; it is tried again.',
+  ResourcesRemain: 'Resources of the enclave are still found after a destroy run.',
+  DeletionHeld: 'Deletions are held until they are confirmed.',
+} as const;
+export type Reason = keyof typeof REASON_MEANINGS;
+export const REASONS = Object.keys(REASON_MEANINGS) as [Reason, ...Reason[]];
+
+export const ConditionSchema = z.looseObject({
+  type: z.string(),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string(),
+  message: z.string(),
+  observedGeneration: z.number(),
+  /** RFC 3339; moves only when `status` does. */
+  lastTransitionTime: z.string(),
+});
+export type Condition = z.infer<typeof ConditionSchema>;
+
+export interface ConditionUpdate {
+  readonly type: ConditionType;
+  readonly status: Condition['status'];
+  readonly reason: Reason;
+  readonly message?: string;
+}
+
+/** Returns `conditions` with `update` merged in; the very same array where nothing changed. */
+export function setCondition(
+  conditions: readonly Condition[],
+  update: ConditionUpdate,
+  at: { readonly now: string; readonly generation: number },
+): readonly Condition[] {
+  const old = conditions.find((condition) => condition.type === update.type);
+  const message = update.message ?? REASON_MEANINGS[update.reason];
+  if (
+    old !== undefined &&
+    old.status === update.status &&
+    old.reason === update.reason &&
+    old.message === message &&
+    old.observedGeneration === at.generation
+  ) {
+    return conditions;
+  }
+  const next: Condition = {
+    type: update.type,
+    status: update.status,
+    reason: update.reason,
+    message,
+    observedGeneration: at.generation,
+    lastTransitionTime: old !== undefined && old.status === update.status ? old.lastTransitionTime : at.now,
+  };
+  return old === undefined
+    ? [...conditions, next]
+    : conditions.map((condition) => (condition.type === update.type ? next : condition));
+}
+
+/** The condition of one type, where it has been set. */
+export function conditionOf(conditions: readonly Condition[], type: ConditionType): Condition | undefined {
+  return conditions.find((condition) => condition.type === type);
+}

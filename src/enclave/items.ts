@@ -1,0 +1,325 @@
+/**
+ * Items the operator stores: the state table (pk, sk) and the history table (pk, sk, TTL).
+ *
+ * Every schema is loose: members a newer version wrote survive a rewrite by this one. `minReader` above
+ * {@link READER_VERSION} means: leave the item alone. Times are RFC 3339 strings with milliseconds.
+ */
+import { z } from 'zod';
+import { ConditionSchema } from './conditions.ts';
+
+/** The newest item shape this program understands. */
+export const READER_VERSION = 1;
+
+const Versioned = { v: z.number().int().default(1), minReader: z.number().int().default(1) };
+const Identity = z.looseObject({ createdAt: z.string(), walletAddress: z.string() });
+
+export const PHASES = [
+  'observing',
+  'pending',
+  'invalid',
+  'provisioning',
+  'verifying',
+  'ready',
+  'updating',
+  'repairing',
+  'pausing',
+  'paused',
+  'resuming',
+  'backingOff',
+  'stalled',
+  'destroying',
+  'destroyed',
+] as const;
+export type Phase = (typeof PHASES)[number];
+export const PhaseSchema = z.enum(PHASES);
+
+export const DesiredSchema = z.enum(['Running', 'Paused', 'Absent']);
+export type Desired = z.infer<typeof DesiredSchema>;
+
+/** Why a run failed. Terminal classes are those that no retry cures: see `isTerminalClass`. */
+export const ERROR_CLASSES = [
+  'validation',
+  'quota',
+  'capacity',
+  'throttled',
+  'locked',
+  'state',
+  'permission',
+  'bootstrap',
+  'timeout',
+  'cancelled',
+  'unknown',
+] as const;
+export const ErrorClassSchema = z.enum(ERROR_CLASSES);
+export type ErrorClass = z.infer<typeof ErrorClassSchema>;
+
+export const RunActionSchema = z.enum(['deploy', 'destroy']);
+
+/** What a run is to do; recorded with the intent, read by the runner. Nothing of it travels in an execution input. */
+export const RunVariablesSchema = z.looseObject({
+  region: z.string(),
+  environment: z.string(),
+  stateKey: z.string(),
+  /** Version of the enclave stack that wrote the state; an older runner never applies over a newer one. */
+  stackVersion: z.number().int(),
+  walletAddress: z.string(),
+  generation: z.number().int(),
+  /** The normalized spec (`EnclaveSpec`); absent where only a destroy was ever wanted. */
+  spec: z.record(z.string(), z.unknown()).optional(),
+  /** Values an instance keeps for life; a plan that would create a host while one is pinned is refused. */
+  pinned: z.looseObject({
+    instanceId: z.string().optional(),
+    amiId: z.string().optional(),
+    imageDigest: z.string().optional(),
+  }),
+});
+export type RunVariables = z.infer<typeof RunVariablesSchema>;
+
+export const MarkerSchema = z.looseObject({
+  /** Name of the execution, the run item and the lock's holder. */
+  name: z.string(),
+  action: RunActionSchema,
+  seq: z.number().int(),
+  generation: z.number().int(),
+  /** `create`, `update`, `repair`, `destroy`: for events and metrics. */
+  reason: z.string(),
+  startedAt: z.string(),
+  /** After this time the run is cancelled. */
+  deadlineAt: z.string(),
+  /** When the operator asked for cancellation; asked once. */
+  cancelledAt: z.string().optional(),
+});
+export type Marker = z.infer<typeof MarkerSchema>;
+
+export const FailureSchema = z.looseObject({
+  class: ErrorClassSchema,
+  message: z.string(),
+  fix: z.string().optional(),
+  at: z.string(),
+});
+export type Failure = z.infer<typeof FailureSchema>;
+
+/** `enclave#<id>` / `lifecycle`: everything the operator remembers of one enclave; also its finalizer. */
+export const LifecycleSchema = z.looseObject({
+  ...Versioned,
+  id: z.string(),
+  identity: Identity,
+  /** Six random characters, fixed for this lifecycle. */
+  incarnation: z.string(),
+  /** Rises with every run, never reset. */
+  runSeq: z.number().int(),
+  desired: DesiredSchema,
+  /** Why desired is Absent. */
+  absentBecause: z.enum(['command', 'recordGone']).optional(),
+  /** Status and updatedAt as last read: what tells a new command from an old one. */
+  lastSeen: z.looseObject({ status: z.string(), updatedAt: z.string() }),
+  /** Status of the record when the lifecycle began. */
+  origin: z.string(),
+  /** When the last new command was seen; deadlines of published statuses count from here. */
+  commandAt: z.string(),
+  hashVersion: z.number().int(),
+  specHash: z.string(),
+  /** Rises with every change of the valid spec; 0 before the first valid one. */
+  generation: z.number().int(),
+  /** The generation last applied by a successful run. */
+  observedGeneration: z.number().int(),
+  phase: PhaseSchema,
+  phaseSince: z.string(),
+  run: MarkerSchema.optional(),
+  /** Failed attempts at one thing: `generation:<n>`, `drift:<fingerprint>`, `destroy`. */
+  attempts: z.looseObject({ key: z.string(), count: z.number().int() }),
+  nextAttemptAt: z.string().optional(),
+  failure: FailureSchema.optional(),
+  pinned: RunVariablesSchema.shape.pinned,
+  /** The report as it stood at the last start of the host: only a newer one counts as fresh. */
+  baseline: z
+    .looseObject({
+      bootId: z.string().optional(),
+      sequence: z.number().optional(),
+      newBoot: z.boolean(),
+      at: z.string(),
+    })
+    .optional(),
+  /** Last direct effect (EC2, SSM) and how often it was tried in a row; none is repeated before it has settled. */
+  direct: z.looseObject({ effect: z.string(), at: z.string(), count: z.number().int() }).optional(),
+  /** A difference that has been seen and not yet healed, and in how many observations. */
+  drift: z
+    .looseObject({ fingerprint: z.string(), seen: z.number().int(), since: z.string(), observedAt: z.number() })
+    .optional(),
+  /** The snapshot destroy needs, as last applied; kept when the record is gone. */
+  snapshot: RunVariablesSchema.optional(),
+  /** True once anything may exist in AWS for this enclave. */
+  touched: z.boolean(),
+  /** True from the first ready until paused, destroyed or found dead: the record keeps DEPLOYED meanwhile. */
+  serving: z.boolean(),
+  /** True where the host was taken over rather than created. */
+  adopted: z.boolean(),
+  /** Since when the record is gone, or another enclave's. */
+  missingSince: z.string().optional(),
+  teardown: z.looseObject({ doneAt: z.string(), emptySeen: z.number().int(), observedAt: z.number() }).optional(),
+  conditions: z.array(ConditionSchema),
+  message: z.string(),
+  /** Rises with every write; every write is conditional on it. */
+  revision: z.number().int(),
+  /** Epoch of the leader that wrote last. */
+  epoch: z.number().int(),
+});
+export type Lifecycle = z.infer<typeof LifecycleSchema>;
+
+/** `enclave#<id>` / `lock`: the one live run. Deleted when released. */
+export const LockSchema = z.looseObject({
+  run: z.string(),
+  state: z.enum(['intended', 'claimed']),
+  /** Set by the workflow's claim. */
+  executionArn: z.string().optional(),
+});
+export type Lock = z.infer<typeof LockSchema>;
+
+/** `report#<id>` / `<instance id>`: the host agent's last report. Only the host writes it. */
+export const ReportSchema = z.looseObject({
+  ...Versioned,
+  id: z.string(),
+  instanceId: z.string(),
+  bootId: z.string(),
+  /** Rises with every report of one boot. */
+  sequence: z.number().int(),
+  appliedGeneration: z.number().int(),
+  at: z.string(),
+  enclaves: z.array(
+    z.looseObject({
+      name: z.string(),
+      state: z.string(),
+      cpuCount: z.number().int(),
+      memoryMiB: z.number().int(),
+      debug: z.boolean(),
+    }),
+  ),
+  health: z.enum(['passing', 'failing', 'none']).default('none'),
+  /** A batch workload that ended with exit status 0. */
+  completed: z.boolean().default(false),
+  /** Computed by nitro-cli from the image file on the host: self-reported, no attestation. */
+  measurements: z.record(z.string(), z.string()).default({}),
+  error: z.looseObject({ class: z.string(), message: z.string() }).optional(),
+});
+export type Report = z.infer<typeof ReportSchema>;
+
+export const REQUEST_VERBS = ['retry', 'adopt'] as const;
+/** `request#<id>` / `<time>-<random>`: a verb of enclavectl; deleted in the transaction that commits its effect. */
+export const RequestSchema = z.looseObject({
+  ...Versioned,
+  id: z.string(),
+  key: z.string(),
+  verb: z.string(),
+  actor: z.string(),
+  at: z.string(),
+});
+export type Request = z.infer<typeof RequestSchema>;
+
+/** `fleet` / `control`. */
+export const ControlSchema = z.looseObject({
+  ...Versioned,
+  /** When the operator first ran here: commands much older than this are not carried out unasked. */
+  installedAt: z.string(),
+});
+export type Control = z.infer<typeof ControlSchema>;
+
+/** `fleet` / `lease`. */
+export const LeaseSchema = z.looseObject({
+  holder: z.string(),
+  epoch: z.number().int(),
+  /** Changes with every renewal; expiry is judged by how long it stays unchanged on the observer's own clock. */
+  nonce: z.string(),
+  durationMs: z.number().int(),
+  /** Empty holder: released. */
+  renewedAt: z.string(),
+});
+export type Lease = z.infer<typeof LeaseSchema>;
+
+export const PlanSummarySchema = z.looseObject({
+  create: z.number().int(),
+  update: z.number().int(),
+  replace: z.number().int(),
+  delete: z.number().int(),
+});
+export type PlanSummary = z.infer<typeof PlanSummarySchema>;
+
+export const OutcomeSchema = z.looseObject({
+  result: z.enum(['succeeded', 'failed', 'cancelled']),
+  /** Present unless succeeded. */
+  class: ErrorClassSchema.optional(),
+  /** The first diagnostic's summary; no ARN, account id or host name. */
+  message: z.string().optional(),
+  fix: z.string().optional(),
+  at: z.string(),
+  /** `runner`, `workflow` or `operator`. */
+  by: z.string(),
+  instanceId: z.string().optional(),
+  amiId: z.string().optional(),
+  imageDigest: z.string().optional(),
+  /** After a destroy: what named look-ups of every resource type and the state still list. */
+  remaining: z.array(z.string()).optional(),
+});
+export type Outcome = z.infer<typeof OutcomeSchema>;
+
+/** `run#<id>` / `<name>` of the history table. */
+export const RunItemSchema = z.looseObject({
+  ...Versioned,
+  id: z.string(),
+  name: z.string(),
+  action: RunActionSchema,
+  reason: z.string(),
+  generation: z.number().int(),
+  requestedAt: z.string(),
+  variables: RunVariablesSchema,
+  /** The cancel flag; checked before apply. */
+  cancelRequestedAt: z.string().optional(),
+  /** The one task that may work; the first to write itself here. */
+  taskArn: z.string().optional(),
+  executionArn: z.string().optional(),
+  /** `user@host` of a Terraform lock's `Who` is traced by this. */
+  host: z.string().optional(),
+  startedAt: z.string().optional(),
+  progress: z.string().optional(),
+  plan: PlanSummarySchema.optional(),
+  /** Written once. */
+  outcome: OutcomeSchema.optional(),
+  expiresAt: z.number().int().optional(),
+});
+export type RunItem = z.infer<typeof RunItemSchema>;
+
+/** `event#<id>` / `<time>-<random>` of the history table. */
+export const EventSchema = z.looseObject({
+  ...Versioned,
+  id: z.string(),
+  at: z.string(),
+  type: z.enum(['Normal', 'Warning']),
+  reason: z.string(),
+  message: z.string(),
+  actor: z.string(),
+  generation: z.number().int().optional(),
+  run: z.string().optional(),
+  expiresAt: z.number().int().optional(),
+});
+export type OperatorEvent = z.infer<typeof EventSchema>;
+
+/** Keys of both tables, in one place. */
+export const keys = {
+  enclave: (id: string) => `enclave#${id}`,
+  lifecycle: (id: string) => ({ pk: `enclave#${id}`, sk: 'lifecycle' }),
+  lock: (id: string) => ({ pk: `enclave#${id}`, sk: 'lock' }),
+  reports: (id: string) => `report#${id}`,
+  report: (id: string, instanceId: string) => ({ pk: `report#${id}`, sk: instanceId }),
+  requests: (id: string) => `request#${id}`,
+  request: (id: string, key: string) => ({ pk: `request#${id}`, sk: key }),
+  control: { pk: 'fleet', sk: 'control' },
+  lease: { pk: 'fleet', sk: 'lease' },
+  runs: (id: string) => `run#${id}`,
+  run: (id: string, name: string) => ({ pk: `run#${id}`, sk: name }),
+  events: (id: string) => `event#${id}`,
+  event: (id: string, key: string) => ({ pk: `event#${id}`, sk: key }),
+} as const;
+
+/** True where an item asks for a newer reader than this program is. */
+export function isFromTheFuture(item: { readonly minReader?: number | undefined }): boolean {
+  return (item.minReader ?? 1) > READER_VERSION;
+}

@@ -1,0 +1,51 @@
+/** Names fixed by the contract with the application and by AWS' limits. */
+import { createHash } from 'node:crypto';
+
+/** Ids up to this many characters appear whole in run names: the application's Logs tab looks for them there. */
+const LONGEST_WHOLE_ID = 50;
+const EXECUTION_NAME_LIMIT = 80;
+
+export type RunAction = 'deploy' | 'destroy';
+/** Actions of runs that are not one enclave's: no lock, no marker. */
+export type FleetRunAction = 'drift';
+
+/** At most `limit` characters of `[A-Za-z0-9_-]`, unique: an id that does not fit keeps its head and gains a hash. */
+export function shortenId(id: string, limit: number): string {
+  const safe = id.replace(/[^A-Za-z0-9_-]/g, '-');
+  if (safe === id && safe.length <= limit) return safe;
+  const hash = createHash('sha256').update(id).digest('hex').slice(0, 10);
+  return `${safe.slice(0, limit - hash.length - 1)}-${hash}`;
+}
+
+/**
+ * The name of a run: of its Step Functions execution, its run item and its lock. `seq` comes from the write that
+ * recorded the intent, so one name never serves two intents. At most 80 characters of `[A-Za-z0-9_-]`
+ * (StartExecution's limit).
+ */
+export function runName(id: string, incarnation: string, seq: number, action: RunAction): string {
+  const name = `e-${shortenId(id, LONGEST_WHOLE_ID)}-${incarnation}-${seq}-${action}`;
+  if (name.length > EXECUTION_NAME_LIMIT) throw new Error(`run name of ${name.length} characters: ${name}`);
+  return name;
+}
+
+/** Key of the enclave's Terraform state object, as the incumbent has it, so that states are adopted. */
+export function stateKey(id: string): string {
+  return `enclaves/${id}/terraform.tfstate`;
+}
+
+/** Name of a resource of one enclave, e.g. `treza-enclave-sg-<id>`; IAM allows 64 characters. */
+export function resourceName(kind: 'sg' | 'instance-role' | 'instance-profile', id: string): string {
+  const prefix = `treza-enclave-${kind}-`;
+  return `${prefix}${shortenId(id, 64 - prefix.length)}`;
+}
+
+/** CloudWatch log group of one enclave; the application's Logs and PCR tabs read it. */
+export function logGroupName(id: string): string {
+  return `/aws/ec2/enclave/${id}`;
+}
+
+/** Tag that marks every resource of one enclave; its value is the enclave's id, whole. */
+export const TAG_ENCLAVE_ID = 'EnclaveId';
+export const TAG_ENVIRONMENT = 'Environment';
+export const TAG_MANAGED_BY = 'ManagedBy';
+export const TAG_GENERATION = 'Generation';

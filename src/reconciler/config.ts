@@ -1,0 +1,92 @@
+/** Configuration: one schema, its defaults, units and meanings. */
+import { z } from 'zod';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+const ms = (fallback: number, meaning: string) =>
+  z.coerce.number().int().min(0).max(2_147_483_647).default(fallback).describe(meaning);
+const count = (fallback: number, min: number, max: number, meaning: string) =>
+  z.coerce.number().int().min(min).max(max).default(fallback).describe(meaning);
+const name = (fallback: string, meaning: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,255}$/, 'only A-Z a-z 0-9 _ . -')
+    .default(fallback)
+    .describe(meaning);
+
+/** Keys are flat; the environment spells them `ENCLAVE_OPERATOR_` + UPPER_SNAKE. */
+export const ConfigSchema = z.strictObject({
+  environment: name('dev', 'Name of the environment; value of the tag Environment. Hosts of another one are foreign.'),
+  prefix: name('treza-dev', 'Prefix of state machines, tables and clusters.'),
+  region: name('us-west-2', 'Region of the platform; region of records that name none. Falls back to AWS_REGION.'),
+  regions: z
+    .preprocess(
+      (value) =>
+        typeof value === 'string'
+          ? value
+              .split(',')
+              .map((part) => part.trim())
+              .filter(Boolean)
+          : value,
+      z.array(z.string()),
+    )
+    .default([])
+    .describe('Regions enclaves may live in; empty: any. Comma list in the environment.'),
+  accountId: z
+    .string()
+    .regex(/^[0-9]{12}$/, '12 digits')
+    .default('000000000000')
+    .describe('AWS account of the state machines.'),
+  enclavesTable: name('treza-enclaves-dev', "The application's table."),
+  stateTable: name('treza-dev-operator-state', "The operator's own memory."),
+  historyTable: name('treza-dev-operator-history', 'Runs and events, with TTL.'),
+  cluster: name('treza-dev-infrastructure', 'ECS cluster the runner tasks run in.'),
+
+  httpHost: z.string().default('0.0.0.0').describe('Address of health and metrics.'),
+  httpPort: count(8080, 0, 65_535, 'Port of health and metrics; 0: any free one.'),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe log lines shown.'),
+
+  workers: count(32, 1, 1_000, 'Reconciles at a time.'),
+  maxRuns: count(16, 1, 10_000, 'Terraform runs in flight at a time, all enclaves together.'),
+  attemptsPerGeneration: count(5, 1, 100, 'Failed runs of one generation before the enclave is stalled.'),
+  repairAttempts: count(3, 1, 100, 'Failed repairs of one drift before the next rung, and at last stalled.'),
+
+  feedIdleMinMs: ms(250, 'Pause between polls of a shard that had records.'),
+  feedIdleMaxMs: ms(2 * SECOND, 'Longest pause between polls of an idle shard.'),
+  relistMs: ms(5 * MINUTE, 'Interval of full lists, ±10 %.'),
+  sweepMs: ms(MINUTE, 'Interval of sweeps over all hosts of a region.'),
+  observeMs: ms(5 * SECOND, 'Pause between looks at a host that is expected to change.'),
+  runBackstopMs: ms(MINUTE, 'Age of a run marker after which its execution is looked up.'),
+  settleMs: ms(30 * SECOND, 'Time a direct effect (start, stop, restart) has to show before it is tried again.'),
+
+  retryBaseMs: ms(10 * SECOND, 'First pause after a failed run; doubles, with jitter.'),
+  retryMaxMs: ms(10 * MINUTE, 'Longest pause between runs of one generation.'),
+  stalledRetryMs: ms(HOUR, 'Pause between attempts of a stalled enclave whose cause is transient.'),
+  errorBackoffBaseMs: ms(SECOND, 'First pause after a failed reconcile; doubles, with full jitter.'),
+  errorBackoffMaxMs: ms(5 * MINUTE, 'Longest pause after failed reconciles.'),
+  reconcileTimeoutMs: ms(30 * SECOND, 'Budget of one reconcile.'),
+
+  deletionGraceMs: ms(5 * MINUTE, 'How long a record must be gone before its enclave is destroyed.'),
+  staleCommandMs: ms(24 * HOUR, 'A PENDING_DEPLOY written this long before installation is not carried out unasked.'),
+  reportSilenceMs: ms(15 * MINUTE, 'Silence of a host after which its state is Unknown.'),
+
+  deployDeadlineMs: ms(
+    30 * MINUTE,
+    'Longest deploy run, and longest time in PENDING_DEPLOY or DEPLOYING before FAILED.',
+  ),
+  destroyDeadlineMs: ms(30 * MINUTE, 'Longest destroy run, and longest time in DESTROYING before FAILED.'),
+  verifyDeadlineMs: ms(15 * MINUTE, 'Longest wait for the first report after a deploy or a start.'),
+  pauseDeadlineMs: ms(10 * MINUTE, 'Longest time in PAUSING before FAILED.'),
+  resumeDeadlineMs: ms(15 * MINUTE, 'Longest time in RESUMING before FAILED.'),
+  taskStopMs: ms(2 * MINUTE, "ECS' stop timeout: after it a stopped task is dead."),
+
+  leaseMs: ms(12 * SECOND, 'A lease unchanged for this long may be taken over.'),
+  leaseRenewMs: ms(2 * SECOND, 'Interval of renewals.'),
+  leaseStepDownMs: ms(8 * SECOND, 'The leader steps down after this long without a renewal.'),
+  leaseRetryMs: ms(SECOND, 'Interval at which a standby looks.'),
+
+  historyDays: count(90, 1, 3_650, 'Days runs and events are kept.'),
+});
+export type Config = z.infer<typeof ConfigSchema>;

@@ -1,0 +1,252 @@
+/** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
+import type {
+  Control,
+  Lease,
+  Lifecycle,
+  Lock,
+  OperatorEvent,
+  Outcome,
+  Report,
+  Request,
+  RunItem,
+} from '../enclave/items.ts';
+import type { JsonMap } from '../enclave/json.ts';
+import type { RunAction } from '../enclave/names.ts';
+
+/** Wall time, local time and waiting. Nothing else in the controller reads a clock. */
+export interface Clock {
+  /** Wall time, ms since 1970. Persisted deadlines use it; they tolerate skew. */
+  now(): number;
+  /** Local time in ms that never goes back. Leases and freshness use it. */
+  monotonic(): number;
+  /** Calls `callback` once after `delayMs` (clamped below 2³¹ ms); returns a function that cancels. */
+  schedule(delayMs: number, callback: () => void): () => void;
+  /** Resolves after `delayMs`, or early when the signal aborts. Never rejects. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** `length` characters of a-z0-9, for names and keys; not for secrets. */
+  id(length: number): string;
+}
+
+/** An item of the enclaves table, unmarshalled. */
+export type RawRecord = JsonMap & { readonly id: string };
+
+/** One publish: attributes set, one map member set, and attributes removed, in one conditional write. */
+export interface Publication {
+  readonly set: Readonly<Record<string, unknown>>;
+  /** `providerConfig.instanceId`; only written where the map exists. Undefined: left as it is. */
+  readonly providerInstanceId?: string | undefined;
+  readonly remove: readonly string[];
+}
+
+/** The condition of a publish: the record is still the one that was read. */
+export interface ReadVersion {
+  /** Undefined: the attribute did not exist. */
+  readonly status: string | undefined;
+  readonly updatedAt: string | undefined;
+  readonly createdAt: string | undefined;
+}
+
+/** The enclaves table. */
+export interface RecordStore {
+  /** Strongly consistent. */
+  get(id: string): Promise<RawRecord | undefined>;
+  /** Conditional on {@link ReadVersion} and existence; never creates an item. `tooLarge`: the item would pass 400 KB. */
+  publish(id: string, read: ReadVersion, publication: Publication): Promise<'published' | 'conflict' | 'tooLarge'>;
+  /** Strongly consistent scan in pages; each page as it arrives. */
+  scan(signal: AbortSignal): AsyncIterable<readonly RawRecord[]>;
+}
+
+/** What the operator remembers of one enclave, read consistently. */
+export interface Remembered {
+  readonly lifecycle: Lifecycle | undefined;
+  readonly lock: Lock | undefined;
+  /** True where an item asks for a newer reader (`minReader`): the enclave is left alone. */
+  readonly fromTheFuture: boolean;
+}
+
+/** One commit: all of it or nothing. */
+export interface Commit {
+  readonly lifecycle: Lifecycle;
+  /** Revision the lifecycle had when read; undefined: there was none. */
+  readonly readRevision: number | undefined;
+  /** Marker's lock and run item, where a run is started. Both must not exist. */
+  readonly start?: { readonly lock: Lock; readonly run: RunItem } | undefined;
+  /** Requests whose effect this commits; deleted with it. */
+  readonly consumed: readonly Request[];
+}
+
+/** The state table. Every write is conditional. */
+export interface StateStore {
+  /** Strongly consistent. */
+  read(id: string): Promise<Remembered>;
+  /** Strongly consistent; all reports of one enclave, one an instance. Malformed ones are left out. */
+  reports(id: string): Promise<readonly Report[]>;
+  /** Strongly consistent; oldest first. Malformed ones are left out. */
+  requests(id: string): Promise<readonly Request[]>;
+  /** `conflict`: the revision moved, the stored epoch is higher, or the lock or run exists. Nothing was written. */
+  commit(commit: Commit): Promise<'committed' | 'conflict'>;
+  /** Deletes the lifecycle if its revision is still the one read. */
+  forget(id: string, readRevision: number): Promise<'committed' | 'conflict'>;
+  /** Deletes the lock if `run` holds it in one of `states`. */
+  release(id: string, run: string, states: readonly Lock['state'][]): Promise<'released' | 'notHeld'>;
+  /** All lifecycles, consistent, in pages. */
+  scan(signal: AbortSignal): AsyncIterable<readonly Lifecycle[]>;
+  control(): Promise<Control | undefined>;
+  /** Creates `fleet/control` if there is none. */
+  install(control: Control): Promise<void>;
+}
+
+export interface LeaseStore {
+  read(): Promise<Lease | undefined>;
+  /** Writes `next` if the stored nonce is still `expectedNonce` (undefined: no item). */
+  replace(next: Lease, expectedNonce: string | undefined): Promise<'taken' | 'lost'>;
+}
+
+/** The history table. */
+export interface HistoryStore {
+  run(id: string, name: string): Promise<RunItem | undefined>;
+  /** Newest first. */
+  runs(id: string, limit: number): Promise<readonly RunItem[]>;
+  /** Sets the cancel flag, once, unless an outcome is there. */
+  requestCancel(id: string, name: string, at: string): Promise<'requested' | 'settled'>;
+  /** Writes the outcome if there is none. */
+  settle(id: string, name: string, outcome: Outcome): Promise<'settled' | 'already'>;
+  append(events: readonly OperatorEvent[]): Promise<void>;
+}
+
+export interface ExecutionView {
+  /** `missing`: the service does not know the name. `unknown` is never returned: errors are thrown. */
+  readonly state: 'running' | 'succeeded' | 'failed' | 'missing';
+  readonly executionArn: string;
+  /** The cause Step Functions gives, for failed ones. */
+  readonly cause?: string | undefined;
+}
+
+/** Step Functions. */
+export interface Workflows {
+  /** Idempotent: `exists` where the name was used before, running or closed. Input is `{enclave_id, run, action}`. */
+  start(name: string, action: RunAction, enclaveId: string): Promise<'started' | 'exists'>;
+  /** Names of the executions that are running now; eventually consistent. */
+  running(action: RunAction): Promise<ReadonlySet<string>>;
+  describe(name: string, action: RunAction): Promise<ExecutionView>;
+  /** ARNs of every ECS task the execution's history names. */
+  tasks(name: string, action: RunAction): Promise<readonly string[]>;
+  /** StopExecution: the last resort. */
+  abort(name: string, action: RunAction, cause: string): Promise<void>;
+}
+
+/** ECS. */
+export interface Tasks {
+  /** State of each task; `unknown`: ECS does not know it any more. */
+  describe(arns: readonly string[]): Promise<ReadonlyMap<string, 'active' | 'stopped' | 'unknown'>>;
+  stop(arn: string, reason: string): Promise<void>;
+}
+
+export type HostState = 'pending' | 'running' | 'stopping' | 'stopped' | 'shutting-down' | 'terminated';
+
+/** An EC2 instance that carries our tags. */
+export interface Host {
+  readonly instanceId: string;
+  readonly enclaveId: string;
+  readonly environment: string;
+  readonly state: HostState;
+  readonly launchedAt: string;
+}
+
+/** EC2 and SSM, one region a call. */
+export interface Hosts {
+  /** Hosts tagged with an enclave id and our environment, in pages, terminated ones left out. Throws on any partial answer. */
+  sweep(region: string, signal: AbortSignal): AsyncIterable<readonly Host[]>;
+  /** Hosts of one enclave, by tag; terminated ones left out. */
+  find(region: string, enclaveId: string): Promise<readonly Host[]>;
+  /** One host by its id, whatever its tags; undefined: EC2 says it does not exist. */
+  byInstanceId(region: string, instanceId: string): Promise<Host | undefined>;
+  start(region: string, instanceId: string): Promise<void>;
+  stop(region: string, instanceId: string): Promise<void>;
+  /** Asks the host's agent to restart the enclave (an SSM document with fixed commands). */
+  restartEnclave(region: string, instanceId: string): Promise<void>;
+}
+
+/** A change of one followed table. Only the keys and a little of the new image matter: readers read again. */
+export interface TableChange {
+  readonly kind: 'put' | 'remove';
+  readonly keys: Readonly<Record<string, string>>;
+  /** String attributes of the new image, shallow; empty for removals. */
+  readonly strings: Readonly<Record<string, string>>;
+  /** Names of all attributes of the new image. */
+  readonly attributes: readonly string[];
+}
+
+export interface Shard {
+  readonly shardId: string;
+  readonly parentShardId?: string | undefined;
+}
+
+/** One page of a shard. */
+export type ShardPage =
+  | { readonly kind: 'page'; readonly changes: readonly TableChange[]; readonly next: string | undefined }
+  /** Expired iterator, trimmed data, unknown shard or stream: records may be missed, so the table is listed again. */
+  | { readonly kind: 'gap'; readonly reason: 'expired' | 'trimmed' | 'notFound' };
+
+/** DynamoDB Streams of one table. */
+export interface ChangeStream {
+  /** The table's present stream; undefined: none is enabled. `tableId` tells a table made anew from the old one. */
+  describeTable(): Promise<{ readonly tableId: string; readonly streamArn: string | undefined }>;
+  /** All shards, every page. */
+  shards(streamArn: string): Promise<readonly Shard[]>;
+  iterator(streamArn: string, shardId: string, from: 'LATEST' | 'TRIM_HORIZON'): Promise<string | undefined>;
+  page(iterator: string): Promise<ShardPage>;
+}
+
+/** Which of the adapters' errors may be cured by waiting, and how. Adapters throw these, and nothing else on purpose. */
+export type OperatorErrorClass = 'Transient' | 'Throttled' | 'Conflict' | 'Terminal' | 'Blocked';
+
+/**
+ * An expected failure of an outside part.
+ *
+ * `Transient`: try again. `Throttled`: try again, later, and slow down. `Conflict`: read again, decide again.
+ * `Terminal`: no retry cures it. `Blocked`: a person must act (permission, missing table).
+ */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+  readonly class: OperatorErrorClass;
+  /** The operation that failed, e.g. `states:StartExecution`. */
+  readonly operation: string;
+
+  constructor(errorClass: OperatorErrorClass, operation: string, message: string, options?: ErrorOptions) {
+    super(`${operation}: ${message}`, options);
+    this.class = errorClass;
+    this.operation = operation;
+  }
+}
+
+/** Structured logging; one line an event of note. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly records: RecordStore;
+  readonly state: StateStore;
+  readonly leases: LeaseStore;
+  readonly history: HistoryStore;
+  readonly workflows: Workflows;
+  readonly tasks: Tasks;
+  readonly hosts: Hosts;
+  readonly streams: {
+    readonly records: ChangeStream;
+    readonly state: ChangeStream;
+    readonly history: ChangeStream;
+  };
+}
