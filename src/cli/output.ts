@@ -1,0 +1,56 @@
+/** How answers look: tables, colours, ages, and text that cannot upset a terminal. */
+import Table from 'cli-table3';
+import { type Io, wantsColour } from './io.ts';
+
+const BORDERLESS = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
+    ['', '-mid', '-left', '-right'].map((part) => [`${side}${part}`, '']),
+  ),
+);
+
+/** Columns as kubectl prints them: no borders, two blanks between. Ends with a newline. */
+export function renderTable(
+  io: Pick<Io, 'env' | 'terminal'>,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const table = new Table({
+    chars: { ...BORDERLESS, middle: '  ' },
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
+  });
+  const colour = wantsColour(io);
+  table.push([...head]);
+  for (const row of rows) table.push(row.map((cell) => paint(printable(cell), colour)));
+  const lines = table.toString().split('\n');
+  return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+}
+
+/** One line without control characters: a record's strings are its owner's, and could move the cursor or hide text. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ');
+}
+
+const GREEN = new Set(['DEPLOYED', 'ready', 'True', 'succeeded', 'valid']);
+const RED = new Set(['FAILED', 'stalled', 'invalid', 'False', 'failed', 'Warning', 'error']);
+const DIM = new Set(['DESTROYED', 'destroyed', 'PAUSED', 'paused']);
+
+function paint(cell: string, colour: boolean): string {
+  if (!colour) return cell;
+  const code = GREEN.has(cell) ? 32 : RED.has(cell) ? 31 : DIM.has(cell) ? 2 : undefined;
+  return code === undefined ? cell : `\u001b[${code}m${cell}\u001b[0m`;
+}
+
+/** `47s`, `12m`, `5h`, `9d`: as kubectl shows ages. */
+export function shortAge(seconds: number | null): string {
+  if (seconds === null) return '';
+  if (seconds < 120) return `${Math.max(0, seconds)}s`;
+  if (seconds < 2 * 3_600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3_600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** Cut to `length` characters, with an ellipsis where something is missing. */
+export function clip(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, Math.max(1, length - 1))}…` : text;
+}

@@ -1,0 +1,225 @@
+/** The tree of commands; each command's code is loaded only when it runs. */
+import { Command, CommanderError, Option } from 'commander';
+import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit.ts';
+import type { Io } from './io.ts';
+import type { GlobalOptions } from './target.ts';
+import { VERSION } from './version.ts';
+
+type Action<Options> = (io: Io, args: readonly string[], options: Options) => Promise<ExitCode>;
+
+interface Verb {
+  readonly name: string;
+  readonly args?: string;
+  readonly summary: string;
+  /** One line each, without the leading `enclavectl`. */
+  readonly examples: readonly string[];
+  readonly options?: (command: Command) => Command;
+  // biome-ignore lint/suspicious/noExplicitAny: each action names the options it declared; commander gives them untyped
+  readonly load: () => Promise<Action<any>>;
+}
+
+const output = (...choices: readonly string[]) =>
+  new Option('-o, --output <format>', 'form of the answer').choices(choices).default(choices[0]);
+const file = new Option('-f, --filename <file>', 'YAML or JSON, one or many documents; - reads stdin');
+const force = new Option('--force', "write the command although the enclave's status does not offer it");
+
+const VERBS: readonly Verb[] = [
+  {
+    name: 'apply',
+    summary: 'create or update enclaves from records',
+    examples: ['apply -f examples/service.yaml', 'apply -f - < records.json'],
+    options: (command) => command.addOption(file.makeOptionMandatory()),
+    load: async () => (await import('./commands/apply.ts')).apply,
+  },
+  {
+    name: 'get',
+    args: '[id]',
+    summary: 'list enclaves, or show one',
+    examples: ['get', 'get -w', 'get enc_1755986905612_ouocac870 -o json'],
+    options: (command) =>
+      command.addOption(output('table', 'wide', 'json', 'yaml')).option('-w, --watch', 'print again on every change'),
+    load: async () => (await import('./commands/get.ts')).get,
+  },
+  {
+    name: 'describe',
+    args: '<id>',
+    summary: 'show all that is known of one enclave: spec, phase, conditions, runs, events',
+    examples: ['describe enc_1755986905612_ouocac870'],
+    load: async () => (await import('./commands/describe.ts')).describe,
+  },
+  {
+    name: 'delete',
+    args: '<id...>',
+    summary: 'destroy enclaves and all their resources; the records stay, as DESTROYED',
+    examples: ['delete enc_1755986905612_ouocac870', 'delete --yes enc_1 enc_2'],
+    options: (command) => command.option('-y, --yes', 'do not ask; needed where there is no terminal').addOption(force),
+    load: async () => (await import('./commands/command.ts')).destroy,
+  },
+  {
+    name: 'pause',
+    args: '<id...>',
+    summary: "stop enclaves' hosts; resume starts them again",
+    examples: ['pause enc_1755986905612_ouocac870'],
+    options: (command) => command.addOption(force),
+    load: async () => (await import('./commands/command.ts')).pause,
+  },
+  {
+    name: 'resume',
+    args: '<id...>',
+    summary: "start paused enclaves' hosts",
+    examples: ['resume enc_1755986905612_ouocac870'],
+    options: (command) => command.addOption(force),
+    load: async () => (await import('./commands/command.ts')).resume,
+  },
+  {
+    name: 'retry',
+    args: '<id...>',
+    summary: 'try again now, with a fresh count of attempts',
+    examples: ['retry enc_1755986905612_ouocac870'],
+    load: async () => (await import('./commands/request.ts')).retry,
+  },
+  {
+    name: 'adopt',
+    args: '<id...>',
+    summary: 'take over enclaves that exist, or that the record says exist, as they are found',
+    examples: ['adopt enc_1755986905612_ouocac870'],
+    load: async () => (await import('./commands/request.ts')).adopt,
+  },
+  {
+    name: 'events',
+    args: '[id]',
+    summary: 'what happened, oldest first',
+    examples: ['events enc_1755986905612_ouocac870', 'events -f'],
+    options: (command) =>
+      command.option('-f, --follow', 'go on printing as events happen').addOption(output('table', 'json')),
+    load: async () => (await import('./commands/events.ts')).events,
+  },
+  {
+    name: 'logs',
+    args: '<run>',
+    summary: 'the log of one Terraform run; describe lists the runs',
+    examples: ['logs e-enc_1755986905612_ouocac870-k3x9qa-1-deploy'],
+    load: async () => (await import('./commands/logs.ts')).logs,
+  },
+  {
+    name: 'validate',
+    summary: 'check records; needs neither database nor network',
+    examples: ['validate -f examples/service.yaml', 'validate -f - -o json < record.json'],
+    options: (command) => command.addOption(file.makeOptionMandatory()).addOption(output('table', 'json')),
+    load: async () => (await import('./commands/validate.ts')).validate,
+  },
+  {
+    name: 'explain',
+    args: '[field]',
+    summary: 'what a field of a record means, takes, and does when it changes',
+    examples: ['explain', 'explain providerConfig.cpuCount'],
+    load: async () => (await import('./commands/explain.ts')).explain,
+  },
+  {
+    name: 'diff',
+    summary: 'what applying records would change, and how',
+    examples: ['diff -f examples/service.yaml'],
+    options: (command) => command.addOption(file.makeOptionMandatory()).addOption(output('table', 'json')),
+    load: async () => (await import('./commands/diff.ts')).diff,
+  },
+  {
+    name: 'config',
+    summary: "the operator's configuration: every value, and where it comes from",
+    examples: ['config', 'config --config operator.yaml -o json'],
+    options: (command) => command.addOption(output('table', 'json')),
+    load: async () => (await import('./commands/config.ts')).config,
+  },
+  {
+    name: 'operator run',
+    summary: 'run the operator until SIGTERM',
+    examples: ['operator run', 'operator run --config operator.yaml'],
+    load: async () => (await import('./commands/operator.ts')).operatorRun,
+  },
+  {
+    name: 'local',
+    summary: 'bring up the embedded AWS and the operator on this machine, and keep them running',
+    examples: ['local', 'local --speed 10 --port 9000', 'local --reset --empty'],
+    options: (command) =>
+      command
+        .option('--port <port>', 'port of health and metrics', '8080')
+        .option('--speed <factor>', "divide the simulated cloud's delays by this", '1')
+        .option('--empty', 'do not apply the examples')
+        .option('--reset', 'forget what earlier runs left in .local/'),
+    load: async () => (await import('./commands/local.ts')).local,
+  },
+  {
+    name: 'completion',
+    args: '<shell>',
+    summary: 'a completion script for bash, zsh or fish',
+    examples: ['completion bash > /etc/bash_completion.d/enclavectl', 'completion fish | source'],
+    load: async () => {
+      const { completion } = await import('./commands/completion.ts');
+      return (io, args) =>
+        completion(
+          io,
+          args,
+          buildProgram(io, () => {}),
+        );
+    },
+  },
+];
+
+/** The command tree; `done` gets the exit code of the command that ran. */
+export function buildProgram(io: Io, done: (code: ExitCode) => void): Command {
+  const program = new Command('enclavectl')
+    .description('Declares, watches and repairs AWS Nitro Enclaves; see README.md.')
+    .version(VERSION)
+    .option('--config <file>', 'configuration file, YAML or JSON')
+    .option('--local', 'use the local stack, whatever the environment says')
+    .option('--endpoint <url>', "DynamoDB's address, for example http://127.0.0.1:8000")
+    .option('--region <region>', 'AWS region')
+    .option('--environment <name>', 'environment; the names of prefix and tables follow it')
+    .option('--prefix <prefix>', 'prefix of state machines and tables')
+    .option('--enclaves-table <name>', "the application's table")
+    .option('--state-table <name>', "the operator's memory")
+    .option('--history-table <name>', 'runs and events')
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showHelpAfterError('(enclavectl --help lists the commands)')
+    .addHelpText('afterAll', EXIT_HELP);
+  for (const verb of VERBS) {
+    const [group, name] = verb.name.includes(' ') ? verb.name.split(' ') : [undefined, verb.name];
+    const parent = group === undefined ? program : program.command(group).description(`commands of the ${group}`);
+    const command = parent
+      .command(`${name} ${verb.args ?? ''}`.trim())
+      .description(verb.summary)
+      .addHelpText('after', `\nExamples:\n${verb.examples.map((example) => `  enclavectl ${example}`).join('\n')}`);
+    verb.options?.(command);
+    command.action(async (...given: readonly unknown[]) => {
+      const action = await verb.load();
+      // commander hands over the declared arguments, then the options, then the command itself.
+      const args = given
+        .slice(0, -2)
+        .flat()
+        .filter((arg): arg is string => typeof arg === 'string');
+      done(await action(io, args, command.optsWithGlobals<GlobalOptions>()));
+    });
+  }
+  return program;
+}
+
+/** Runs one command line. Never throws: every failure is an exit code and a line on stderr. */
+export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = EXIT.yes;
+  try {
+    await buildProgram(io, (result) => {
+      code = result;
+    }).parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.yes : EXIT.usage;
+    if (error instanceof CliError) {
+      io.err(`enclavectl: ${error.message}\n`);
+      return error.exitCode;
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    io.err(`enclavectl: unexpected error: ${message}\n`);
+    if (io.env.ENCLAVECTL_DEBUG && error instanceof Error) io.err(`${error.stack}\n`);
+    return EXIT.usage;
+  }
+}
