@@ -1,0 +1,104 @@
+/** Assessment: all that one decision may look at, as a plain value. */
+import type { Reason } from '../enclave/conditions.ts';
+import type { Outcome, RunVariables } from '../enclave/items.ts';
+import type { SpecIssue } from '../enclave/spec.ts';
+
+/** `Unknown` never leads to a repair. */
+export type Verdict = 'Match' | 'Drift' | 'Unknown';
+
+/** The EC2 host, as observed against what is desired. */
+export interface HostView {
+  readonly verdict: Verdict;
+  /** `gone`: no host carries our tag and the pinned instance is known to be terminated. `several`: more than one does. */
+  readonly state: 'pending' | 'running' | 'stopping' | 'stopped' | 'gone' | 'several' | 'unknown';
+  readonly instanceId: string | undefined;
+  /** Local time of the observation, ms: two looks at one sweep are one observation. */
+  readonly observedAt: number;
+}
+
+/** The enclave on the host, as its agent reports it. */
+export interface EnclaveView {
+  readonly verdict: Verdict;
+  readonly reason: Reason;
+  readonly message?: string | undefined;
+  /** The report is newer than the last start of the host. */
+  readonly fresh: boolean;
+  readonly health: 'passing' | 'failing' | 'none' | 'unknown';
+  readonly measured: boolean;
+  readonly debug: boolean;
+  readonly bootId: string | undefined;
+  readonly sequence: number | undefined;
+}
+
+/** The run the marker names. */
+export type RunView =
+  /** No marker: a run may be started. */
+  | { readonly state: 'none' }
+  /** Asked for, not claimed yet: starting it again under its name is harmless. */
+  | { readonly state: 'intended' }
+  /** Claimed; a task may be at work. */
+  | { readonly state: 'running'; readonly taskArn: string | undefined }
+  /** Outcome recorded and lock released. */
+  | { readonly state: 'finished'; readonly outcome: Outcome };
+
+export type SpecView =
+  | { readonly ok: true; readonly debugAllowed: boolean; readonly workloadType: string }
+  | { readonly ok: false; readonly issues: readonly SpecIssue[] };
+
+export type Admission =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: Reason; readonly message: string; readonly until?: string | undefined };
+
+/** Durations and limits the machine needs, ms; a part of the configuration. */
+export interface Limits {
+  readonly attemptsPerGeneration: number;
+  readonly repairAttempts: number;
+  readonly observeMs: number;
+  readonly runBackstopMs: number;
+  readonly settleMs: number;
+  readonly retryBaseMs: number;
+  readonly retryMaxMs: number;
+  readonly stalledRetryMs: number;
+  readonly deletionGraceMs: number;
+  readonly staleCommandMs: number;
+  readonly reportSilenceMs: number;
+  readonly deployDeadlineMs: number;
+  readonly destroyDeadlineMs: number;
+  readonly verifyDeadlineMs: number;
+  readonly pauseDeadlineMs: number;
+  readonly resumeDeadlineMs: number;
+  readonly taskStopMs: number;
+  /** Drift attempts are forgotten after this long in ready. */
+  readonly healthyResetMs: number;
+}
+
+export interface Assessment {
+  /** Wall time, ms. */
+  readonly now: number;
+  /** In [0, 1): the jitter of whatever pause this decision sets. */
+  readonly random: number;
+  readonly limits: Limits;
+  /** A command that was not there at the last decision. */
+  readonly newCommand: boolean;
+  /** The valid spec changed its meaning since the last decision. */
+  readonly newGeneration: boolean;
+  /** `enclavectl retry`. */
+  readonly retry: boolean;
+  /** `enclavectl adopt`. */
+  readonly adopt: boolean;
+  /** The first command is older than the installation by more than a day. */
+  readonly staleCommand: boolean;
+  /** `gone`: no record; `other`: another enclave's; `unmanaged`: ours, in a status that is not ours to touch. */
+  readonly record: 'ours' | 'unmanaged' | 'other' | 'gone';
+  readonly spec: SpecView;
+  readonly admission: Admission;
+  readonly host: HostView;
+  readonly enclave: EnclaveView;
+  readonly run: RunView;
+  /** A run may start now without passing the cap. */
+  readonly slot: boolean;
+  /** Deletions may be carried out (no hold). */
+  readonly deletionsAllowed: boolean;
+  /** What a deploy started now would be given. */
+  readonly variables: RunVariables | undefined;
+}

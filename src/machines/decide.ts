@@ -1,0 +1,112 @@
+/** Decide: one pure step from lifecycle and assessment to the next lifecycle and its effects. */
+import { transition } from 'xstate';
+import type { Lifecycle } from '../enclave/items.ts';
+import { canonicalJson } from '../enclave/json.ts';
+import type { Assessment } from './assessment.ts';
+import type { Effect } from './effects.ts';
+import { type Context, driftFingerprint, elapsed } from './guards.ts';
+import { lifecycleMachine } from './lifecycle.ts';
+import { nextLookMs } from './next-look.ts';
+import { project } from './projection.ts';
+
+export interface Decision {
+  readonly lifecycle: Lifecycle;
+  readonly effects: readonly Effect[];
+  /** True where the lifecycle differs from the one decided upon: it must be committed. */
+  readonly changed: boolean;
+}
+
+/**
+ * Runs the machine once.
+ *
+ * *Guarantees*: pure; equal arguments give equal results. The effects hold for the returned lifecycle only after it is
+ * committed. *Assumes* that `lifecycle` has the intent folded in (`resolveIntent`) and `before` is what was read.
+ */
+export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, assessment: Assessment): Decision {
+  const noted = noteObservation({ lifecycle, assessment });
+  const snapshot = lifecycleMachine.resolveState({ value: noted.phase, context: { lifecycle: noted, assessment } });
+  const [next, actions] = transition(lifecycleMachine, snapshot, { type: 'ASSESSED', assessment });
+  const now = new Date(assessment.now).toISOString();
+  const moved = next.value !== noted.phase;
+  const phased: Lifecycle = {
+    ...next.context.lifecycle,
+    phase: next.value,
+    phaseSince: moved ? now : noted.phaseSince,
+  };
+  const context: Context = { lifecycle: phased, assessment: next.context.assessment };
+  const projected = project(context);
+  const effects: Effect[] = actions.flatMap((action) => (isEffect(action) ? [toEffect(action)] : []));
+  if (moved || before === undefined) {
+    effects.push({
+      type: 'emitEvent',
+      severity:
+        phased.phase === 'stalled' || phased.phase === 'invalid' || phased.phase === 'backingOff'
+          ? 'Warning'
+          : 'Normal',
+      reason: 'PhaseChanged',
+      message: `${before === undefined ? 'new' : noted.phase} → ${phased.phase}: ${projected.message}`,
+    });
+  }
+  effects.push({ type: 'requeueAfter', delayMs: nextLookMs({ ...context, lifecycle: projected }) });
+  return {
+    lifecycle: projected,
+    effects,
+    changed: before === undefined || canonicalJson(before) !== canonicalJson(projected),
+  };
+}
+
+const EFFECTS: ReadonlySet<string> = new Set([
+  'startRun',
+  'cancelRun',
+  'startHost',
+  'stopHost',
+  'restartEnclave',
+  'forget',
+]);
+
+function isEffect(action: { readonly type: string; readonly params?: unknown }): boolean {
+  return EFFECTS.has(action.type);
+}
+
+function toEffect(action: { readonly type: string; readonly params?: unknown }): Effect {
+  return { type: action.type, ...(action.params as object) } as Effect;
+}
+
+/** Counts observations of one drift, and of emptiness; forgets a drift that healed, and attempts of long ago. */
+function noteObservation(context: Context): Lifecycle {
+  const { assessment } = context;
+  const { host, enclave, limits, now } = assessment;
+  let lifecycle = context.lifecycle;
+  const fingerprint = driftFingerprint(context);
+  const healed =
+    host.verdict === 'Match' &&
+    (lifecycle.desired !== 'Running' || enclave.verdict === 'Match' || enclave.reason === 'LegacyHost');
+  if (fingerprint !== undefined) {
+    const known = lifecycle.drift?.fingerprint === fingerprint ? lifecycle.drift : undefined;
+    if (known === undefined) {
+      const since = lifecycle.drift?.since ?? new Date(now).toISOString();
+      lifecycle = { ...lifecycle, drift: { fingerprint, seen: 1, since, observedAt: host.observedAt } };
+    } else if (known.seen < 2 && host.observedAt > known.observedAt) {
+      lifecycle = { ...lifecycle, drift: { ...known, seen: known.seen + 1, observedAt: host.observedAt } };
+    }
+  } else if (healed && lifecycle.drift !== undefined) {
+    const { drift: _healed, ...rest } = lifecycle;
+    lifecycle = rest;
+  }
+  if (lifecycle.teardown !== undefined) lifecycle = noteEmptiness(lifecycle, lifecycle.teardown, context);
+  const healthyLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
+  if (healthyLong && lifecycle.attempts.count > 0) lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
+  return lifecycle;
+}
+
+function noteEmptiness(
+  lifecycle: Lifecycle,
+  teardown: NonNullable<Lifecycle['teardown']>,
+  { assessment: { host } }: Context,
+): Lifecycle {
+  if (host.state === 'gone' && teardown.emptySeen < 2 && host.observedAt > teardown.observedAt) {
+    return { ...lifecycle, teardown: { ...teardown, emptySeen: teardown.emptySeen + 1, observedAt: host.observedAt } };
+  }
+  const refuted = host.state !== 'gone' && host.state !== 'unknown' && teardown.emptySeen > 0;
+  return refuted ? { ...lifecycle, teardown: { ...teardown, emptySeen: 0 } } : lifecycle;
+}

@@ -1,0 +1,201 @@
+/** Guards of the lifecycle machine: questions with a name, asked of lifecycle and assessment. */
+import type { ErrorClass, Lifecycle } from '../enclave/items.ts';
+import type { Assessment } from './assessment.ts';
+
+export interface Context {
+  readonly lifecycle: Lifecycle;
+  readonly assessment: Assessment;
+}
+
+/** Classes that trying again cannot cure without a change of the record or of the account. */
+const TERMINAL: ReadonlySet<ErrorClass> = new Set(['validation', 'permission', 'state']);
+
+export function isTerminalClass(errorClass: ErrorClass): boolean {
+  return TERMINAL.has(errorClass);
+}
+
+export function elapsed(since: string | undefined, now: number): number {
+  return since === undefined ? Number.POSITIVE_INFINITY : now - Date.parse(since);
+}
+
+export function due({ lifecycle, assessment }: Context): boolean {
+  return lifecycle.nextAttemptAt === undefined || Date.parse(lifecycle.nextAttemptAt) <= assessment.now;
+}
+
+/** A direct effect is still given time to show. */
+export function settling({ lifecycle, assessment }: Context): boolean {
+  return lifecycle.direct !== undefined && elapsed(lifecycle.direct.at, assessment.now) < assessment.limits.settleMs;
+}
+
+export function behind({ lifecycle }: Context): boolean {
+  return lifecycle.generation > lifecycle.observedGeneration;
+}
+
+/** Difference between host or enclave and what is desired, in words that stay the same while it does. */
+export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
+  const { host, enclave } = assessment;
+  if (host.verdict === 'Drift') return `host:${host.state}`;
+  if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
+    return `enclave:${enclave.reason}`;
+  }
+  return undefined;
+}
+
+/** Seen in two observations: one look may be wrong. */
+export function driftConfirmed(context: Context): boolean {
+  const fingerprint = driftFingerprint(context);
+  return (
+    fingerprint !== undefined &&
+    context.lifecycle.drift?.fingerprint === fingerprint &&
+    context.lifecycle.drift.seen >= 2
+  );
+}
+
+/** An adopted host without an agent: nothing but EC2 can say how it is. */
+function legacy({ lifecycle, assessment }: Context): boolean {
+  return lifecycle.adopted && assessment.enclave.reason === 'LegacyHost';
+}
+
+/** The enclave the spec describes is running, by a report newer than the last start of its host. */
+export function proven(context: Context): boolean {
+  const { host, enclave } = context.assessment;
+  return (
+    host.verdict === 'Match' &&
+    host.state === 'running' &&
+    ((enclave.verdict === 'Match' && enclave.fresh) || legacy(context))
+  );
+}
+
+export function attemptsOf(lifecycle: Lifecycle, key: string): number {
+  return lifecycle.attempts.key === key ? lifecycle.attempts.count : 0;
+}
+
+export function driftKey(context: Context): string {
+  return `drift:${driftFingerprint(context) ?? context.lifecycle.drift?.fingerprint ?? 'unknown'}`;
+}
+
+/** Rungs of the repair ladder. `exhausted`: all were tried as often as the limit allows. */
+export type Rung = 'startHost' | 'restartEnclave' | 'restartHost' | 'apply' | 'exhausted';
+
+/** Cheapest first; the next rung after as many failed attempts as the limit allows. */
+export function repairRung(context: Context): Rung {
+  const { host } = context.assessment;
+  const ladder: readonly Rung[] =
+    host.state === 'gone'
+      ? ['apply']
+      : host.state === 'stopped'
+        ? ['startHost', 'apply']
+        : ['restartEnclave', 'restartHost', 'apply'];
+  const step = Math.floor(attemptsOf(context.lifecycle, driftKey(context)) / context.assessment.limits.repairAttempts);
+  return ladder[step] ?? 'exhausted';
+}
+
+export const guards = {
+  absentWanted: ({ context }: { context: Context }) => context.lifecycle.desired === 'Absent',
+  pauseWanted: ({ context }: { context: Context }) => context.lifecycle.desired === 'Paused',
+  runningWanted: ({ context }: { context: Context }) => context.lifecycle.desired === 'Running',
+
+  wasDestroyed: ({ context }: { context: Context }) =>
+    context.lifecycle.desired === 'Absent' && context.lifecycle.origin === 'DESTROYED',
+  commandIsStale: ({ context }: { context: Context }) => context.assessment.staleCommand,
+  deployAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'PENDING_DEPLOY',
+  hostUnknown: ({ context }: { context: Context }) => context.assessment.host.state === 'unknown',
+  hostGone: ({ context }: { context: Context }) => context.assessment.host.state === 'gone',
+  failedBefore: ({ context }: { context: Context }) => context.lifecycle.origin === 'FAILED',
+  resumeAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'RESUMING',
+  wasServing: ({ context }: { context: Context }) => context.lifecycle.origin === 'DEPLOYED',
+
+  specInvalid: ({ context }: { context: Context }) => !context.assessment.spec.ok,
+  specValid: ({ context }: { context: Context }) => context.assessment.spec.ok,
+  /** Admitted, and a run may start now: waiting for a slot is waiting for admission. */
+  admitted: ({ context }: { context: Context }) => context.assessment.admission.ok && context.assessment.slot,
+  admittedUpdate: ({ context }: { context: Context }) =>
+    context.assessment.admission.ok && context.assessment.slot && context.lifecycle.serving,
+  upToDateAndProven: ({ context }: { context: Context }) =>
+    context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
+
+  runActive: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'intended' || context.assessment.run.state === 'running',
+  runSucceeded: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'finished' && context.assessment.run.outcome.result === 'succeeded',
+  runOutdated: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'finished' &&
+    context.assessment.run.outcome.result !== 'succeeded' &&
+    (context.lifecycle.run?.generation ?? 0) < context.lifecycle.generation &&
+    context.assessment.spec.ok,
+  runFailedForGood: ({ context }: { context: Context }) => {
+    const { run, limits } = context.assessment;
+    if (run.state !== 'finished' || run.outcome.result !== 'failed') return false;
+    const failures = attemptsOf(context.lifecycle, generationKey(context.lifecycle)) + 1;
+    return isTerminalClass(run.outcome.class ?? 'unknown') || failures >= limits.attemptsPerGeneration;
+  },
+  runEnded: ({ context }: { context: Context }) => context.assessment.run.state === 'finished',
+  destroyRunSucceeded: ({ context }: { context: Context }) =>
+    context.lifecycle.run?.action === 'destroy' &&
+    context.assessment.run.state === 'finished' &&
+    context.assessment.run.outcome.result === 'succeeded' &&
+    (context.assessment.run.outcome.remaining ?? []).length === 0,
+  destroyRunEnded: ({ context }: { context: Context }) =>
+    context.lifecycle.run?.action === 'destroy' && context.assessment.run.state === 'finished',
+
+  newGenerationReady: ({ context }: { context: Context }) =>
+    behind(context) && context.assessment.spec.ok && context.assessment.run.state === 'none',
+  proven: ({ context }: { context: Context }) => proven(context) && !behind(context),
+  hostLost: ({ context }: { context: Context }) => context.assessment.host.state === 'gone' && driftConfirmed(context),
+  verifyingTooLong: ({ context }: { context: Context }) =>
+    elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs,
+  verifyFailedForGood: ({ context }: { context: Context }) =>
+    elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs &&
+    attemptsOf(context.lifecycle, generationKey(context.lifecycle)) + 1 >=
+      context.assessment.limits.attemptsPerGeneration,
+
+  driftConfirmed: ({ context }: { context: Context }) => driftConfirmed(context),
+  ladderExhausted: ({ context }: { context: Context }) =>
+    driftConfirmed(context) &&
+    repairRung(context) === 'exhausted' &&
+    context.assessment.run.state === 'none' &&
+    !settling(context),
+  repairSilent: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'none' &&
+    context.assessment.host.state === 'running' &&
+    context.assessment.enclave.verdict === 'Unknown' &&
+    elapsed(context.lifecycle.direct?.at ?? context.lifecycle.phaseSince, context.assessment.now) >=
+      context.assessment.limits.verifyDeadlineMs,
+
+  hostStopped: ({ context }: { context: Context }) => context.assessment.host.state === 'stopped',
+  hostStoppedOrGone: ({ context }: { context: Context }) =>
+    context.assessment.host.state === 'stopped' || context.assessment.host.state === 'gone',
+  hostRunning: ({ context }: { context: Context }) => context.assessment.host.state === 'running',
+  hostRunningConfirmed: ({ context }: { context: Context }) =>
+    context.assessment.host.state === 'running' && driftConfirmed(context),
+
+  attemptDue: ({ context }: { context: Context }) => due(context),
+  askedAgain: ({ context }: { context: Context }) =>
+    context.assessment.newCommand ||
+    context.assessment.newGeneration ||
+    context.assessment.retry ||
+    context.assessment.adopt,
+  pauseAsked: ({ context }: { context: Context }) =>
+    context.lifecycle.desired === 'Paused' && (context.assessment.newCommand || context.assessment.retry),
+  retryDue: ({ context }: { context: Context }) => context.lifecycle.nextAttemptAt !== undefined && due(context),
+  recovered: ({ context }: { context: Context }) =>
+    context.lifecycle.desired === 'Running' &&
+    !behind(context) &&
+    context.assessment.host.verdict === 'Match' &&
+    context.assessment.enclave.verdict === 'Match' &&
+    context.assessment.enclave.fresh,
+
+  provenEmpty: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'none' &&
+    context.assessment.host.state === 'gone' &&
+    (!context.lifecycle.touched || (context.lifecycle.teardown?.emptySeen ?? 0) >= 2),
+  stillFound: ({ context }: { context: Context }) =>
+    context.lifecycle.teardown !== undefined &&
+    context.assessment.host.state !== 'gone' &&
+    context.assessment.host.state !== 'unknown' &&
+    elapsed(context.lifecycle.teardown.doneAt, context.assessment.now) >= 2 * context.assessment.limits.settleMs,
+} as const;
+
+export function generationKey(lifecycle: Lifecycle): string {
+  return `generation:${lifecycle.run?.generation ?? lifecycle.generation}`;
+}

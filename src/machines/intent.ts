@@ -1,0 +1,181 @@
+/** Intent: what the record asks for, told apart from what it merely still says. */
+import type { Desired, Lifecycle } from '../enclave/items.ts';
+import { READER_VERSION } from '../enclave/items.ts';
+import { type EnclaveRecord, isCommand, isManaged, type RecordIdentity, sameIdentity } from '../enclave/record.ts';
+import { SPEC_HASH_VERSION } from '../enclave/spec.ts';
+import type { Assessment } from './assessment.ts';
+
+export interface IntentInput {
+  readonly id: string;
+  readonly lifecycle: Lifecycle | undefined;
+  readonly record: EnclaveRecord | undefined;
+  /** Hash of the record's spec; undefined where it is not valid. */
+  readonly specHash: string | undefined;
+  readonly now: number;
+  readonly installedAt: number;
+  readonly graceMs: number;
+  readonly staleCommandMs: number;
+  readonly deletionsAllowed: boolean;
+  /** Used if a lifecycle begins now. */
+  readonly incarnation: string;
+}
+
+export interface Intent {
+  /** The lifecycle with desired, lastSeen, generation and missingSince brought up to date. */
+  readonly lifecycle: Lifecycle;
+  readonly record: Assessment['record'];
+  readonly newCommand: boolean;
+  readonly newGeneration: boolean;
+  readonly staleCommand: boolean;
+}
+
+const DESIRED_BY_STATUS: Readonly<Record<string, Desired>> = {
+  PENDING_DEPLOY: 'Running',
+  RESUMING: 'Running',
+  DEPLOYING: 'Running',
+  DEPLOYED: 'Running',
+  FAILED: 'Running',
+  PAUSING: 'Paused',
+  PAUSED: 'Paused',
+  PENDING_DESTROY: 'Absent',
+  DESTROYING: 'Absent',
+  DESTROYED: 'Absent',
+};
+
+/**
+ * Folds the record into the lifecycle.
+ *
+ * Returns undefined where there is nothing to look after: no lifecycle, and no record of ours to begin one.
+ *
+ * A command is new if its spelling differs from the last one seen, or, where nothing but a new command leads on
+ * (stalled, invalid, destroyed), if it was written again. Everything else the record says is an echo.
+ */
+export function resolveIntent(input: IntentInput): Intent | undefined {
+  const { lifecycle, record } = input;
+  if (lifecycle === undefined) {
+    return record !== undefined && isManaged(record) ? begin(input, record, undefined) : undefined;
+  }
+  if (record === undefined || !sameIdentity(record.identity, lifecycle.identity)) {
+    if (record !== undefined && lifecycle.phase === 'destroyed' && isManaged(record)) {
+      return begin(input, record, lifecycle);
+    }
+    return missing(input, lifecycle, record === undefined ? 'gone' : 'other');
+  }
+  return present(input, lifecycle, record);
+}
+
+/** The record is gone, or another enclave's: after the grace, and unless deletions are held, nothing shall be left. */
+function missing(input: IntentInput, lifecycle: Lifecycle, record: 'gone' | 'other'): Intent {
+  const since = lifecycle.missingSince ?? new Date(input.now).toISOString();
+  const due = input.now - Date.parse(since) >= input.graceMs && input.deletionsAllowed;
+  const next: Lifecycle =
+    due && lifecycle.desired !== 'Absent'
+      ? {
+          ...lifecycle,
+          missingSince: since,
+          desired: 'Absent',
+          absentBecause: 'recordGone',
+          commandAt: new Date(input.now).toISOString(),
+        }
+      : { ...lifecycle, missingSince: since };
+  return { lifecycle: next, record, newCommand: false, newGeneration: false, staleCommand: false };
+}
+
+function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Intent {
+  const { missingSince: _back, ...lifecycle } = old;
+  if (!isManaged(record)) {
+    return { lifecycle, record: 'unmanaged', newCommand: false, newGeneration: false, staleCommand: false };
+  }
+  const onlyCommandsLead =
+    lifecycle.phase === 'stalled' || lifecycle.phase === 'invalid' || lifecycle.phase === 'destroyed';
+  const newCommand =
+    isCommand(record.status) &&
+    (record.status !== lifecycle.lastSeen.status ||
+      (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt));
+  const desired = newCommand ? afterCommand(lifecycle, record.status) : lifecycle.desired;
+  const newGeneration =
+    desired !== 'Absent' &&
+    input.specHash !== undefined &&
+    lifecycle.hashVersion <= SPEC_HASH_VERSION &&
+    input.specHash !== lifecycle.specHash;
+  // A hash of an older version cannot be compared: it is replaced, and makes no new generation.
+  const rehashed = newGeneration && lifecycle.hashVersion < SPEC_HASH_VERSION && lifecycle.generation > 0;
+  const changesMind = newCommand || (newGeneration && !rehashed);
+  const { absentBecause, ...rest } = lifecycle;
+  return {
+    lifecycle: {
+      ...rest,
+      ...(desired === 'Absent' ? { absentBecause: absentBecause ?? 'command' } : {}),
+      desired,
+      lastSeen: { status: record.status, updatedAt: record.updatedAt },
+      commandAt: changesMind ? new Date(input.now).toISOString() : lifecycle.commandAt,
+      generation: newGeneration && !rehashed ? lifecycle.generation + 1 : lifecycle.generation,
+      specHash: newGeneration && input.specHash !== undefined ? input.specHash : lifecycle.specHash,
+      hashVersion: newGeneration ? SPEC_HASH_VERSION : lifecycle.hashVersion,
+    },
+    record: 'ours',
+    newCommand,
+    newGeneration: newGeneration && !rehashed,
+    staleCommand: false,
+  };
+}
+
+/** Absent is sticky: only a PENDING_DEPLOY that was read after the destruction was committed leads back. */
+function afterCommand(lifecycle: Lifecycle, status: string): Desired {
+  if (lifecycle.desired === 'Absent' && !(lifecycle.phase === 'destroyed' && status === 'PENDING_DEPLOY')) {
+    return 'Absent';
+  }
+  return DESIRED_BY_STATUS[status] ?? lifecycle.desired;
+}
+
+/** A new lifecycle, or a new incarnation under an id whose last enclave is destroyed. */
+function begin(input: IntentInput, record: EnclaveRecord, previous: Lifecycle | undefined): Intent {
+  const now = new Date(input.now).toISOString();
+  const valid = input.specHash !== undefined;
+  const updated = Date.parse(record.updatedAt);
+  return {
+    lifecycle: {
+      v: 1,
+      minReader: READER_VERSION,
+      id: input.id,
+      identity: { createdAt: record.identity.createdAt, walletAddress: record.identity.walletAddress },
+      incarnation: input.incarnation,
+      runSeq: previous?.runSeq ?? 0,
+      desired: DESIRED_BY_STATUS[record.status] ?? 'Running',
+      ...(DESIRED_BY_STATUS[record.status] === 'Absent' ? { absentBecause: 'command' as const } : {}),
+      lastSeen: { status: record.status, updatedAt: record.updatedAt },
+      origin: record.status,
+      commandAt: now,
+      hashVersion: SPEC_HASH_VERSION,
+      specHash: input.specHash ?? '',
+      generation: valid ? 1 : 0,
+      // What exists already is taken as it is: only a later edit of the record is a change.
+      observedGeneration: valid && record.status !== 'PENDING_DEPLOY' ? 1 : 0,
+      phase: 'observing',
+      phaseSince: now,
+      attempts: { key: '', count: 0 },
+      pinned: {},
+      touched: previous === undefined && !createdAfter(record.identity, input.installedAt),
+      serving: false,
+      adopted: false,
+      conditions: [],
+      message: '',
+      revision: previous?.revision ?? 0,
+      epoch: 0,
+    },
+    record: 'ours',
+    newCommand: isCommand(record.status),
+    newGeneration: false,
+    staleCommand:
+      previous === undefined &&
+      record.status === 'PENDING_DEPLOY' &&
+      Number.isFinite(updated) &&
+      updated < input.installedAt - input.staleCommandMs,
+  };
+}
+
+/** A record made after the installation was never touched by another system; of any other, resources may exist. */
+function createdAfter(identity: RecordIdentity, installedAt: number): boolean {
+  const created = Date.parse(identity.createdAt);
+  return Number.isFinite(created) && created >= installedAt;
+}

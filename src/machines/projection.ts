@@ -1,0 +1,282 @@
+/** Projection: conditions, message and published status of a decision. */
+import { type Condition, type ConditionUpdate, type Reason, setCondition } from '../enclave/conditions.ts';
+import type { Failure, Lifecycle } from '../enclave/items.ts';
+import type { ObservedStatus } from '../enclave/record.ts';
+import type { Limits } from './assessment.ts';
+import { behind, type Context, elapsed } from './guards.ts';
+
+/** Returns the lifecycle with conditions and message brought up to date. */
+export function project(context: Context): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const at = { now: new Date(assessment.now).toISOString(), generation: lifecycle.observedGeneration };
+  let conditions: readonly Condition[] = lifecycle.conditions;
+  for (const update of conditionsOf(context)) conditions = setCondition(conditions, update, at);
+  return { ...lifecycle, conditions: [...conditions], message: describePhase(context) };
+}
+
+function conditionsOf(context: Context): readonly ConditionUpdate[] {
+  const { lifecycle } = context;
+  const absent = lifecycle.desired === 'Absent';
+  const stalled = lifecycle.phase === 'stalled';
+  const updates: ConditionUpdate[] = [
+    ready(context),
+    specValid(context),
+    provisioned(context),
+    ...enclaveConditions(context),
+    inSync(context),
+    progressing(context),
+    stalled
+      ? { type: 'Stalled', status: 'True', reason: stalledReason(lifecycle), message: failureText(lifecycle.failure) }
+      : { type: 'Stalled', status: 'False', reason: 'None' },
+  ];
+  if (absent) updates.push(deletionBlocked(context));
+  return updates;
+}
+
+function ready({ lifecycle }: Context): ConditionUpdate {
+  const { phase } = lifecycle;
+  if (phase === 'ready') return { type: 'Ready', status: 'True', reason: 'Running' };
+  if (phase === 'paused') return { type: 'Ready', status: 'False', reason: 'Paused' };
+  if (phase === 'destroying') return { type: 'Ready', status: 'False', reason: 'Destroying' };
+  if (phase === 'destroyed') return { type: 'Ready', status: 'False', reason: 'Destroyed' };
+  return { type: 'Ready', status: 'False', reason: 'NotReady' };
+}
+
+function specValid({ assessment }: Context): ConditionUpdate {
+  if (assessment.record !== 'ours') return { type: 'SpecValid', status: 'Unknown', reason: 'Unobserved' };
+  if (assessment.spec.ok) return { type: 'SpecValid', status: 'True', reason: 'Valid' };
+  return { type: 'SpecValid', status: 'False', reason: 'InvalidSpec', message: issuesText(assessment) };
+}
+
+/** Every error in one line; what is too long ends in the number left out. */
+export function issuesText({ spec }: Pick<Context['assessment'], 'spec'>): string {
+  if (spec.ok) return '';
+  const shown = spec.issues.slice(0, 5).map((issue) => `${issue.field}: ${issue.message} (${issue.fix})`);
+  const left = spec.issues.length - shown.length;
+  return `${shown.join('; ')}${left > 0 ? `; and ${left} more` : ''}`.slice(0, 1_500);
+}
+
+const HOST_REASONS = {
+  running: ['True', 'HostRunning'],
+  pending: ['Unknown', 'HostStarting'],
+  stopping: ['False', 'HostStopped'],
+  stopped: ['False', 'HostStopped'],
+  gone: ['False', 'HostMissing'],
+  several: ['Unknown', 'Drifted'],
+  unknown: ['Unknown', 'HostUnknown'],
+} as const;
+
+function provisioned({ assessment }: Context): ConditionUpdate {
+  const [status, reason] = HOST_REASONS[assessment.host.state];
+  return assessment.host.state === 'several'
+    ? {
+        type: 'Provisioned',
+        status,
+        reason,
+        message: 'More than one host carries the tag of this enclave; none is touched.',
+      }
+    : { type: 'Provisioned', status, reason };
+}
+
+function enclaveConditions({ lifecycle, assessment }: Context): readonly ConditionUpdate[] {
+  const { enclave, host } = assessment;
+  if (lifecycle.desired !== 'Running' || host.state !== 'running') {
+    return [
+      { type: 'EnclaveRunning', status: host.state === 'unknown' ? 'Unknown' : 'False', reason: 'EnclaveNotRunning' },
+      { type: 'Healthy', status: 'Unknown', reason: 'Unobserved' },
+    ];
+  }
+  const status = enclave.verdict === 'Match' ? 'True' : enclave.verdict === 'Drift' ? 'False' : 'Unknown';
+  const message = enclave.message === undefined ? {} : { message: enclave.message };
+  return [
+    { type: 'EnclaveRunning', status, reason: enclave.reason, ...message },
+    enclave.health === 'passing'
+      ? { type: 'Healthy', status: 'True', reason: 'HealthCheckPassing' }
+      : enclave.health === 'failing'
+        ? { type: 'Healthy', status: 'False', reason: 'HealthCheckFailing' }
+        : { type: 'Healthy', status: 'Unknown', reason: enclave.health === 'none' ? 'NoHealthCheck' : 'Unobserved' },
+    enclave.measured
+      ? { type: 'MeasurementsReported', status: 'True', reason: 'Reported' }
+      : { type: 'MeasurementsReported', status: 'Unknown', reason: 'NoReport' },
+    enclave.reason === 'LegacyHost'
+      ? { type: 'Secure', status: 'False', reason: 'LegacyHost' }
+      : enclave.debug
+        ? { type: 'Secure', status: 'False', reason: 'DebugEnclave' }
+        : {
+            type: 'Secure',
+            status: enclave.verdict === 'Match' ? 'True' : 'Unknown',
+            reason: enclave.verdict === 'Match' ? 'None' : enclave.reason,
+          },
+  ];
+}
+
+function inSync(context: Context): ConditionUpdate {
+  const { lifecycle, assessment } = context;
+  if (lifecycle.drift !== undefined && lifecycle.drift.seen >= 2) {
+    const reason: Reason = assessment.host.verdict === 'Drift' ? driftReason(assessment.host.state) : 'Drifted';
+    return { type: 'InSync', status: 'False', reason };
+  }
+  if (lifecycle.desired === 'Running' && behind(context))
+    return { type: 'InSync', status: 'False', reason: 'GenerationPending' };
+  if (!assessment.spec.ok && assessment.record === 'ours')
+    return { type: 'InSync', status: 'False', reason: 'InvalidSpec' };
+  if (assessment.host.verdict === 'Unknown') return { type: 'InSync', status: 'Unknown', reason: 'HostUnknown' };
+  if (lifecycle.desired === 'Running' && assessment.enclave.verdict === 'Unknown') {
+    return { type: 'InSync', status: 'Unknown', reason: assessment.enclave.reason };
+  }
+  return assessment.host.verdict === 'Match'
+    ? { type: 'InSync', status: 'True', reason: 'None' }
+    : { type: 'InSync', status: 'Unknown', reason: 'Unobserved' };
+}
+
+function driftReason(state: Context['assessment']['host']['state']): Reason {
+  if (state === 'gone') return 'HostMissing';
+  if (state === 'stopped') return 'HostStopped';
+  return state === 'running' ? 'HostRunningUnwanted' : 'Drifted';
+}
+
+const PROGRESSING: ReadonlySet<Lifecycle['phase']> = new Set([
+  'observing',
+  'pending',
+  'provisioning',
+  'verifying',
+  'updating',
+  'repairing',
+  'pausing',
+  'resuming',
+  'backingOff',
+  'destroying',
+]);
+
+function progressing(context: Context): ConditionUpdate {
+  const active = PROGRESSING.has(context.lifecycle.phase);
+  return { type: 'Progressing', status: active ? 'True' : 'False', reason: progressReason(context) };
+}
+
+function progressReason({ lifecycle, assessment }: Context): Reason {
+  if (assessment.record === 'other') return 'WaitingForPrevious';
+  if (assessment.record === 'gone' && lifecycle.desired !== 'Absent') return 'WaitingForGrace';
+  if (lifecycle.run !== undefined) return assessment.run.state === 'running' ? 'RunInProgress' : 'WaitingForRun';
+  switch (lifecycle.phase) {
+    case 'pending':
+      return assessment.admission.ok ? 'WaitingForSlot' : assessment.admission.reason;
+    case 'verifying':
+      return 'WaitingForReport';
+    case 'repairing':
+      return 'Repairing';
+    case 'backingOff':
+      return 'BackingOff';
+    case 'observing':
+    case 'pausing':
+    case 'resuming':
+      return 'WaitingForHost';
+    case 'destroying':
+      return lifecycle.nextAttemptAt === undefined ? 'Destroying' : 'BackingOff';
+    default:
+      return 'Waiting';
+  }
+}
+
+function stalledReason(lifecycle: Lifecycle): Reason {
+  const { key } = lifecycle.attempts;
+  if (key === 'stale') return 'StaleCommand';
+  if (key === 'notFound') return 'HostNotFound';
+  if (lifecycle.failure === undefined) return 'Adopted';
+  return lifecycle.nextAttemptAt === undefined ? 'TerminalError' : 'RetryLimitReached';
+}
+
+function deletionBlocked({ lifecycle }: Context): ConditionUpdate {
+  if (lifecycle.phase === 'destroying' && lifecycle.failure !== undefined && lifecycle.attempts.key === 'destroy') {
+    return {
+      type: 'DeletionBlocked',
+      status: 'True',
+      reason: lifecycle.failure.class === 'state' ? 'ResourcesRemain' : 'DestroyFailing',
+      message: failureText(lifecycle.failure),
+    };
+  }
+  return { type: 'DeletionBlocked', status: 'False', reason: 'None' };
+}
+
+/** What the record's `error_message` says: class, first diagnostic, fix. */
+export function failureText(failure: Failure | undefined): string {
+  if (failure === undefined) return '';
+  return `${failure.class}: ${failure.message}${failure.fix === undefined ? '' : `; ${failure.fix}`}`;
+}
+
+/** One sentence for people: what it is doing, or waiting for, and why. */
+function describePhase(context: Context): string {
+  const { lifecycle, assessment } = context;
+  if (assessment.record === 'gone' && lifecycle.desired !== 'Absent') {
+    return 'the record is gone; the enclave is destroyed after the grace period';
+  }
+  switch (lifecycle.phase) {
+    case 'observing':
+      return 'looking for what exists';
+    case 'pending':
+      if (!assessment.admission.ok) return assessment.admission.message;
+      return assessment.slot ? 'admitted' : 'waiting for a free run slot';
+    case 'invalid':
+      return issuesText(assessment);
+    case 'provisioning':
+    case 'updating':
+      return lifecycle.phase === 'updating' ? `applying generation ${lifecycle.generation}` : 'creating the host';
+    case 'verifying':
+      return `waiting for a report of the host (${assessment.enclave.reason})`;
+    case 'ready':
+      return assessment.spec.ok
+        ? 'running'
+        : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;
+    case 'repairing':
+      return `repairing ${lifecycle.drift?.fingerprint ?? 'drift'}`;
+    case 'pausing':
+      return 'stopping the host';
+    case 'paused':
+      return 'paused';
+    case 'resuming':
+      return 'starting the host';
+    case 'backingOff':
+      return `attempt ${lifecycle.attempts.count} failed: ${failureText(lifecycle.failure) || 'the run was cut off'}; tried again`;
+    case 'stalled':
+      return failureText(lifecycle.failure) || 'adopted as failed; write PENDING_DEPLOY to deploy it';
+    case 'destroying':
+      return lifecycle.attempts.key === 'destroy' && lifecycle.failure !== undefined
+        ? `destroying; ${failureText(lifecycle.failure)}`
+        : 'destroying';
+    case 'destroyed':
+      return 'destroyed';
+  }
+}
+
+/**
+ * The status to publish, from desired, phase and serving; undefined: leave what the record says.
+ *
+ * Guarantees: never a command spelling; never DEPLOYED unless Running is desired; FAILED for an enclave held past its
+ * deadline in a status from which the application offers no way out, while the work goes on.
+ */
+export function statusToPublish(
+  lifecycle: Lifecycle,
+  recordStatus: string,
+  now: number,
+  limits: Pick<Limits, 'deployDeadlineMs' | 'destroyDeadlineMs' | 'pauseDeadlineMs' | 'resumeDeadlineMs'>,
+): ObservedStatus | undefined {
+  const waited = elapsed(lifecycle.commandAt, now);
+  const { phase } = lifecycle;
+  if (lifecycle.desired === 'Absent') {
+    if (phase === 'destroyed') return 'DESTROYED';
+    return waited >= limits.destroyDeadlineMs ? 'FAILED' : 'DESTROYING';
+  }
+  if (lifecycle.desired === 'Paused') {
+    if (phase === 'paused') return 'PAUSED';
+    if (phase === 'stalled' || phase === 'invalid') return 'FAILED';
+    return recordStatus === 'PAUSING' && waited >= limits.pauseDeadlineMs ? 'FAILED' : undefined;
+  }
+  if (lifecycle.serving) return 'DEPLOYED';
+  if (phase === 'stalled' || phase === 'invalid') return 'FAILED';
+  if (recordStatus === 'RESUMING' || (recordStatus === 'FAILED' && phase === 'verifying')) {
+    return waited >= limits.resumeDeadlineMs ? 'FAILED' : undefined;
+  }
+  if (waited >= limits.deployDeadlineMs) return 'FAILED';
+  if (phase === 'provisioning' || phase === 'updating' || phase === 'verifying' || phase === 'repairing')
+    return 'DEPLOYING';
+  return undefined;
+}

@@ -1,0 +1,280 @@
+/** Updates: how a decision changes what is remembered. Pure; each returns the next lifecycle. */
+import type { ErrorClass, Failure, Lifecycle, Outcome } from '../enclave/items.ts';
+import { type RunAction, runName } from '../enclave/names.ts';
+import type { Limits } from './assessment.ts';
+import { type Context, driftKey, generationKey } from './guards.ts';
+
+function iso(now: number): string {
+  return new Date(now).toISOString();
+}
+
+function finishedOutcome({ assessment }: Context): Outcome | undefined {
+  return assessment.run.state === 'finished' ? assessment.run.outcome : undefined;
+}
+
+/** Between half and all of base·2ⁿ⁻¹, capped. Jitter keeps a fleet that failed together from retrying together. */
+export function backoffMs(attempt: number, random: number, limits: Limits): number {
+  const full = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
+  return Math.round(full * (0.5 + random / 2));
+}
+
+/** The marker: the intent to run, under a name no other intent will ever have. */
+export function beginRun(context: Context, action: RunAction, reason: string): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const seq = lifecycle.runSeq + 1;
+  const limit = action === 'deploy' ? assessment.limits.deployDeadlineMs : assessment.limits.destroyDeadlineMs;
+  const { nextAttemptAt: _due, ...rest } = lifecycle;
+  const snapshot = action === 'deploy' ? assessment.variables : lifecycle.snapshot;
+  return {
+    ...rest,
+    runSeq: seq,
+    touched: true,
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(action === 'deploy' ? { baseline: baseline(context, false) } : {}),
+    run: {
+      name: runName(lifecycle.id, lifecycle.incarnation, seq, action),
+      action,
+      seq,
+      generation:
+        action === 'deploy' ? (assessment.variables?.generation ?? lifecycle.generation) : lifecycle.generation,
+      reason,
+      startedAt: iso(assessment.now),
+      deadlineAt: iso(assessment.now + limit),
+    },
+  };
+}
+
+/** The report as it stands now: after what is about to happen, only a newer one counts. */
+function baseline({ assessment }: Context, newBoot: boolean): NonNullable<Lifecycle['baseline']> {
+  const { bootId, sequence } = assessment.enclave;
+  return {
+    ...(bootId === undefined ? {} : { bootId }),
+    ...(sequence === undefined ? {} : { sequence }),
+    newBoot,
+    at: iso(assessment.now),
+  };
+}
+
+/** A direct effect is about to be tried; it is not repeated before it has had time to show. */
+export function beginDirect(context: Context, effect: 'startHost' | 'stopHost' | 'restartEnclave'): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const count = lifecycle.direct?.effect === effect ? lifecycle.direct.count + 1 : 1;
+  return {
+    ...lifecycle,
+    direct: { effect, at: iso(assessment.now), count },
+    ...(effect === 'stopHost' ? {} : { baseline: baseline(context, effect === 'startHost') }),
+  };
+}
+
+/** Every repair counts when it is begun: one that "succeeds" without healing must not be repeated for ever. */
+export function countRepair(context: Context): Lifecycle {
+  const key = driftKey(context);
+  const { lifecycle } = context;
+  return { ...lifecycle, attempts: { key, count: lifecycle.attempts.key === key ? lifecycle.attempts.count + 1 : 1 } };
+}
+
+export function cancelRun({ lifecycle, assessment }: Context): Lifecycle {
+  return lifecycle.run === undefined
+    ? lifecycle
+    : { ...lifecycle, run: { ...lifecycle.run, cancelledAt: iso(assessment.now) } };
+}
+
+/** The run is over, whatever came of it: the marker goes, and what it taught stays. */
+export function endRun(context: Context): Lifecycle {
+  const outcome = finishedOutcome(context);
+  const { run, ...lifecycle } = context.lifecycle;
+  if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
+    return lifecycle;
+  return {
+    ...lifecycle,
+    observedGeneration: Math.max(lifecycle.observedGeneration, run.generation),
+    pinned: {
+      ...lifecycle.pinned,
+      ...(outcome.instanceId === undefined ? {} : { instanceId: outcome.instanceId }),
+      ...(outcome.amiId === undefined ? {} : { amiId: outcome.amiId }),
+      ...(outcome.imageDigest === undefined ? {} : { imageDigest: outcome.imageDigest }),
+    },
+  };
+}
+
+function failureOf(outcome: Outcome | undefined, now: number): Failure {
+  const failure: Failure = {
+    class: outcome?.class ?? 'unknown',
+    message: outcome?.message ?? 'the run ended without saying why',
+    at: iso(now),
+  };
+  return outcome?.fix === undefined ? failure : { ...failure, fix: outcome.fix };
+}
+
+function counted(lifecycle: Lifecycle, key: string): Lifecycle['attempts'] {
+  return { key, count: lifecycle.attempts.key === key ? lifecycle.attempts.count + 1 : 1 };
+}
+
+/** A run that was cut off (cancelled, aborted) is no attempt; a failed one is. Both are tried again after a pause. */
+export function failRun(context: Context, key = generationKey(context.lifecycle)): Lifecycle {
+  const { assessment } = context;
+  const outcome = finishedOutcome(context);
+  const ended = endRun(context);
+  if (outcome?.result === 'cancelled') {
+    return { ...ended, nextAttemptAt: iso(assessment.now + backoffMs(1, assessment.random, assessment.limits)) };
+  }
+  const attempts = counted(context.lifecycle, key);
+  return {
+    ...ended,
+    attempts,
+    failure: failureOf(outcome, assessment.now),
+    nextAttemptAt: iso(assessment.now + backoffMs(attempts.count, assessment.random, assessment.limits)),
+  };
+}
+
+/** A repair run that failed waits before the next rung; its attempt was counted when it began. */
+export function failRepair(context: Context): Lifecycle {
+  const { assessment, lifecycle } = context;
+  const outcome = finishedOutcome(context);
+  return {
+    ...endRun(context),
+    ...(outcome?.result === 'failed' ? { failure: failureOf(outcome, assessment.now) } : {}),
+    nextAttemptAt: iso(assessment.now + backoffMs(lifecycle.attempts.count, assessment.random, assessment.limits)),
+  };
+}
+
+/** Something other than a run failed. */
+export function fail(context: Context, errorClass: ErrorClass, message: string, key: string): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const attempts = counted(lifecycle, key);
+  return {
+    ...lifecycle,
+    attempts,
+    failure: { class: errorClass, message, at: iso(assessment.now) },
+    nextAttemptAt: iso(assessment.now + backoffMs(attempts.count, assessment.random, assessment.limits)),
+  };
+}
+
+/** Stalled: nothing leads on but a new generation, a command or a retry; a transient cause is tried each hour. */
+export function stall(context: Context, terminal: boolean): Lifecycle {
+  const { nextAttemptAt: _earlier, ...lifecycle } = context.lifecycle;
+  const { assessment } = context;
+  const alive =
+    lifecycle.serving &&
+    assessment.host.state === 'running' &&
+    assessment.enclave.verdict !== 'Drift' &&
+    assessment.enclave.fresh;
+  return {
+    ...lifecycle,
+    serving: alive,
+    ...(terminal ? {} : { nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs) }),
+  };
+}
+
+/** Tried again because it was asked for: attempts of old belong to the old request. */
+export function startOver({ lifecycle, assessment }: Context): Lifecycle {
+  const { nextAttemptAt: _pause, ...rest } = lifecycle;
+  return { ...rest, attempts: { key: '', count: 0 }, commandAt: iso(assessment.now) };
+}
+
+/** The pause is over. Attempts stay: they belong to the generation. */
+export function resumeAttempts({ lifecycle }: Context): Lifecycle {
+  const { nextAttemptAt: _pause, ...rest } = lifecycle;
+  return rest;
+}
+
+/** Running and proven: errors are history. Drift attempts stay until it has been healthy for a while. */
+export function settle({ lifecycle }: Context): Lifecycle {
+  const { failure: _past, nextAttemptAt: _none, direct: _done, drift: _healed, ...rest } = lifecycle;
+  return {
+    ...rest,
+    serving: true,
+    attempts: lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 },
+  };
+}
+
+export function adopt({ lifecycle, assessment }: Context): Lifecycle {
+  const { instanceId } = assessment.host;
+  return {
+    ...lifecycle,
+    adopted: true,
+    touched: true,
+    serving: lifecycle.origin === 'DEPLOYED',
+    ...(assessment.variables === undefined ? {} : { snapshot: assessment.variables }),
+    pinned: instanceId === undefined ? lifecycle.pinned : { ...lifecycle.pinned, instanceId },
+  };
+}
+
+/** Nothing serves while pausing, paused or being destroyed. */
+export function unserve({ lifecycle }: Context): Lifecycle {
+  const { direct: _old, drift: _other, ...rest } = lifecycle;
+  return { ...rest, serving: false };
+}
+
+export function beginDestroying(context: Context): Lifecycle {
+  const { nextAttemptAt: _pause, teardown: _earlier, ...rest } = unserve(context);
+  return { ...rest, attempts: { key: '', count: 0 } };
+}
+
+/** The destroy run says nothing is left; two observations must agree before it is believed. */
+export function destroyDone(context: Context): Lifecycle {
+  return {
+    ...endRun(context),
+    teardown: { doneAt: iso(context.assessment.now), emptySeen: 0, observedAt: context.assessment.host.observedAt },
+  };
+}
+
+export function destroyFailed(context: Context): Lifecycle {
+  const outcome = finishedOutcome(context);
+  if (outcome?.result !== 'succeeded') return failRun(context, 'destroy');
+  const remaining = (outcome.remaining ?? []).slice(0, 5).join(', ');
+  return fail(
+    { ...context, lifecycle: endRun(context) },
+    'state',
+    `resources remain after a destroy run: ${remaining}`,
+    'destroy',
+  );
+}
+
+/** Resources are found although the destroy run said none is left: destroy again. */
+export function destroyAgain(context: Context): Lifecycle {
+  const { teardown: _refuted, ...lifecycle } = context.lifecycle;
+  return fail({ ...context, lifecycle }, 'state', 'the host is still found after a destroy run', 'destroy');
+}
+
+export function destroyed({ lifecycle }: Context): Lifecycle {
+  const { failure: _past, nextAttemptAt: _none, direct: _old, drift: _gone, baseline: _report, ...rest } = lifecycle;
+  return {
+    ...rest,
+    serving: false,
+    adopted: false,
+    pinned: {},
+    observedGeneration: 0,
+    attempts: { key: '', count: 0 },
+  };
+}
+
+/** A new life after destroyed: what was pinned died with the old one. */
+export function revive(context: Context): Lifecycle {
+  const { teardown: _old, failure: _past, absentBecause: _why, ...rest } = startOver(context);
+  return { ...rest, touched: false, generation: Math.max(1, rest.generation), observedGeneration: 0 };
+}
+
+/** A host that is found belongs to this enclave: no second one may be created beside it. */
+export function pinHost({ lifecycle, assessment }: Context): Lifecycle {
+  const { instanceId } = assessment.host;
+  return instanceId === undefined
+    ? lifecycle
+    : { ...lifecycle, touched: true, pinned: { ...lifecycle.pinned, instanceId } };
+}
+
+/** No report came, or the host was lost, before the enclave was seen to run. */
+export function failVerification(context: Context): Lifecycle {
+  const { host, enclave } = context.assessment;
+  const message =
+    host.state === 'gone'
+      ? 'the host vanished before it reported a running enclave'
+      : `the host reported no running enclave in time (${enclave.reason})`;
+  return fail(context, 'bootstrap', message, generationKey(context.lifecycle));
+}
+
+/** Paused: nothing is under way, and what failed before is history. */
+export function atRest({ lifecycle }: Context): Lifecycle {
+  const { direct: _done, failure: _past, nextAttemptAt: _none, drift: _other, ...rest } = lifecycle;
+  return { ...rest, serving: false, attempts: { key: '', count: 0 } };
+}
