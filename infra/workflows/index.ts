@@ -1,0 +1,31 @@
+/** The state machines of the platform: deployment and cleanup. */
+import type { RunAction } from '../../src/enclave/names.ts';
+import type { WorkflowDocument } from './asl.ts';
+import { claim } from './lock.ts';
+import { conclude } from './outcome.ts';
+import type { WorkflowParameters } from './parameters.ts';
+import { runTask } from './task.ts';
+
+export type { State, StateMap, WorkflowDocument } from './asl.ts';
+export { CONTAINER_NAME, stateMachineName, taskDefinitionFamily, type WorkflowParameters } from './parameters.ts';
+
+const DEFAULT_TIMEOUT_SECONDS = 2_400;
+
+/**
+ * The document of one action: claim the lock, run the task, conclude.
+ *
+ * Guarantees: Terraform runs only while this execution's run holds the lock; the lock is released only where the task
+ * is known to have stopped and to be the run's own; a failed run is a failed execution with its cause.
+ */
+export function workflow(action: RunAction, parameters: WorkflowParameters): WorkflowDocument {
+  return {
+    Comment: action === 'deploy' ? 'Creates or updates one enclave.' : 'Destroys one enclave.',
+    StartAt: 'HasRun',
+    TimeoutSeconds: parameters.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
+    States: {
+      ...claim(parameters, 'RunTask'),
+      ...runTask(action, parameters, 'ReadRun'),
+      ...conclude(parameters),
+    },
+  };
+}

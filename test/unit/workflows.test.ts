@@ -1,0 +1,341 @@
+// @ts-expect-error The package declares no types.
+import aslValidator from 'asl-validator';
+import { describe, expect, it } from 'vitest';
+import { type WorkflowParameters, workflow } from '../../infra/workflows/index.ts';
+import { OutcomeSchema } from '../../src/enclave/items.ts';
+import type { JsonMap, JsonValue } from '../../src/enclave/json.ts';
+import { interpret, type ServiceCall, ServiceError } from '../../src/local/engine/interpreter.ts';
+import { systemClock } from '../../src/reconciler/clock.ts';
+
+const parameters: WorkflowParameters = {
+  stateTable: 'state',
+  historyTable: 'history',
+  cluster: 'cluster',
+  taskDefinition: 'treza-dev-terraform-runner',
+  containerName: 'terraform-runner',
+  subnets: ['subnet-1'],
+  securityGroups: ['sg-1'],
+};
+const ARN = 'arn:aws:states:us-west-2:000000000000:execution:treza-dev-deployment:e-1-deploy';
+const TASK = 'arn:aws:ecs:us-west-2:000000000000:task/cluster/1';
+const input = { enclave_id: 'enc_1', run: 'e-1-deploy', action: 'deploy' };
+
+const refused = () => {
+  throw new ServiceError('DynamoDB.ConditionalCheckFailedException', 'The conditional request failed');
+};
+const taskFailed = (task: JsonMap) => () => {
+  throw new ServiceError('States.TaskFailed', JSON.stringify(task));
+};
+const stopped = (more: JsonMap = {}): JsonMap => ({
+  TaskArn: TASK,
+  LastStatus: 'STOPPED',
+  StopCode: 'EssentialContainerExited',
+  StoppedReason: 'Essential container in task exited',
+  Containers: [{ ExitCode: 0 }],
+  ...more,
+});
+const stored = (more: JsonMap) => ({ Item: { pk: { S: 'run#enc_1' }, ...more } });
+const succeeded = { M: { result: { S: 'succeeded' }, at: { S: '2026-01-01T00:00:00.000Z' }, by: { S: 'runner' } } };
+const failed = {
+  M: { result: { S: 'failed' }, class: { S: 'quota' }, message: { S: 'vCPU limit exceeded' }, by: { S: 'runner' } },
+};
+
+type Handler = (parameters: JsonMap, call: ServiceCall) => JsonValue | Promise<JsonValue>;
+interface Script {
+  /** Answers in order; the last one stays. */
+  claim?: Handler[];
+  record?: Handler[];
+  read?: Handler[];
+  task?: Handler[];
+  release?: Handler[];
+}
+
+async function execute(script: Script, given: JsonValue = input, changed: Partial<WorkflowParameters> = {}) {
+  const calls: { operation: string; parameters: JsonMap }[] = [];
+  const answers: Record<string, Handler[]> = {
+    claim: script.claim ?? [() => ({})],
+    task: script.task ?? [() => stopped()],
+    read: script.read ?? [() => stored({ taskArn: { S: TASK }, outcome: succeeded })],
+    record: script.record ?? [() => ({})],
+    release: script.release ?? [() => ({})],
+  };
+  const operationOf = (call: ServiceCall) => {
+    if (call.resource.endsWith('ecs:runTask.sync')) return 'task';
+    if (call.resource.endsWith('getItem')) return 'read';
+    if (call.resource.endsWith('deleteItem')) return 'release';
+    return call.parameters.TableName === 'state' ? 'claim' : 'record';
+  };
+  const document = workflow('deploy', { ...parameters, ...changed });
+  const end = await interpret(document, given, {
+    clock: systemClock,
+    execution: { id: ARN, name: 'e-1-deploy' },
+    pauses: 'none',
+    call: async (call) => {
+      const operation = operationOf(call);
+      calls.push({ operation, parameters: call.parameters });
+      const queue = answers[operation]!;
+      return (queue.length > 1 ? queue.shift()! : queue[0]!)(call.parameters, call);
+    },
+  }).end;
+  const recorded = calls.filter((call) => call.operation === 'record').at(-1)?.parameters as
+    | { ExpressionAttributeValues: { ':outcome': { M: Record<string, { S: string }> }; ':task': { S: string } } }
+    | undefined;
+  const outcome = recorded && plain(recorded.ExpressionAttributeValues[':outcome'].M);
+  return { end, calls, order: calls.map((call) => call.operation), outcome, recorded };
+}
+
+function plain(map: Record<string, { S: string }>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, value.S]));
+}
+
+describe('the documents', () => {
+  it.each(['deploy', 'destroy'] as const)('%s is valid ASL', (action) => {
+    const { isValid, errorsText } = aslValidator(workflow(action, parameters), { checkPaths: true, checkArn: true });
+    expect(isValid, errorsText('\n')).toBe(true);
+  });
+
+  it('reaches every state, and ends a task before the machine', () => {
+    const document = workflow('deploy', parameters);
+    const targets = new Set([document.StartAt]);
+    JSON.stringify(document.States, (key, value) => {
+      if (key === 'Next' || key === 'Default') targets.add(value);
+      return value;
+    });
+    expect([...targets].sort()).toEqual(Object.keys(document.States).sort());
+    expect(document.States.RunTask!.TimeoutSeconds).toBeLessThan(document.TimeoutSeconds);
+  });
+
+  it('gives every Task a timeout', () => {
+    const tasks = Object.values(workflow('deploy', parameters).States).filter((state) => state.Type === 'Task');
+    expect(tasks.length).toBeGreaterThan(4);
+    for (const task of tasks) expect(task.TimeoutSeconds).toBeTypeOf('number');
+  });
+});
+
+describe('the claim', () => {
+  it('takes the lock for this run and this execution, then runs the task with strings only', async () => {
+    const { end, calls, order } = await execute({});
+    expect(end).toEqual({ status: 'SUCCEEDED', output: { result: 'succeeded', run: 'e-1-deploy' } });
+    expect(order).toEqual(['claim', 'task', 'read', 'release']);
+    expect(calls[0]!.parameters).toMatchObject({
+      Key: { pk: { S: 'enclave#enc_1' }, sk: { S: 'lock' } },
+      ExpressionAttributeValues: { ':run': { S: 'e-1-deploy' }, ':me': { S: ARN } },
+    });
+    expect(calls[1]!.parameters).toMatchObject({
+      Overrides: {
+        ContainerOverrides: [
+          {
+            Environment: [
+              { Name: 'ENCLAVE_ID', Value: 'enc_1' },
+              { Name: 'RUN', Value: 'e-1-deploy' },
+              { Name: 'ACTION', Value: 'deploy' },
+              { Name: 'EXECUTION_ARN', Value: ARN },
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  it.each([
+    [
+      "the application's direct start of cleanup",
+      {
+        enclave_id: 'enc_1',
+        action: 'destroy',
+        configuration: '{}',
+        terraform_config: 'main.tf',
+        wallet_address: 'me',
+      },
+    ],
+    ['a run that is not a string', { ...input, run: 5 }],
+    ['a missing id', { run: 'e-1-deploy' }],
+    ['an input that is no map', 'hello'],
+  ])('ends coalesced without any call: %s', async (_reason, given) => {
+    const { end, order } = await execute({}, given as JsonValue);
+    expect(end).toEqual({ status: 'SUCCEEDED', output: { result: 'coalesced' } });
+    expect(order).toEqual([]);
+  });
+
+  it('ends coalesced without Terraform when another run holds the lock', async () => {
+    const { end, order } = await execute({ claim: [refused] });
+    expect(end).toEqual({ status: 'SUCCEEDED', output: { result: 'coalesced' } });
+    expect(order).toEqual(['claim']);
+  });
+
+  it('tries a throttled claim again', async () => {
+    const throttled = () => {
+      throw new ServiceError('DynamoDB.ProvisionedThroughputExceededException', 'slow down');
+    };
+    const { end, order } = await execute({ claim: [throttled, throttled, () => ({})] });
+    expect(end.status).toBe('SUCCEEDED');
+    expect(order.filter((operation) => operation === 'claim')).toHaveLength(3);
+  });
+});
+
+describe('a run that ended', () => {
+  it("fails with the outcome's class and message, and releases", async () => {
+    const { end, order } = await execute({
+      task: [taskFailed(stopped({ Containers: [{ ExitCode: 1 }] }))],
+      read: [() => stored({ taskArn: { S: TASK }, outcome: failed })],
+    });
+    expect(end).toEqual({ status: 'FAILED', error: 'quota', cause: 'vCPU limit exceeded' });
+    expect(order).toEqual(['claim', 'task', 'read', 'release']);
+  });
+
+  it('fails and releases even where the outcome names neither class nor message', async () => {
+    const { end, order } = await execute({
+      read: [() => stored({ taskArn: { S: TASK }, outcome: { M: { result: { S: 'failed' } } } })],
+    });
+    expect(end).toMatchObject({ status: 'FAILED', error: 'unknown' });
+    expect(order.at(-1)).toBe('release');
+  });
+
+  it('takes a lock that is no longer ours as released', async () => {
+    expect((await execute({ release: [refused] })).end.status).toBe('SUCCEEDED');
+  });
+
+  it('neither records nor releases where another task works on the run', async () => {
+    for (const task of [() => stopped(), taskFailed(stopped({ Containers: [{ ExitCode: 3 }] }))]) {
+      const { end, order } = await execute({
+        task: [task],
+        read: [() => stored({ taskArn: { S: `${TASK}-other` }, outcome: succeeded })],
+      });
+      expect(end).toMatchObject({ status: 'FAILED', error: 'TaskMismatch' });
+      expect(order).toEqual(['claim', 'task', 'read']);
+    }
+  });
+
+  it('neither records nor releases where the run item is missing', async () => {
+    const { end, order } = await execute({ read: [() => ({})] });
+    expect(end).toMatchObject({ status: 'FAILED', error: 'RunItemMissing' });
+    expect(order).toEqual(['claim', 'task', 'read']);
+  });
+});
+
+describe('a task that left no outcome', () => {
+  const silent = [() => stored({ taskArn: { S: TASK } })];
+
+  it.each([
+    ['exit 137', taskFailed(stopped({ Containers: [{ ExitCode: 137 }] })), 'unknown'],
+    ['exit 0', () => stopped(), 'unknown'],
+    [
+      'an image that cannot be pulled',
+      taskFailed(stopped({ StopCode: 'TaskFailedToStart', StoppedReason: 'CannotPullContainerError: 0.dkr' })),
+      'unknown',
+    ],
+  ] as const)('records a failure with the raw cause apart, then releases: %s', async (_reason, task, errorClass) => {
+    const { end, order, outcome } = await execute({ task: [task], read: silent });
+    expect(order).toEqual(['claim', 'task', 'read', 'record', 'release']);
+    expect(OutcomeSchema.parse(outcome)).toMatchObject({ result: 'failed', class: errorClass, by: 'workflow' });
+    expect(outcome!.at).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(outcome!.message).not.toMatch(/arn:|dkr/);
+    expect(end).toEqual({ status: 'FAILED', error: errorClass, cause: outcome!.message });
+  });
+
+  it('keeps what ECS said as the cause', async () => {
+    const task = stopped({ Containers: [{ ExitCode: 137 }] });
+    const { outcome } = await execute({ task: [taskFailed(task)], read: silent });
+    expect(JSON.parse(outcome!.cause!)).toEqual(task);
+  });
+
+  it('is recorded as cancelled where that was asked', async () => {
+    const { end, outcome } = await execute({
+      task: [taskFailed(stopped({ StopCode: 'UserInitiated' }))],
+      read: [() => stored({ cancelRequestedAt: { S: '2026-01-01T00:00:00.000Z' } })],
+    });
+    expect(OutcomeSchema.parse(outcome)).toMatchObject({ result: 'cancelled', class: 'cancelled' });
+    expect(end).toMatchObject({ status: 'FAILED', error: 'cancelled' });
+  });
+
+  it('reads again when a runner took or ended the run between reading and recording', async () => {
+    const { end, order } = await execute({
+      record: [refused],
+      read: [() => stored({}), () => stored({ taskArn: { S: `${TASK}-twin` } })],
+    });
+    expect(end).toMatchObject({ status: 'FAILED', error: 'TaskMismatch' });
+    expect(order).toEqual(['claim', 'task', 'read', 'record', 'read']);
+  });
+});
+
+describe('a task that did not end or start', () => {
+  it('keeps the lock when the state times out, and stops the task', async () => {
+    let stoppedBySignal = false;
+    const { end, order } = await execute(
+      {
+        task: [
+          (_parameters, call) =>
+            new Promise(() => {
+              call.signal.addEventListener('abort', () => {
+                stoppedBySignal = true;
+              });
+            }),
+        ],
+      },
+      input,
+      { taskTimeoutSeconds: 0.05 },
+    );
+    expect(end).toMatchObject({ status: 'FAILED', error: 'States.Timeout' });
+    expect(order).toEqual(['claim', 'task']);
+    expect(stoppedBySignal).toBe(true);
+  });
+
+  it.each([
+    ['a cause that was cut short', '{"TaskArn":"arn'],
+    ['a task that is not said to be stopped', JSON.stringify(stopped({ LastStatus: 'RUNNING' }))],
+  ])('keeps the lock when ECS names no stopped task: %s', async (_reason, cause) => {
+    const fail = () => {
+      throw new ServiceError('States.TaskFailed', cause);
+    };
+    const { end, order } = await execute({ task: [fail] });
+    expect(end).toEqual({ status: 'FAILED', error: 'States.TaskFailed', cause });
+    expect(order).toEqual(['claim', 'task']);
+  });
+
+  it.each([
+    ['ECS.AmazonECSException', 'Capacity is unavailable at this time', 'capacity', 7],
+    ['AmazonECS.Unknown', '{"Failures":[{"Reason":"RESOURCE:FARGATE"}],"Tasks":[]}', 'capacity', 7],
+    ['ECS.ThrottlingException', 'Rate exceeded', 'throttled', 7],
+    ['ECS.AccessDeniedException', 'not authorized to perform: ecs:RunTask on arn:…', 'permission', 1],
+    ['ECS.ClusterNotFoundException', 'Cluster not found.', 'unknown', 1],
+  ])('records and releases when no task was made: %s', async (error, cause, errorClass, attempts) => {
+    const fail = () => {
+      throw new ServiceError(error, cause);
+    };
+    const { end, order, outcome, recorded } = await execute({ task: [fail], read: [() => stored({})] });
+    expect(order.filter((operation) => operation === 'task')).toHaveLength(attempts);
+    expect(order.slice(-3)).toEqual(['read', 'record', 'release']);
+    expect(outcome).toMatchObject({ result: 'failed', class: errorClass, cause });
+    expect(recorded!.ExpressionAttributeValues[':task']).toEqual({ S: 'none' });
+    expect(end).toMatchObject({ status: 'FAILED', error: errorClass });
+  });
+
+  it('leaves the lock to a task that was made although RunTask failed', async () => {
+    const fail = () => {
+      throw new ServiceError('ECS.ServerException', 'no reply');
+    };
+    const { end, order } = await execute({ task: [fail], read: [() => stored({ taskArn: { S: TASK } })] });
+    expect(end).toMatchObject({ status: 'FAILED', error: 'TaskMismatch' });
+    expect(order).not.toContain('release');
+  });
+
+  const noCapacity = taskFailed(stopped({ StopCode: 'TaskFailedToStart', StoppedReason: 'Capacity is unavailable' }));
+
+  it('launches again where the task found no capacity, and forgets the failure when that works', async () => {
+    const { end, order } = await execute({ task: [noCapacity, noCapacity, () => stopped()] });
+    expect(end.status).toBe('SUCCEEDED');
+    expect(order).toEqual(['claim', 'task', 'task', 'task', 'read', 'release']);
+    const silent = await execute({
+      task: [noCapacity, () => stopped()],
+      read: [() => stored({ taskArn: { S: TASK } })],
+    });
+    expect(silent.outcome).toMatchObject({ class: 'unknown' });
+  });
+
+  it('gives up after the last launch, with the class capacity', async () => {
+    const { order, outcome } = await execute({ task: [noCapacity], read: [() => stored({})] }, input, { launches: 3 });
+    expect(order.filter((operation) => operation === 'task')).toHaveLength(3);
+    expect(outcome).toMatchObject({ result: 'failed', class: 'capacity' });
+    expect(order.at(-1)).toBe('release');
+  });
+});
