@@ -1,0 +1,80 @@
+/** SDK clients: made once, sharing one pool of connections. */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { SSMClient } from '@aws-sdk/client-ssm';
+
+export interface AwsClients {
+  readonly dynamodb: DynamoDBClient;
+  readonly streams: DynamoDBStreamsClient;
+  readonly sfn: SFNClient;
+  readonly ecs: ECSClient;
+  /** Made at the first call for a region, then kept. */
+  ec2(region: string): EC2Client;
+  ssm(region: string): SSMClient;
+  /** Ends idle connections; calls under way fail. */
+  close(): void;
+}
+
+/** First try and two more, with the SDK's own jittered pauses: what lasts longer is the queue's business. */
+const MAX_ATTEMPTS = 3;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** DynamoDB answers in milliseconds; an answer later than this is lost. */
+const TABLE_TIMEOUT_MS = 5_000;
+/** A page of 1,000 hosts, or of an execution's history, takes seconds. */
+const SERVICE_TIMEOUT_MS = 20_000;
+/** More than `workers` by default, so that a reconcile does not wait for a socket. */
+const MAX_SOCKETS = 128;
+
+/** Endpoints and credentials come from the SDK's own environment (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, task role …). */
+export function createClients(region: string): AwsClients {
+  const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  const options = (inRegion: string, requestTimeout: number) => ({
+    region: inRegion,
+    maxAttempts: MAX_ATTEMPTS,
+    requestHandler: {
+      httpAgent,
+      httpsAgent,
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout,
+      throwOnRequestTimeout: true,
+    },
+  });
+
+  const perRegion = <C extends { destroy(): void }>(make: (inRegion: string) => C) => {
+    const made = new Map<string, C>();
+    return {
+      made,
+      get(inRegion: string): C {
+        const client = made.get(inRegion) ?? make(inRegion);
+        made.set(inRegion, client);
+        return client;
+      },
+    };
+  };
+  const dynamodb = new DynamoDBClient(options(region, TABLE_TIMEOUT_MS));
+  const streams = new DynamoDBStreamsClient(options(region, TABLE_TIMEOUT_MS));
+  const sfn = new SFNClient(options(region, SERVICE_TIMEOUT_MS));
+  const ecs = new ECSClient(options(region, SERVICE_TIMEOUT_MS));
+  const ec2 = perRegion((inRegion) => new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS)));
+  const ssm = perRegion((inRegion) => new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS)));
+
+  return {
+    dynamodb,
+    streams,
+    sfn,
+    ecs,
+    ec2: ec2.get,
+    ssm: ssm.get,
+    close() {
+      for (const client of [dynamodb, streams, sfn, ecs, ...ec2.made.values(), ...ssm.made.values()]) client.destroy();
+      httpAgent.destroy();
+      httpsAgent.destroy();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+/** Hosts in EC2, and their agents through SSM. */
+import {
+  DescribeInstancesCommand,
+  type DescribeInstancesCommandInput,
+  type Filter,
+  type Instance,
+  StartInstancesCommand,
+  StopInstancesCommand,
+} from '@aws-sdk/client-ec2';
+import { SendCommandCommand } from '@aws-sdk/client-ssm';
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
+import { type Host, type HostState, type Hosts, OperatorError } from '../reconciler/ports.ts';
+import type { AwsClients } from './clients.ts';
+import { call, onNames } from './errors.ts';
+
+export interface HostsOptions {
+  readonly clients: Pick<AwsClients, 'ec2' | 'ssm'>;
+  readonly environment: string;
+  /** Name of the SSM document whose fixed commands restart the enclave; it takes no parameters. */
+  readonly restartDocument: string;
+}
+
+const PAGE_SIZE = 1_000;
+/** EC2's limit for a tag's value: no host carries a longer id. */
+const LONGEST_TAG_VALUE = 256;
+
+const ALIVE: readonly HostState[] = ['pending', 'running', 'stopping', 'stopped', 'shutting-down'];
+const STATES: ReadonlySet<string> = new Set([...ALIVE, 'terminated']);
+const isHostState = (name: string | undefined): name is HostState => name !== undefined && STATES.has(name);
+
+/** `*` and `?` are wildcards in a filter's value, and an id may hold them. */
+const literal = (value: string) => value.replace(/[\\*?]/g, '\\$&');
+
+function toHost(instance: Instance): Host {
+  const tag = (key: string) => instance.Tags?.find((each) => each.Key === key)?.Value ?? '';
+  const state = instance.State?.Name;
+  if (instance.InstanceId === undefined || !isHostState(state)) {
+    // Left out, the host would pass for missing.
+    throw new OperatorError(
+      'Transient',
+      'ec2:DescribeInstances',
+      `host ${instance.InstanceId ?? 'without id'} in state ${state ?? 'unknown'}: not understood (asked again)`,
+    );
+  }
+  return {
+    instanceId: instance.InstanceId,
+    enclaveId: tag(TAG_ENCLAVE_ID),
+    environment: tag(TAG_ENVIRONMENT),
+    state,
+    launchedAt: instance.LaunchTime?.toISOString() ?? '',
+  };
+}
+
+export function createHosts({ clients, environment, restartDocument }: HostsOptions): Hosts {
+  async function* describe(
+    region: string,
+    subject: string,
+    input: DescribeInstancesCommandInput,
+    signal?: AbortSignal,
+  ) {
+    let nextToken: string | undefined;
+    do {
+      const page = await call('ec2:DescribeInstances', subject, () =>
+        clients
+          .ec2(region)
+          .send(
+            new DescribeInstancesCommand({ ...input, NextToken: nextToken }),
+            signal ? { abortSignal: signal } : {},
+          ),
+      );
+      yield (page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? []).map(toHost);
+      nextToken = page.NextToken;
+    } while (nextToken !== undefined && nextToken !== '');
+  }
+
+  const ours = (more: readonly Filter[]): DescribeInstancesCommandInput => ({
+    Filters: [
+      ...more,
+      { Name: `tag:${TAG_ENVIRONMENT}`, Values: [literal(environment)] },
+      { Name: 'instance-state-name', Values: [...ALIVE] },
+    ],
+    MaxResults: PAGE_SIZE,
+  });
+  // Filters are asked for and checked again: a host that is not ours must never be taken for ours.
+  const isOurs = (host: Host) =>
+    host.enclaveId !== '' && host.environment === environment && host.state !== 'terminated';
+
+  return {
+    async *sweep(region, signal) {
+      const input = ours([{ Name: 'tag-key', Values: [TAG_ENCLAVE_ID] }]);
+      for await (const page of describe(region, `region ${region}`, input, signal)) yield page.filter(isOurs);
+    },
+
+    async find(region, enclaveId) {
+      // An empty value would match hosts whose tag is empty.
+      if (enclaveId === '' || enclaveId.length > LONGEST_TAG_VALUE) return [];
+      const input = ours([{ Name: `tag:${TAG_ENCLAVE_ID}`, Values: [literal(enclaveId)] }]);
+      const hosts: Host[] = [];
+      for await (const page of describe(region, `enclave ${enclaveId}`, input)) {
+        hosts.push(...page.filter((host) => isOurs(host) && host.enclaveId === enclaveId));
+      }
+      return hosts;
+    },
+
+    async byInstanceId(region, instanceId) {
+      // An empty id list means *all* to EC2.
+      if (instanceId === '') return undefined;
+      const answer = await call(
+        'ec2:DescribeInstances',
+        `host ${instanceId}`,
+        () => clients.ec2(region).send(new DescribeInstancesCommand({ InstanceIds: [instanceId] })),
+        onNames('missing' as const, 'InvalidInstanceID.NotFound', 'InvalidInstanceID.Malformed'),
+      );
+      if (answer === 'missing') return undefined;
+      const instance = (answer.Reservations ?? [])
+        .flatMap((reservation) => reservation.Instances ?? [])
+        .find((each) => each.InstanceId === instanceId);
+      return instance === undefined ? undefined : toHost(instance);
+    },
+
+    async start(region, instanceId) {
+      await call('ec2:StartInstances', `host ${instanceId}`, () =>
+        clients.ec2(region).send(new StartInstancesCommand({ InstanceIds: [instanceId] })),
+      );
+    },
+
+    async stop(region, instanceId) {
+      await call('ec2:StopInstances', `host ${instanceId}`, () =>
+        clients.ec2(region).send(new StopInstancesCommand({ InstanceIds: [instanceId] })),
+      );
+    },
+
+    async restartEnclave(region, instanceId) {
+      await call('ssm:SendCommand', `host ${instanceId}`, () =>
+        clients.ssm(region).send(new SendCommandCommand({ DocumentName: restartDocument, InstanceIds: [instanceId] })),
+      );
+    },
+  };
+}

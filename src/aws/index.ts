@@ -1,0 +1,53 @@
+/** The reconciler's ports, on AWS. */
+import type { Config } from '../reconciler/config.ts';
+import type { Clock, Log, Ports, Random } from '../reconciler/ports.ts';
+import { createClients } from './clients.ts';
+import { createHistoryStore } from './history.ts';
+import { createHosts } from './hosts.ts';
+import { createLeaseStore } from './leases.ts';
+import { createRecordStore } from './records.ts';
+import { createStateStore } from './state.ts';
+import { createChangeStream } from './streams.ts';
+import { createTasks } from './tasks.ts';
+import { createWorkflows } from './workflows.ts';
+
+export interface AwsPorts extends Ports {
+  /** Ends idle connections; calls under way fail. */
+  close(): void;
+}
+
+export interface AwsPortsOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const DAY_SECONDS = 24 * 60 * 60;
+
+/** Opens no connection yet. Endpoints and credentials come from the SDK's own environment. */
+export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions): AwsPorts {
+  const clients = createClients(config.region);
+  const { dynamodb } = clients;
+  const { stateTable, historyTable, enclavesTable } = config;
+  const expiresAt = () => Math.floor(clock.now() / 1_000) + config.historyDays * DAY_SECONDS;
+  const stream = (table: string) => createChangeStream(dynamodb, clients.streams, table);
+  return {
+    clock,
+    random,
+    log,
+    records: createRecordStore(dynamodb, enclavesTable),
+    state: createStateStore({ client: dynamodb, stateTable, historyTable, expiresAt, log }),
+    leases: createLeaseStore(dynamodb, stateTable),
+    history: createHistoryStore({ client: dynamodb, historyTable, expiresAt, clock, random, log }),
+    workflows: createWorkflows(clients.sfn, config),
+    tasks: createTasks(clients.ecs, config.cluster),
+    hosts: createHosts({
+      clients,
+      environment: config.environment,
+      restartDocument: `${config.prefix}-restart-enclave`,
+    }),
+    streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
+    close: clients.close,
+  };
+}

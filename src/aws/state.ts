@@ -1,0 +1,201 @@
+/** The state table in DynamoDB: the operator's memory of each enclave. */
+import {
+  DeleteItemCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+  TransactGetItemsCommand,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import {
+  ControlSchema,
+  keys,
+  LifecycleSchema,
+  LockSchema,
+  READER_VERSION,
+  ReportSchema,
+  RequestSchema,
+} from '../enclave/items.ts';
+import type { JsonMap } from '../enclave/json.ts';
+import { type Commit, type Log, OperatorError, type StateStore } from '../reconciler/ports.ts';
+import { call, onNames } from './errors.ts';
+import { absent, all, atMost, type Condition, conditionInput, equal, oneOf } from './expressions.ts';
+import { toItem, toPlain } from './marshal.ts';
+import { minReaderOf, readOr, readOrRefuse } from './stored.ts';
+import { type ItemKey, openTable } from './table.ts';
+import { lostRace } from './transactions.ts';
+
+export interface StateStoreOptions {
+  readonly client: DynamoDBClient;
+  readonly stateTable: string;
+  readonly historyTable: string;
+  /** When a run item written now expires, in seconds since 1970. */
+  readonly expiresAt: () => number;
+  readonly log: Log;
+}
+
+/** TransactWriteItems takes 100 items: lifecycle, lock, run and these. Requests beyond are consumed by a later commit. */
+const MOST_REQUESTS_A_COMMIT = 90;
+
+/** Creates the lifecycle, or replaces the very revision that was read, and never a newer leader's. */
+const lifecycleAsRead = ({ readRevision, lifecycle }: Commit) =>
+  readRevision === undefined ? absent('pk') : all(equal('revision', readRevision), atMost('epoch', lifecycle.epoch));
+
+export function createStateStore({ client, stateTable, historyTable, expiresAt, log }: StateStoreOptions): StateStore {
+  const table = openTable(client, stateTable);
+
+  const leaveOut = (item: JsonMap) => (problem: string) =>
+    log.warn({ pk: item.pk, sk: item.sk, problem }, 'a malformed item of the state table is left out');
+
+  const put = (tableName: string, key: ItemKey, body: object, condition: Condition) => ({
+    TableName: tableName,
+    Item: toItem({ ...body, ...key }),
+    ...conditionInput(condition),
+  });
+
+  /** What a commit writes and deletes beside the lifecycle. */
+  const besides = ({ lifecycle, start, consumed }: Commit): TransactWriteItem[] => {
+    const items: TransactWriteItem[] = consumed.slice(0, MOST_REQUESTS_A_COMMIT).map((request) => ({
+      Delete: { TableName: stateTable, Key: toItem(keys.request(request.id, request.key)) },
+    }));
+    if (start === undefined) return items;
+    const run = { ...start.run, expiresAt: start.run.expiresAt ?? expiresAt() };
+    return [
+      { Put: put(stateTable, keys.lock(lifecycle.id), start.lock, absent('pk')) },
+      { Put: put(historyTable, keys.run(lifecycle.id, run.name), run, absent('pk')) },
+      ...items,
+    ];
+  };
+
+  return {
+    async read(id) {
+      // In one transaction, as marker and lock are written in one: a marker seen without its lock would pass for a
+      // lock that was released.
+      const answer = await call(
+        'dynamodb:TransactGetItems',
+        `enclave ${id}`,
+        () =>
+          client.send(
+            new TransactGetItemsCommand({
+              TransactItems: [keys.lifecycle(id), keys.lock(id)].map((key) => ({
+                Get: { TableName: stateTable, Key: toItem(key) },
+              })),
+            }),
+          ),
+        lostRace('dynamodb:TransactGetItems'),
+      );
+      if (answer === 'conflict') {
+        throw new OperatorError('Conflict', 'dynamodb:TransactGetItems', `enclave ${id}: being written; read again`);
+      }
+      const [lifecycle, lock] = [0, 1].map((index) => {
+        const item = answer.Responses?.[index]?.Item;
+        return item === undefined ? undefined : toPlain(item);
+      });
+      if (Math.max(minReaderOf(lifecycle), minReaderOf(lock)) > READER_VERSION) {
+        const ignore = () => {};
+        return {
+          lifecycle: readOr(LifecycleSchema, lifecycle, ignore),
+          lock: readOr(LockSchema, lock, ignore),
+          fromTheFuture: true,
+        };
+      }
+      return {
+        lifecycle: readOrRefuse(LifecycleSchema, lifecycle, 'state.read', `the lifecycle of enclave ${id}`),
+        lock: readOrRefuse(LockSchema, lock, 'state.read', `the lock of enclave ${id}`),
+        fromTheFuture: false,
+      };
+    },
+
+    async reports(id) {
+      const items = await table.partition(keys.reports(id));
+      return items.map((item) => readOr(ReportSchema, item, leaveOut(item))).filter((report) => report !== undefined);
+    },
+
+    async requests(id) {
+      const items = await table.partition(keys.requests(id));
+      return items
+        .map((item) => readOr(RequestSchema, item, leaveOut(item)))
+        .filter((request) => request !== undefined);
+    },
+
+    async commit(commit) {
+      const { id } = commit.lifecycle;
+      const lifecycle = put(stateTable, keys.lifecycle(id), commit.lifecycle, lifecycleAsRead(commit));
+      const more = besides(commit);
+      const answer =
+        more.length === 0
+          ? await call(
+              'dynamodb:PutItem',
+              `enclave ${id}`,
+              () => client.send(new PutItemCommand(lifecycle)),
+              lostRace('dynamodb:PutItem'),
+            )
+          : await call(
+              'dynamodb:TransactWriteItems',
+              `enclave ${id}`,
+              () => client.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: lifecycle }, ...more] })),
+              lostRace('dynamodb:TransactWriteItems'),
+            );
+      return answer === 'conflict' ? 'conflict' : 'committed';
+    },
+
+    async forget(id, readRevision) {
+      const input = {
+        TableName: stateTable,
+        Key: toItem(keys.lifecycle(id)),
+        ...conditionInput(equal('revision', readRevision)),
+      };
+      const answer = await call(
+        'dynamodb:DeleteItem',
+        `enclave ${id}`,
+        () => client.send(new DeleteItemCommand(input)),
+        lostRace('dynamodb:DeleteItem'),
+      );
+      return answer === 'conflict' ? 'conflict' : 'committed';
+    },
+
+    async release(id, run, states) {
+      if (states.length === 0) return 'notHeld';
+      const input = {
+        TableName: stateTable,
+        Key: toItem(keys.lock(id)),
+        ...conditionInput(all(equal('run', run), oneOf('state', states))),
+      };
+      const answer = await call(
+        'dynamodb:DeleteItem',
+        `lock of enclave ${id}`,
+        () => client.send(new DeleteItemCommand(input)),
+        onNames('notHeld' as const, 'ConditionalCheckFailedException'),
+      );
+      return answer === 'notHeld' ? 'notHeld' : 'released';
+    },
+
+    async *scan(signal) {
+      // One malformed item must not hide all others; its enclave's own read refuses it by name.
+      for await (const page of table.scan(signal, 'lifecycle')) {
+        yield page
+          .map((item) => readOr(LifecycleSchema, item, leaveOut(item)))
+          .filter((lifecycle) => lifecycle !== undefined);
+      }
+    },
+
+    async control() {
+      const item = await table.get(keys.control, 'fleet/control');
+      return readOrRefuse(ControlSchema, item, 'state.control', 'fleet/control');
+    },
+
+    async install(control) {
+      const input = {
+        TableName: stateTable,
+        Item: toItem({ ...control, ...keys.control }),
+        ...conditionInput(absent('pk')),
+      };
+      await call(
+        'dynamodb:PutItem',
+        'fleet/control',
+        () => client.send(new PutItemCommand(input)),
+        onNames('exists' as const, 'ConditionalCheckFailedException'),
+      );
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/** Reading the operator's own items: parsed, or refused by name. */
+import type { z } from 'zod';
+import type { JsonMap } from '../enclave/json.ts';
+import { OperatorError } from '../reconciler/ports.ts';
+
+/** An item without its keys: what was written is what is read. */
+function body(item: JsonMap): JsonMap {
+  const { pk: _pk, sk: _sk, ...rest } = item;
+  return rest;
+}
+
+/** First problem of an item, in one line. */
+function firstProblem(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue === undefined ? 'not readable' : `${issue.path.join('.') || 'item'}: ${issue.message}`;
+}
+
+/** The item; undefined where there is none or it is malformed, which `onMalformed` is told. */
+export function readOr<S extends z.ZodType>(
+  schema: S,
+  item: JsonMap | undefined,
+  onMalformed: (problem: string) => void,
+): z.infer<S> | undefined {
+  if (item === undefined) return undefined;
+  const parsed = schema.safeParse(body(item));
+  if (parsed.success) return parsed.data;
+  onMalformed(firstProblem(parsed.error));
+  return undefined;
+}
+
+/**
+ * The item; undefined where there is none. A malformed one is not taken for none: the operator would start over beside
+ * what exists.
+ */
+export function readOrRefuse<S extends z.ZodType>(
+  schema: S,
+  item: JsonMap | undefined,
+  operation: string,
+  what: string,
+): z.infer<S> | undefined {
+  return readOr(schema, item, (problem) => {
+    throw new OperatorError(
+      'Blocked',
+      operation,
+      `${what} is malformed at ${problem}; repair the item, or delete it where nothing of the enclave exists in AWS`,
+    );
+  });
+}
+
+/** The reader an item asks for; 1 where it says nothing readable. */
+export function minReaderOf(item: JsonMap | undefined): number {
+  return typeof item?.minReader === 'number' ? item.minReader : 1;
+}

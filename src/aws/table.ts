@@ -1,0 +1,75 @@
+/** Consistent reads of one DynamoDB table, unmarshalled, all pages. */
+import { type DynamoDBClient, GetItemCommand, QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import type { JsonMap } from '../enclave/json.ts';
+import { call } from './errors.ts';
+import { conditionInput, equal } from './expressions.ts';
+import { type Item, toItem, toPlain } from './marshal.ts';
+
+export interface ItemKey {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+export interface Table {
+  readonly name: string;
+  get(key: Readonly<Record<string, string>>, subject: string): Promise<JsonMap | undefined>;
+  /** All items of one partition, in order of `sk`. */
+  partition(pk: string): Promise<readonly JsonMap[]>;
+  /** Each page as it arrives; of items with this `sk` only, where one is given. Ends by throwing when aborted. */
+  scan(signal: AbortSignal, sk?: string): AsyncIterable<readonly JsonMap[]>;
+}
+
+export function openTable(client: DynamoDBClient, name: string): Table {
+  return {
+    name,
+
+    async get(key, subject) {
+      const { Item: item } = await call('dynamodb:GetItem', subject, () =>
+        client.send(new GetItemCommand({ TableName: name, Key: toItem(key), ConsistentRead: true })),
+      );
+      return item === undefined ? undefined : toPlain(item);
+    },
+
+    async partition(pk) {
+      const { ConditionExpression: keyCondition, ...names } = conditionInput(equal('pk', pk));
+      const items: JsonMap[] = [];
+      let from: Record<string, Item[string]> | undefined;
+      do {
+        const page = await call('dynamodb:Query', pk, () =>
+          client.send(
+            new QueryCommand({
+              TableName: name,
+              ConsistentRead: true,
+              KeyConditionExpression: keyCondition,
+              ...names,
+              ExclusiveStartKey: from,
+            }),
+          ),
+        );
+        items.push(...(page.Items ?? []).map(toPlain));
+        from = page.LastEvaluatedKey;
+      } while (from !== undefined);
+      return items;
+    },
+
+    async *scan(signal, sk) {
+      const { ConditionExpression: filter, ...names } = sk === undefined ? {} : conditionInput(equal('sk', sk));
+      let from: Record<string, Item[string]> | undefined;
+      do {
+        const page = await call('dynamodb:Scan', `table ${name}`, () =>
+          client.send(
+            new ScanCommand({
+              TableName: name,
+              ConsistentRead: true,
+              ...(filter === undefined ? {} : { FilterExpression: filter, ...names }),
+              ExclusiveStartKey: from,
+            }),
+            { abortSignal: signal },
+          ),
+        );
+        yield (page.Items ?? []).map(toPlain);
+        from = page.LastEvaluatedKey;
+      } while (from !== undefined);
+    },
+  };
+}
