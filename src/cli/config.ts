@@ -2,8 +2,8 @@
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { isPlainMap } from '../enclave/json.ts';
+import { nearest } from '../enclave/nearest.ts';
 import { type Config, ConfigSchema } from '../reconciler/config.ts';
-import { nearest } from './nearest.ts';
 
 export const VARIABLE_PREFIX = 'ENCLAVE_OPERATOR_';
 
@@ -137,27 +137,25 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
       sources[description.key] = 'default';
     }
   }
-  if (problems.length > 0) return { ok: false, problems };
-
+  // A wrong value is replaced by its default, so that rules between the other keys are checked all the same.
+  const wrong = new Set(problems.map((problem) => problem.key));
+  for (const { key, fallback } of describeKeys()) if (wrong.has(key)) values[key] = fallback;
   const parsed = ConfigSchema.safeParse(values);
-  if (!parsed.success) {
-    // Every key was checked above: only a rule between keys, or of a derived name, can still fail.
-    return {
-      ok: false,
-      problems: parsed.error.issues.map((issue) => ({
-        key: issue.path.join('.'),
-        source: sources[issue.path[0] as ConfigKey] ?? 'configuration',
-        reason: issue.message,
-        fix: 'set it explicitly',
-      })),
-    };
+  if (parsed.success) {
+    for (const { keys, ...conflict } of crossChecks(parsed.data, sources)) {
+      if (!keys.some((key) => wrong.has(key))) {
+        problems.push({ ...conflict, source: sources[conflict.key as ConfigKey] ?? 'default' });
+      }
+    }
+  } else {
+    // Every given value was checked above: only a derived name can still be wrong, because of what it derives from.
+    for (const issue of parsed.error.issues) {
+      const key = String(issue.path[0]);
+      problems.push({ key, source: sources[key as ConfigKey] ?? '', reason: issue.message, fix: 'set it explicitly' });
+    }
   }
+  if (problems.length > 0 || !parsed.success) return { ok: false, problems };
   const config = parsed.data;
-  const conflicts = crossChecks(config).map((conflict) => ({
-    ...conflict,
-    source: sources[conflict.key as ConfigKey] ?? 'default',
-  }));
-  if (conflicts.length > 0) return { ok: false, problems: conflicts };
   return {
     ok: true,
     config,
@@ -246,21 +244,26 @@ function checkValue(description: KeyDescription, given: Raw): ConfigProblem | un
   return problem(`${show(value)} is not ${allowed(description)}${detail}`);
 }
 
+interface Conflict extends Omit<ConfigProblem, 'source'> {
+  readonly keys: readonly ConfigKey[];
+}
+
 /** Rules between keys. */
-function crossChecks(config: Config): Omit<ConfigProblem, 'source'>[] {
-  const conflicts: Omit<ConfigProblem, 'source'>[] = [];
+function crossChecks(config: Config, sources: Partial<Record<ConfigKey, string>>): readonly Conflict[] {
+  const conflicts: Conflict[] = [];
   const below = (less: ConfigKey, more: ConfigKey, why: string, orEqual = false) => {
     const [a, b] = [Number(config[less]), Number(config[more])];
     if (orEqual ? a <= b : a < b) return;
     conflicts.push({
       key: less,
-      reason: `${a} is not ${orEqual ? 'at most' : 'less than'} ${more} (${b}): ${why}`,
+      keys: [less, more],
+      reason: `${a} is not ${orEqual ? 'at most' : 'less than'} ${more} (${b}, ${sources[more]}): ${why}`,
       fix: `lower ${less} or raise ${more}`,
     });
   };
   const positive = (key: ConfigKey) => {
     if (Number(config[key]) > 0) return;
-    conflicts.push({ key, reason: '0 would make it a busy loop', fix: 'set at least 1' });
+    conflicts.push({ key, keys: [key], reason: '0 would make it a busy loop', fix: 'set at least 1' });
   };
 
   below('leaseRenewMs', 'leaseStepDownMs', 'a leader must renew before it has to step down');
@@ -273,6 +276,7 @@ function crossChecks(config: Config): Omit<ConfigProblem, 'source'>[] {
   if (config.regions.length > 0 && !config.regions.includes(config.region)) {
     conflicts.push({
       key: 'regions',
+      keys: ['regions', 'region'],
       reason: `${config.regions.join(', ')} leaves out region (${config.region}), where records that name none live`,
       fix: `add ${config.region} to regions`,
     });

@@ -1,5 +1,5 @@
 /** The tree of commands; each command's code is loaded only when it runs. */
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit.ts';
 import type { Io } from './io.ts';
 import type { GlobalOptions } from './target.ts';
@@ -149,9 +149,9 @@ const VERBS: readonly Verb[] = [
   },
   {
     name: 'completion',
-    args: '<shell>',
     summary: 'a completion script for bash, zsh or fish',
     examples: ['completion bash > /etc/bash_completion.d/enclavectl', 'completion fish | source'],
+    options: (command) => command.addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish'])),
     load: async () => {
       const { completion } = await import('./commands/completion.ts');
       return (io, args) =>

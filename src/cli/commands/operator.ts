@@ -18,6 +18,10 @@ export async function operatorRun(io: Io, _args: readonly string[], options: Glo
     import('../../reconciler/operator.ts'),
   ]);
   const ports = createAwsPorts({ config, clock: io.clock, random: io.random, log });
-  await runOperator({ config, ports, log, signal: io.signal });
-  return EXIT.yes;
+  try {
+    await runOperator({ config, ports, log, signal: io.signal });
+    return EXIT.yes;
+  } finally {
+    ports.close();
+  }
 }

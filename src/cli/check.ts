@@ -1,0 +1,46 @@
+/** Documents checked against the specification, and how findings are told. */
+import type { JsonMap } from '../enclave/json.ts';
+import { type EnclaveSpec, parseSpec, type SpecContext, type SpecIssue } from '../enclave/spec.ts';
+import type { Config } from '../reconciler/config.ts';
+import type { RecordDocument } from './documents.ts';
+import { printable } from './output.ts';
+
+export interface Checked {
+  readonly where: string;
+  /** Null where the document has none, or none that is text. */
+  readonly id: string | null;
+  readonly record: JsonMap | undefined;
+  /** Absent: invalid. */
+  readonly spec: EnclaveSpec | undefined;
+  readonly errors: readonly SpecIssue[];
+  readonly warnings: readonly SpecIssue[];
+}
+
+export function specContext(config: Config): SpecContext {
+  return { regions: config.regions, defaultRegion: config.region, environment: config.environment };
+}
+
+export function checkDocument(document: RecordDocument, context: SpecContext): Checked {
+  const { where, record } = document;
+  if (record === undefined) {
+    const fix = document.code === 'SYNTAX' ? 'Mend the YAML or JSON.' : 'Write one `field: value` a line.';
+    const errors = [{ field: '', code: document.code, message: document.problem, fix }];
+    return { where, id: null, record, spec: undefined, errors, warnings: [] };
+  }
+  const id = typeof record.id === 'string' ? record.id : null;
+  const result = parseSpec(record, context);
+  return result.ok
+    ? { where, id, record, spec: result.spec, errors: [], warnings: result.warnings }
+    : { where, id, record, spec: undefined, errors: result.errors, warnings: result.warnings };
+}
+
+/** `error    providerConfig.cpuCount: CPU_TOO_MANY: … Fix: …`, indented under its document. */
+export function issueLine(kind: 'error' | 'warning', issue: SpecIssue): string {
+  const field = issue.field === '' ? '' : `${issue.field}: `;
+  return `  ${kind.padEnd(7)}  ${printable(`${field}${issue.code}: ${issue.message} ${issue.fix}`)}\n`;
+}
+
+/** `records.yaml, document 2 (enc_1)`. */
+export function titleOf(checked: Pick<Checked, 'where' | 'id'>): string {
+  return printable(checked.id === null ? checked.where : `${checked.where} (${checked.id})`);
+}

@@ -1,0 +1,53 @@
+/** `enclavectl events`: what happened, from the history table; polled, so that no stream reader is taken away. */
+import type { OperatorEvent } from '../../enclave/items.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import { printable, renderTable } from '../output.ts';
+import { openStore } from '../store.ts';
+import { type GlobalOptions, resolveTarget } from '../target.ts';
+
+const POLL_MS = 2_000;
+/** Writers' clocks differ: each poll looks this far behind the newest event seen. */
+const OVERLAP_MS = 60_000;
+
+interface Options extends GlobalOptions {
+  readonly follow?: boolean;
+  readonly output: 'table' | 'json';
+}
+
+export async function events(io: Io, [id]: readonly string[], options: Options): Promise<ExitCode> {
+  const store = openStore(resolveTarget(io, options));
+  try {
+    const seen = new Set<string>();
+    let newest = '';
+    do {
+      const since = newest === '' ? '' : new Date(Date.parse(newest) - OVERLAP_MS).toISOString();
+      const fresh = (await store.events(id, since)).filter((event) => !seen.has(keyOf(event)));
+      if (fresh.length > 0) io.out(render(io, fresh, options, newest === ''));
+      for (const event of fresh) {
+        seen.add(keyOf(event));
+        if (event.at > newest) newest = event.at;
+      }
+      if (newest === '' && options.follow !== true) io.err('no events\n');
+      if (options.follow === true) await io.clock.sleep(POLL_MS, io.signal);
+    } while (options.follow === true && !io.signal.aborted);
+    return EXIT.yes;
+  } finally {
+    store.close();
+  }
+}
+
+function keyOf(event: OperatorEvent): string {
+  return `${event.id} ${event.at} ${event.reason} ${event.message}`;
+}
+
+/** Following needs columns that do not depend on later rows, so each row is a line of its own. */
+function render(io: Io, list: readonly OperatorEvent[], options: Options, first: boolean): string {
+  if (options.output === 'json') return list.map((event) => `${JSON.stringify(event)}\n`).join('');
+  if (options.follow === true) return list.map((event) => `${eventCells(event).map(printable).join('  ')}\n`).join('');
+  return first ? renderTable(io, ['TIME', 'TYPE', 'REASON', 'ENCLAVE', 'MESSAGE'], list.map(eventCells)) : '';
+}
+
+export function eventCells(event: OperatorEvent): readonly string[] {
+  return [event.at, event.type, event.reason, event.id, event.message];
+}

@@ -1,0 +1,258 @@
+/** The tables, as enclavectl reads and writes them. Nothing else in the CLI talks to AWS. */
+import {
+  type AttributeValue,
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  paginateQuery,
+  paginateScan,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import type { z } from 'zod';
+import { toItem, toPlain } from '../aws/marshal.ts';
+import {
+  EventSchema,
+  keys,
+  type Lifecycle,
+  LifecycleSchema,
+  type Lock,
+  LockSchema,
+  type OperatorEvent,
+  type Report,
+  ReportSchema,
+  type Request,
+  type RunItem,
+  RunItemSchema,
+} from '../enclave/items.ts';
+import type { JsonMap } from '../enclave/json.ts';
+import type { RawRecord } from '../reconciler/ports.ts';
+import type { Target } from './target.ts';
+import { explainFailure } from './unreachable.ts';
+
+/** What a list shows of a record; the rest (up to 400 KB each) stays in the table. */
+const LISTED = ['id', 'name', 'status', 'createdAt', 'updatedAt', 'providerId', 'instance_id', 'error_message'];
+
+/**
+ * Reads and writes of enclavectl.
+ *
+ * Guarantees: writes fields of records that the application also writes, and requests; never another item of the
+ * operator. Every write is conditional on what was read. Malformed items read as absent.
+ * Errors: `CliError` naming the endpoint or table and a fix.
+ */
+export interface Store {
+  record(id: string): Promise<RawRecord | undefined>;
+  /** Listed attributes only. */
+  records(): Promise<readonly RawRecord[]>;
+  lifecycle(id: string): Promise<Lifecycle | undefined>;
+  lifecycles(): Promise<readonly Lifecycle[]>;
+  lock(id: string): Promise<Lock | undefined>;
+  reports(id: string): Promise<readonly Report[]>;
+  run(id: string, name: string): Promise<RunItem | undefined>;
+  /** Newest first. */
+  runs(id: string, limit: number): Promise<readonly RunItem[]>;
+  /** Oldest first; of one enclave, or of all (which reads the whole history table). */
+  events(id: string | undefined, since: string): Promise<readonly OperatorEvent[]>;
+  /** A record that did not exist. */
+  create(record: RawRecord): Promise<'created' | 'exists'>;
+  /** Sets attributes if the record exists and the given ones still are what was read (undefined: absent). */
+  update(id: string, set: JsonMap, read: Readonly<Record<string, unknown>>): Promise<'updated' | 'conflict'>;
+  request(request: Request): Promise<void>;
+  close(): void;
+}
+
+export function openStore(target: Target): Store {
+  const { config, endpoint } = target;
+  const loopback = endpoint !== undefined && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
+  const client = new DynamoDBClient({
+    region: config.region,
+    maxAttempts: 3,
+    requestHandler: { connectionTimeout: 3_000, requestTimeout: 15_000 },
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // A database on this machine takes any credentials, and asking the chain for none takes seconds.
+    ...(loopback && !process.env.AWS_ACCESS_KEY_ID && !process.env.AWS_PROFILE
+      ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }
+      : {}),
+  });
+
+  async function send<T>(table: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw explainFailure(error, { table, region: config.region, endpoint });
+    }
+  }
+
+  async function get(table: string, key: Readonly<Record<string, string>>): Promise<JsonMap | undefined> {
+    const answer = await send(table, () =>
+      client.send(new GetItemCommand({ TableName: table, Key: toItem(key), ConsistentRead: true })),
+    );
+    return answer.Item === undefined ? undefined : toPlain(answer.Item);
+  }
+
+  function collect(table: string, pages: AsyncIterable<{ Items?: Record<string, AttributeValue>[] | undefined }>) {
+    return send(table, async () => {
+      const items: JsonMap[] = [];
+      for await (const page of pages) items.push(...(page.Items ?? []).map(toPlain));
+      return items;
+    });
+  }
+
+  const query = (table: string, pk: string, from: string) =>
+    collect(
+      table,
+      paginateQuery(
+        { client },
+        {
+          TableName: table,
+          KeyConditionExpression: '#pk = :pk AND #sk >= :from',
+          ExpressionAttributeNames: { '#pk': 'pk', '#sk': 'sk' },
+          // A sort key cannot be empty: a blank comes before every name and every time.
+          ExpressionAttributeValues: { ':pk': { S: pk }, ':from': { S: from === '' ? ' ' : from } },
+          ConsistentRead: true,
+        },
+      ),
+    );
+
+  return {
+    record: async (id) => (await get(config.enclavesTable, { id })) as RawRecord | undefined,
+    records: async () => {
+      const names = Object.fromEntries(LISTED.map((name, index) => [`#a${index}`, name]));
+      return (await collect(
+        config.enclavesTable,
+        paginateScan(
+          { client },
+          {
+            TableName: config.enclavesTable,
+            ProjectionExpression: Object.keys(names).join(', '),
+            ExpressionAttributeNames: names,
+          },
+        ),
+      )) as unknown as RawRecord[];
+    },
+    lifecycle: async (id) => valid(LifecycleSchema, await get(config.stateTable, keys.lifecycle(id))),
+    lifecycles: async () =>
+      allValid(
+        LifecycleSchema,
+        await collect(
+          config.stateTable,
+          paginateScan(
+            { client },
+            {
+              TableName: config.stateTable,
+              FilterExpression: '#sk = :lifecycle',
+              ExpressionAttributeNames: { '#sk': 'sk' },
+              ExpressionAttributeValues: { ':lifecycle': { S: keys.lifecycle('').sk } },
+            },
+          ),
+        ),
+      ),
+    lock: async (id) => valid(LockSchema, await get(config.stateTable, keys.lock(id))),
+    reports: async (id) => allValid(ReportSchema, await query(config.stateTable, keys.reports(id), '')),
+    run: async (id, name) => valid(RunItemSchema, await get(config.historyTable, keys.run(id, name))),
+    runs: async (id, limit) => {
+      // Sort keys are names, whose order is not that of time: all runs of one enclave are read (TTL bounds them).
+      const runs = allValid(RunItemSchema, await query(config.historyTable, keys.runs(id), ''));
+      return runs.toSorted((a, b) => b.requestedAt.localeCompare(a.requestedAt)).slice(0, limit);
+    },
+    events: async (id, since) => {
+      const items =
+        id !== undefined
+          ? await query(config.historyTable, keys.events(id), since)
+          : await collect(
+              config.historyTable,
+              paginateScan(
+                { client },
+                {
+                  TableName: config.historyTable,
+                  FilterExpression: 'begins_with(#pk, :events) AND #sk >= :since',
+                  ExpressionAttributeNames: { '#pk': 'pk', '#sk': 'sk' },
+                  ExpressionAttributeValues: {
+                    ':events': { S: keys.events('') },
+                    ':since': { S: since === '' ? ' ' : since },
+                  },
+                },
+              ),
+            );
+      return allValid(EventSchema, items).toSorted((a, b) => a.at.localeCompare(b.at));
+    },
+    create: async (record) =>
+      send(config.enclavesTable, async () => {
+        try {
+          await client.send(
+            new PutItemCommand({
+              TableName: config.enclavesTable,
+              Item: toItem(record),
+              ConditionExpression: 'attribute_not_exists(#id)',
+              ExpressionAttributeNames: { '#id': 'id' },
+            }),
+          );
+          return 'created';
+        } catch (error) {
+          if (error instanceof ConditionalCheckFailedException) return 'exists';
+          throw error;
+        }
+      }),
+    update: async (id, set, read) =>
+      send(config.enclavesTable, async () => {
+        try {
+          await client.send(
+            new UpdateItemCommand({ TableName: config.enclavesTable, Key: toItem({ id }), ...updateOf(set, read) }),
+          );
+          return 'updated';
+        } catch (error) {
+          if (error instanceof ConditionalCheckFailedException) return 'conflict';
+          throw error;
+        }
+      }),
+    request: async (request) => {
+      await send(config.stateTable, () =>
+        client.send(
+          new PutItemCommand({
+            TableName: config.stateTable,
+            Item: toItem({ ...keys.request(request.id, request.key), ...request }),
+            ConditionExpression: 'attribute_not_exists(#pk)',
+            ExpressionAttributeNames: { '#pk': 'pk' },
+          }),
+        ),
+      );
+    },
+    close: () => client.destroy(),
+  };
+}
+
+/** Names and values only through placeholders: `status` and many others are reserved words. */
+function updateOf(set: JsonMap, read: Readonly<Record<string, unknown>>) {
+  const names: Record<string, string> = { '#id': 'id' };
+  const values: Record<string, AttributeValue> = {};
+  const sets = Object.entries(set)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value], index) => {
+      names[`#s${index}`] = name;
+      Object.assign(values, toItem({ [`:s${index}`]: value }));
+      return `#s${index} = :s${index}`;
+    });
+  const conditions = Object.entries(read).map(([name, value], index) => {
+    names[`#r${index}`] = name;
+    if (value === undefined) return `attribute_not_exists(#r${index})`;
+    Object.assign(values, toItem({ [`:r${index}`]: value }));
+    return `#r${index} = :r${index}`;
+  });
+  return {
+    UpdateExpression: `SET ${sets.join(', ')}`,
+    ConditionExpression: ['attribute_exists(#id)', ...conditions].join(' AND '),
+    ExpressionAttributeNames: names,
+    ExpressionAttributeValues: values,
+  };
+}
+
+function valid<T extends z.ZodType>(schema: T, item: JsonMap | undefined): z.infer<T> | undefined {
+  return item === undefined ? undefined : schema.safeParse(item).data;
+}
+
+function allValid<T extends z.ZodType>(schema: T, items: readonly JsonMap[]): z.infer<T>[] {
+  return items.flatMap((item) => {
+    const parsed = schema.safeParse(item);
+    return parsed.success ? [parsed.data] : [];
+  });
+}
