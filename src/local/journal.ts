@@ -1,5 +1,15 @@
 /** A small map on disk: one JSON line a change. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { isPlainMap, type JsonValue } from '../enclave/json.ts';
 
@@ -44,7 +54,7 @@ function compact(file: string, entries: ReadonlyMap<string, JsonValue>): number 
   const target = openSync(temporary, 'w');
   let lines = '';
   for (const [key, value] of entries) lines += `${JSON.stringify({ k: key, v: value })}\n`;
-  writeSync(target, lines);
+  writeFileSync(target, lines);
   fsyncSync(target);
   closeSync(target);
   renameSync(temporary, file);
