@@ -1,0 +1,303 @@
+/** Step Functions, ECS and the runner in memory: executions that claim, work, record and release. */
+import { type ErrorClass, keys, type Outcome, type RunItem, RunItemSchema } from '../../src/enclave/items.ts';
+import type { JsonMap } from '../../src/enclave/json.ts';
+import type { RunAction } from '../../src/enclave/names.ts';
+import type { Clock, ExecutionView, Tasks, Workflows } from '../../src/reconciler/ports.ts';
+import type { MemoryEnclave, MemoryHosts } from './memory-hosts.ts';
+import type { MemoryTable } from './memory-table.ts';
+
+export interface RunTimings {
+  /** From StartExecution to the claim of the lock. */
+  readonly claimMs: number;
+  readonly taskStartMs: number;
+  readonly workMs: number;
+  /** From SIGTERM to the end of a task that is being stopped. */
+  readonly stopMs: number;
+  /** From the end of the task to the release of the lock. */
+  readonly releaseMs: number;
+}
+
+export const RUN_TIMINGS: RunTimings = {
+  claimMs: 300,
+  taskStartMs: 2_000,
+  workMs: 20_000,
+  stopMs: 1_000,
+  releaseMs: 300,
+};
+
+/** How one run goes; what is left out goes well. */
+export interface RunScript {
+  readonly workMs?: number;
+  readonly fails?: { readonly class: ErrorClass; readonly message: string; readonly fix?: string };
+  /** What a destroy leaves behind. */
+  readonly remaining?: readonly string[];
+  /** `task`: ends without an outcome, so the workflow records one. `workflow`: both die; lock and run item stay. */
+  readonly dies?: 'task' | 'workflow';
+}
+
+export interface MemoryExecution {
+  readonly name: string;
+  readonly action: RunAction;
+  readonly enclaveId: string;
+  readonly executionArn: string;
+  state: 'running' | 'succeeded' | 'failed';
+  cause: string | undefined;
+  /** True where the claim failed: it ended without Terraform. */
+  coalesced: boolean;
+  readonly tasks: string[];
+}
+
+interface MemoryTask {
+  state: 'active' | 'stopped';
+  readonly stop: AbortController;
+}
+
+export interface MemoryRunsOptions {
+  readonly clock: Clock;
+  readonly state: MemoryTable;
+  readonly history: MemoryTable;
+  readonly hosts: MemoryHosts;
+  readonly timings?: Partial<RunTimings> | undefined;
+}
+
+export class MemoryRuns implements Workflows {
+  /** How runs go; a test sets it. */
+  script: (run: RunItem) => RunScript = () => ({});
+  readonly executions = new Map<string, MemoryExecution>();
+  /** Most Terraforms seen at work at once: of one enclave (must stay 1), and of all together. */
+  readonly peak = { perEnclave: 0, all: 0 };
+  /** The port of ECS; executions are Step Functions'. */
+  readonly ecs: Tasks;
+  readonly #tasks = new Map<string, MemoryTask>();
+  readonly #working = new Map<string, number>();
+  readonly #options: MemoryRunsOptions;
+  readonly #timings: RunTimings;
+
+  constructor(options: MemoryRunsOptions) {
+    this.#options = options;
+    this.#timings = { ...RUN_TIMINGS, ...options.timings };
+    this.ecs = {
+      describe: async (arns) =>
+        new Map(
+          arns.map((arn): [string, 'active' | 'stopped' | 'unknown'] => [
+            arn,
+            this.#tasks.get(arn)?.state ?? 'unknown',
+          ]),
+        ),
+      stop: async (arn) => this.#tasks.get(arn)?.stop.abort(),
+    };
+  }
+
+  /** ECS forgets tasks about an hour after their end. */
+  forgetStoppedTasks(): void {
+    for (const [arn, task] of this.#tasks) if (task.state === 'stopped') this.#tasks.delete(arn);
+  }
+
+  // The port.
+
+  async start(name: string, action: RunAction, enclaveId: string): Promise<'started' | 'exists'> {
+    if (this.executions.has(name)) return 'exists';
+    const execution: MemoryExecution = {
+      name,
+      action,
+      enclaveId,
+      executionArn: this.#arn(name, action),
+      state: 'running',
+      cause: undefined,
+      coalesced: false,
+      tasks: [],
+    };
+    this.executions.set(name, execution);
+    void this.#execute(execution);
+    return 'started';
+  }
+
+  async running(action: RunAction): Promise<ReadonlySet<string>> {
+    const running = [...this.executions.values()].filter((each) => each.state === 'running' && each.action === action);
+    return new Set(running.map((each) => each.name));
+  }
+
+  async describe(name: string, action: RunAction): Promise<ExecutionView> {
+    const execution = this.executions.get(name);
+    const executionArn = this.#arn(name, action);
+    if (execution?.action !== action) return { state: 'missing', executionArn };
+    return {
+      state: execution.state,
+      executionArn,
+      ...(execution.cause === undefined ? {} : { cause: execution.cause }),
+    };
+  }
+
+  async tasks(name: string): Promise<readonly string[]> {
+    return this.executions.get(name)?.tasks ?? [];
+  }
+
+  async abort(name: string, _action: RunAction, cause: string): Promise<void> {
+    const execution = this.executions.get(name);
+    if (execution?.state !== 'running') return;
+    this.#end(execution, 'failed', `ABORTED: ${cause}`);
+    for (const arn of execution.tasks) this.#tasks.get(arn)?.stop.abort();
+  }
+
+  // What happens then.
+
+  async #execute(execution: MemoryExecution): Promise<void> {
+    const { clock } = this.#options;
+    await clock.sleep(this.#timings.claimMs);
+    if (!isRunning(execution)) return;
+    if (!this.#claim(execution)) {
+      execution.coalesced = true;
+      return this.#end(execution, 'succeeded');
+    }
+    await clock.sleep(this.#timings.taskStartMs);
+    if (!isRunning(execution)) return;
+    const died = await this.#task(execution);
+    if (!isRunning(execution)) return;
+    if (died === 'workflow') return this.#end(execution, 'failed', 'States.Runtime: the workflow died');
+    await clock.sleep(this.#timings.releaseMs);
+    if (!isRunning(execution)) return;
+    const now = new Date(clock.now()).toISOString();
+    const outcome = this.#settle(execution, {
+      result: 'failed',
+      class: 'unknown',
+      message: 'The task ended without an outcome.',
+      at: now,
+      by: 'workflow',
+    });
+    const lock = keys.lock(execution.enclaveId);
+    if (this.#options.state.get(lock.pk, lock.sk)?.run === execution.name) this.#options.state.delete(lock.pk, lock.sk);
+    if (outcome?.result === 'succeeded') this.#end(execution, 'succeeded');
+    else this.#end(execution, 'failed', outcome?.message ?? 'no run item');
+  }
+
+  /** The lock is this run's, and nobody else's execution has claimed it. */
+  #claim({ name, enclaveId, executionArn }: MemoryExecution): boolean {
+    const key = keys.lock(enclaveId);
+    const lock = this.#options.state.get(key.pk, key.sk);
+    if (lock?.run !== name) return false;
+    if (lock.state !== 'intended' && lock.executionArn !== executionArn) return false;
+    this.#options.state.put({ ...lock, state: 'claimed', executionArn });
+    return true;
+  }
+
+  /** The runner: claims the run item, works, records. Answers who died on the way. */
+  async #task(execution: MemoryExecution): Promise<RunScript['dies']> {
+    const { clock } = this.#options;
+    const arn = `arn:aws:ecs:us-west-2:000000000000:task/memory/${execution.name}-${execution.tasks.length}`;
+    const task: MemoryTask = { state: 'active', stop: new AbortController() };
+    this.#tasks.set(arn, task);
+    execution.tasks.push(arn);
+    try {
+      const item = this.#item(execution);
+      const parsed = RunItemSchema.safeParse(item);
+      if (item === undefined || !parsed.success || parsed.data.outcome !== undefined) return undefined;
+      const run = parsed.data;
+      if (run.taskArn !== undefined && run.taskArn !== arn) return undefined;
+      this.#options.history.put({
+        ...item,
+        taskArn: arn,
+        executionArn: execution.executionArn,
+        startedAt: this.#now(),
+      });
+      if (run.cancelRequestedAt !== undefined) {
+        this.#settle(execution, this.#cancelled());
+        return undefined;
+      }
+      const script = this.script(run);
+      await this.#whileWorking(execution.enclaveId, () =>
+        clock.sleep(script.workMs ?? this.#timings.workMs, task.stop.signal),
+      );
+      if (task.stop.signal.aborted) {
+        await clock.sleep(this.#timings.stopMs);
+        this.#settle(execution, this.#cancelled());
+        return undefined;
+      }
+      if (script.dies !== undefined) return script.dies;
+      if (script.fails !== undefined) {
+        this.#settle(execution, { result: 'failed', ...script.fails, at: this.#now(), by: 'runner' });
+        return undefined;
+      }
+      this.#settle(execution, run.action === 'deploy' ? this.#deploy(run) : this.#destroy(run, script));
+      return undefined;
+    } finally {
+      task.state = 'stopped';
+    }
+  }
+
+  #deploy(run: RunItem): Outcome {
+    const { hosts } = this.#options;
+    const { generation, region } = run.variables;
+    const enclave = enclaveOf(run);
+    const living = hosts.living(run.id)[0];
+    if (living !== undefined) hosts.apply(living, generation, enclave);
+    const host = living ?? hosts.launch({ enclaveId: run.id, region, generation, enclave });
+    const { instanceId } = host;
+    return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, amiId: 'ami-0', imageDigest: 'sha256:0' };
+  }
+
+  #destroy(run: RunItem, { remaining = [] }: RunScript): Outcome {
+    if (remaining.length === 0)
+      for (const host of this.#options.hosts.living(run.id)) this.#options.hosts.terminate(host);
+    return { result: 'succeeded', at: this.#now(), by: 'runner', remaining: [...remaining] };
+  }
+
+  async #whileWorking(enclaveId: string, work: () => Promise<void>): Promise<void> {
+    const count = (this.#working.get(enclaveId) ?? 0) + 1;
+    this.#working.set(enclaveId, count);
+    const all = [...this.#working.values()].reduce((sum, each) => sum + each, 0);
+    this.peak.perEnclave = Math.max(this.peak.perEnclave, count);
+    this.peak.all = Math.max(this.peak.all, all);
+    await work();
+    const left = (this.#working.get(enclaveId) ?? 1) - 1;
+    if (left === 0) this.#working.delete(enclaveId);
+    else this.#working.set(enclaveId, left);
+  }
+
+  #item({ enclaveId, name }: MemoryExecution): JsonMap | undefined {
+    return this.#options.history.get(keys.runs(enclaveId), name);
+  }
+
+  /** Writes the outcome if there is none; answers the one that stands. */
+  #settle(execution: MemoryExecution, outcome: Outcome): Outcome | undefined {
+    const item = this.#item(execution);
+    if (item === undefined) return undefined;
+    if (item.outcome === undefined) this.#options.history.put({ ...item, outcome });
+    return RunItemSchema.parse(this.#item(execution)).outcome;
+  }
+
+  #cancelled(): Outcome {
+    return {
+      result: 'cancelled',
+      class: 'cancelled',
+      message: 'The run was cancelled.',
+      at: this.#now(),
+      by: 'runner',
+    };
+  }
+
+  #end(execution: MemoryExecution, state: 'succeeded' | 'failed', cause?: string): void {
+    execution.state = state;
+    execution.cause = cause;
+  }
+
+  #arn(name: string, action: RunAction): string {
+    return `arn:aws:states:us-west-2:000000000000:execution:memory-${action}:${name}`;
+  }
+
+  #now(): string {
+    return new Date(this.#options.clock.now()).toISOString();
+  }
+}
+
+const isRunning = (execution: MemoryExecution): boolean => execution.state === 'running';
+
+function enclaveOf(run: RunItem): MemoryEnclave {
+  const spec = run.variables.spec ?? {};
+  const size = (value: unknown, fallback: number) => (typeof value === 'number' ? value : fallback);
+  return {
+    name: 'enclave',
+    cpuCount: size(spec.cpuCount, 2),
+    memoryMiB: size(spec.memoryMiB, 1_024),
+    debug: spec.enableDebug === true,
+  };
+}

@@ -1,0 +1,233 @@
+/** The stores of the reconciler over tables in memory, with DynamoDB's conditions. */
+import type { z } from 'zod';
+import { minReaderOf, readOr, readOrRefuse } from '../../src/aws/stored.ts';
+import {
+  ControlSchema,
+  keys,
+  LeaseSchema,
+  LifecycleSchema,
+  LockSchema,
+  READER_VERSION,
+  ReportSchema,
+  RequestSchema,
+  RunItemSchema,
+} from '../../src/enclave/items.ts';
+import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
+import type {
+  HistoryStore,
+  LeaseStore,
+  Random,
+  RawRecord,
+  RecordStore,
+  StateStore,
+} from '../../src/reconciler/ports.ts';
+import type { MemoryTable } from './memory-table.ts';
+
+/** DynamoDB's limit for an item; here the length of its JSON. */
+const LARGEST_ITEM_BYTES = 400 * 1024;
+const PAGE_SIZE = 250;
+
+function* pages<T>(items: Iterable<T>): IterableIterator<readonly T[]> {
+  let page: T[] = [];
+  for (const item of items) {
+    page.push(item);
+    if (page.length < PAGE_SIZE) continue;
+    yield page;
+    page = [];
+  }
+  yield page;
+}
+
+/** Items are frozen, so what one parses to can be kept: reading costs what a cache costs, not a schema. */
+function remembering<T>(parse: (item: JsonMap) => T): (item: JsonMap | undefined) => T | undefined {
+  const parsed = new WeakMap<JsonMap, { readonly value: T }>();
+  return (item) => {
+    if (item === undefined) return undefined;
+    const known = parsed.get(item) ?? { value: parse(item) };
+    parsed.set(item, known);
+    return known.value;
+  };
+}
+
+const lenient = <S extends z.ZodType>(schema: S) => remembering((item) => readOr(schema, item, () => {}));
+const strict = <S extends z.ZodType>(schema: S, what: string) =>
+  remembering((item) => readOrRefuse(schema, item, 'memory', `${what} ${String(item.pk)}`));
+
+export function memoryRecords(table: MemoryTable): RecordStore {
+  const text = (value: unknown) => (typeof value === 'string' ? value : '');
+  return {
+    async get(id) {
+      return table.get(id) as RawRecord | undefined;
+    },
+
+    async publish(id, read, publication) {
+      const item = table.get(id);
+      if (item === undefined) return 'conflict';
+      for (const attribute of ['status', 'updatedAt', 'createdAt'] as const) {
+        if (text(item[attribute]) !== (read[attribute] ?? '')) return 'conflict';
+      }
+      const next: Record<string, unknown> = { ...item, ...publication.set };
+      if (publication.providerInstanceId !== undefined) {
+        if (!isPlainMap(item.providerConfig)) return 'conflict';
+        next.providerConfig = { ...item.providerConfig, instanceId: publication.providerInstanceId };
+      }
+      for (const attribute of publication.remove) delete next[attribute];
+      if (Buffer.byteLength(JSON.stringify(next)) > LARGEST_ITEM_BYTES) return 'tooLarge';
+      table.put(next);
+      return 'published';
+    },
+
+    async *scan(signal) {
+      for (const page of pages(table.items())) {
+        signal.throwIfAborted();
+        yield page as readonly RawRecord[];
+      }
+    },
+  };
+}
+
+export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt: () => number): StateStore {
+  const at = (key: { readonly pk: string; readonly sk: string }) => state.get(key.pk, key.sk);
+  const anyLifecycle = lenient(LifecycleSchema);
+  const anyLock = lenient(LockSchema);
+  const lifecycleOf = strict(LifecycleSchema, 'the lifecycle of');
+  const lockOf = strict(LockSchema, 'the lock of');
+  const reportOf = lenient(ReportSchema);
+  const requestOf = lenient(RequestSchema);
+  const controlOf = strict(ControlSchema, 'control of');
+
+  return {
+    async read(id) {
+      const lifecycle = at(keys.lifecycle(id));
+      const lock = at(keys.lock(id));
+      if (Math.max(minReaderOf(lifecycle), minReaderOf(lock)) > READER_VERSION) {
+        return { lifecycle: anyLifecycle(lifecycle), lock: anyLock(lock), fromTheFuture: true };
+      }
+      return { lifecycle: lifecycleOf(lifecycle), lock: lockOf(lock), fromTheFuture: false };
+    },
+
+    async reports(id) {
+      return state
+        .partition(keys.reports(id))
+        .map(reportOf)
+        .filter((report) => report !== undefined);
+    },
+
+    async requests(id) {
+      return state
+        .partition(keys.requests(id))
+        .map(requestOf)
+        .filter((request) => request !== undefined);
+    },
+
+    async commit({ lifecycle, readRevision, start, consumed }) {
+      const { id } = lifecycle;
+      const stored = at(keys.lifecycle(id));
+      if (readRevision === undefined) {
+        if (stored !== undefined) return 'conflict';
+      } else if (stored?.revision !== readRevision || !(Number(stored.epoch) <= lifecycle.epoch)) {
+        return 'conflict';
+      }
+      if (start !== undefined) {
+        const runKey = keys.run(id, start.run.name);
+        if (at(keys.lock(id)) !== undefined || history.get(runKey.pk, runKey.sk) !== undefined) return 'conflict';
+        state.put({ ...start.lock, ...keys.lock(id) });
+        history.put({ ...start.run, expiresAt: start.run.expiresAt ?? expiresAt(), ...runKey });
+      }
+      state.put({ ...lifecycle, ...keys.lifecycle(id) });
+      for (const request of consumed) {
+        const key = keys.request(request.id, request.key);
+        state.delete(key.pk, key.sk);
+      }
+      return 'committed';
+    },
+
+    async forget(id, readRevision) {
+      const key = keys.lifecycle(id);
+      if (at(key)?.revision !== readRevision) return 'conflict';
+      state.delete(key.pk, key.sk);
+      return 'committed';
+    },
+
+    async release(id, run, states) {
+      const key = keys.lock(id);
+      const lock = at(key);
+      if (lock?.run !== run || !states.some((each) => each === lock.state)) return 'notHeld';
+      state.delete(key.pk, key.sk);
+      return 'released';
+    },
+
+    async *scan(signal) {
+      for (const page of pages(state.items())) {
+        signal.throwIfAborted();
+        yield page
+          .filter((item) => item.sk === 'lifecycle')
+          .map(anyLifecycle)
+          .filter((lifecycle) => lifecycle !== undefined);
+      }
+    },
+
+    async control() {
+      return controlOf(at(keys.control));
+    },
+
+    async install(control) {
+      if (at(keys.control) === undefined) state.put({ ...control, ...keys.control });
+    },
+  };
+}
+
+export function memoryLeases(state: MemoryTable): LeaseStore {
+  const leaseOf = strict(LeaseSchema, 'lease of');
+  const stored = () => state.get(keys.lease.pk, keys.lease.sk);
+  return {
+    async read() {
+      return leaseOf(stored());
+    },
+    async replace(next, expectedNonce) {
+      if (stored()?.nonce !== expectedNonce) return 'lost';
+      state.put({ ...next, ...keys.lease });
+      return 'taken';
+    },
+  };
+}
+
+export function memoryHistory(history: MemoryTable, expiresAt: () => number, random: Random): HistoryStore {
+  const runOf = lenient(RunItemSchema);
+  const at = (id: string, name: string) => history.get(keys.runs(id), name);
+  return {
+    async run(id, name) {
+      return runOf(at(id, name));
+    },
+
+    async runs(id, limit) {
+      return history
+        .partition(keys.runs(id))
+        .map(runOf)
+        .filter((run) => run !== undefined)
+        .sort((a, b) => (a.requestedAt < b.requestedAt ? 1 : a.requestedAt > b.requestedAt ? -1 : 0))
+        .slice(0, Math.max(limit, 0));
+    },
+
+    async requestCancel(id, name, cancelRequestedAt) {
+      const item = at(id, name);
+      if (item === undefined || item.outcome !== undefined) return 'settled';
+      if (item.cancelRequestedAt === undefined) history.put({ ...item, cancelRequestedAt });
+      return 'requested';
+    },
+
+    async settle(id, name, outcome) {
+      const item = at(id, name);
+      if (item === undefined || item.outcome !== undefined) return 'already';
+      history.put({ ...item, outcome });
+      return 'settled';
+    },
+
+    async append(events) {
+      for (const event of events) {
+        const key = keys.event(event.id, `${event.at}-${random.id(8)}`);
+        history.put({ ...event, expiresAt: event.expiresAt ?? expiresAt(), ...key });
+      }
+    },
+  };
+}

@@ -1,0 +1,126 @@
+/** A whole AWS in memory, on virtual time, as the reconciler's ports see it. */
+import { keys, type Request } from '../../src/enclave/items.ts';
+import type { Clock, Log, Ports, Random, RawRecord } from '../../src/reconciler/ports.ts';
+import { Faults } from './memory-faults.ts';
+import { type HostTimings, MemoryHosts } from './memory-hosts.ts';
+import { MemoryRuns, type RunTimings } from './memory-runs.ts';
+import { memoryHistory, memoryLeases, memoryRecords, memoryState } from './memory-stores.ts';
+import { MemoryTable } from './memory-table.ts';
+
+/** Lines of a severity a test may want to look at. */
+export interface MemoryLog extends Log {
+  readonly lines: { readonly level: 'warn' | 'error'; readonly fields: object; readonly message: string }[];
+}
+
+export function memoryLog(): MemoryLog {
+  const lines: MemoryLog['lines'] = [];
+  const keep = (level: 'warn' | 'error') => (fields: object, message: string) => {
+    lines.push({ level, fields, message });
+  };
+  return { lines, debug: () => {}, info: () => {}, warn: keep('warn'), error: keep('error') };
+}
+
+/** One operator's way to the world. A test that kills an operator connects another. */
+export interface Connection {
+  readonly ports: Ports;
+  readonly log: MemoryLog;
+  readonly faults: Faults;
+  /** As SIGKILL: nothing of this connection is answered any more, and its timers never fire. The world goes on. */
+  kill(): void;
+}
+
+export interface MemoryWorld extends Connection {
+  readonly tables: { readonly records: MemoryTable; readonly state: MemoryTable; readonly history: MemoryTable };
+  readonly hosts: MemoryHosts;
+  readonly runs: MemoryRuns;
+  connect(): Connection;
+  /** Writes as the application does: unconditionally, the whole item. */
+  putRecord(record: RawRecord): void;
+  /** Merges attributes into a record, as the application's updates do; creates it where it is gone, as they do. */
+  updateRecord(id: string, attributes: Readonly<Record<string, unknown>>): void;
+  deleteRecord(id: string): void;
+  record(id: string): RawRecord | undefined;
+  /** As enclavectl does. */
+  putRequest(id: string, verb: string): Request;
+}
+
+export interface MemoryWorldOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** @default 'dev' */
+  readonly environment?: string;
+  /** @default 90 */
+  readonly historyDays?: number;
+  readonly runTimings?: Partial<RunTimings>;
+  readonly hostTimings?: Partial<HostTimings>;
+}
+
+/** The clock of a process that may be killed: its timers die with it. */
+function mortal(clock: Clock, faults: Faults): Clock {
+  const schedule: Clock['schedule'] = (delayMs, callback) =>
+    clock.schedule(delayMs, () => {
+      if (!faults.killed) callback();
+    });
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    schedule,
+    sleep: async (delayMs, signal) => {
+      await clock.sleep(delayMs, signal);
+      if (faults.killed) await new Promise<never>(() => {});
+    },
+  };
+}
+
+export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
+  const { clock, random, environment = 'dev', historyDays = 90 } = options;
+  const records = new MemoryTable('enclaves', ['id']);
+  const state = new MemoryTable('state', ['pk', 'sk']);
+  const history = new MemoryTable('history', ['pk', 'sk']);
+  const hosts = new MemoryHosts({ clock, random, state, environment, timings: options.hostTimings });
+  const runs = new MemoryRuns({ clock, state, history, hosts, timings: options.runTimings });
+  const expiresAt = () => Math.floor(clock.now() / 1_000) + historyDays * 24 * 60 * 60;
+
+  const connect = (): Connection => {
+    const faults = new Faults();
+    const log = memoryLog();
+    const ports: Ports = {
+      clock: mortal(clock, faults),
+      random,
+      log,
+      records: faults.around('records', memoryRecords(records)),
+      state: faults.around('state', memoryState(state, history, expiresAt)),
+      leases: faults.around('leases', memoryLeases(state)),
+      history: faults.around('history', memoryHistory(history, expiresAt, random)),
+      workflows: faults.around('workflows', runs, ['start', 'running', 'describe', 'tasks', 'abort']),
+      tasks: faults.around('tasks', runs.ecs),
+      hosts: faults.around('hosts', hosts, ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave']),
+      streams: {
+        records: faults.around('streams.records', records.stream, STREAM_METHODS),
+        state: faults.around('streams.state', state.stream, STREAM_METHODS),
+        history: faults.around('streams.history', history.stream, STREAM_METHODS),
+      },
+    };
+    return { ports, log, faults, kill: () => faults.kill() };
+  };
+
+  return {
+    ...connect(),
+    tables: { records, state, history },
+    hosts,
+    runs,
+    connect,
+    putRecord: (record) => records.put(record),
+    updateRecord: (id, attributes) => records.put({ ...records.get(id), ...attributes, id }),
+    deleteRecord: (id) => records.delete(id),
+    record: (id) => records.get(id) as RawRecord | undefined,
+    putRequest: (id, verb) => {
+      const at = new Date(clock.now()).toISOString();
+      const request: Request = { v: 1, minReader: 1, id, key: `${at}-${random.id(6)}`, verb, actor: 'test', at };
+      state.put({ ...request, ...keys.request(id, request.key) });
+      return request;
+    },
+  };
+}
+
+const STREAM_METHODS = ['describeTable', 'shards', 'iterator', 'page'] as const;
