@@ -34,6 +34,8 @@ export function behind({ lifecycle }: Context): boolean {
 /** Difference between host or enclave and what is desired, in words that stay the same while it does. */
 export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
   const { host, enclave } = assessment;
+  // What was never applied cannot drift, and what is to vanish need not match.
+  if (lifecycle.observedGeneration === 0 || lifecycle.desired === 'Absent') return undefined;
   if (host.verdict === 'Drift') return `host:${host.state}`;
   if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
     return `enclave:${enclave.reason}`;

@@ -24,7 +24,7 @@ export function beginRun(context: Context, action: RunAction, reason: string): L
   const seq = lifecycle.runSeq + 1;
   const limit = action === 'deploy' ? assessment.limits.deployDeadlineMs : assessment.limits.destroyDeadlineMs;
   const { nextAttemptAt: _due, ...rest } = lifecycle;
-  const snapshot = action === 'deploy' ? assessment.variables : lifecycle.snapshot;
+  const snapshot = action === 'deploy' ? assessment.variables : (lifecycle.snapshot ?? assessment.variables);
   return {
     ...rest,
     runSeq: seq,

@@ -1,0 +1,119 @@
+/** Act: carries out the effects of a committed decision. */
+
+import { assertNever } from '../enclave/assert-never.ts';
+import type { Lifecycle, OperatorEvent } from '../enclave/items.ts';
+import type { Effect } from '../machines/index.ts';
+import type { ReconcileContext } from './reconcile.ts';
+
+type EventDraft = Pick<OperatorEvent, 'reason' | 'message' | 'actor'>;
+
+/** Carries out effects in order, each only while this process leads; then appends what happened. */
+export async function act(
+  id: string,
+  lifecycle: Lifecycle,
+  effects: readonly Effect[],
+  requested: readonly EventDraft[],
+  context: ReconcileContext,
+): Promise<void> {
+  const { ports } = context;
+  const at = new Date(ports.clock.now()).toISOString();
+  const events: OperatorEvent[] = [];
+  const emit = (type: OperatorEvent['type'], draft: EventDraft) => {
+    events.push({
+      v: 1,
+      minReader: 1,
+      id,
+      at,
+      type,
+      ...draft,
+      generation: lifecycle.generation,
+      ...(lifecycle.run === undefined ? {} : { run: lifecycle.run.name }),
+    });
+  };
+  for (const draft of requested) emit('Normal', draft);
+  try {
+    for (const effect of effects) await perform(id, lifecycle, effect, context, emit);
+  } finally {
+    if (events.length > 0) {
+      for (const event of events)
+        ports.log.info({ enclaveId: id, reason: event.reason, phase: lifecycle.phase }, event.message);
+      await ports.history.append(events);
+    }
+  }
+}
+
+async function perform(
+  id: string,
+  lifecycle: Lifecycle,
+  effect: Effect,
+  context: ReconcileContext,
+  emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
+): Promise<void> {
+  const { ports } = context;
+  const region = lifecycle.snapshot?.region || context.config.region;
+  const operator = 'operator';
+  switch (effect.type) {
+    case 'startRun': {
+      context.epoch();
+      const result = await ports.workflows.start(effect.name, effect.action, id);
+      if (result === 'started')
+        emit('Normal', { reason: 'RunStarted', message: `started ${effect.name}`, actor: operator });
+      return;
+    }
+    case 'cancelRun':
+      context.epoch();
+      emit('Normal', { reason: 'RunCancelled', message: `cancelling ${effect.name}`, actor: operator });
+      return cancelRun(id, effect, context);
+    case 'startHost':
+      context.epoch();
+      emit('Normal', { reason: 'HostStarting', message: `starting ${effect.instanceId}`, actor: operator });
+      return ports.hosts.start(region, effect.instanceId);
+    case 'stopHost':
+      context.epoch();
+      emit('Normal', { reason: 'HostStopping', message: `stopping ${effect.instanceId}`, actor: operator });
+      return ports.hosts.stop(region, effect.instanceId);
+    case 'restartEnclave':
+      context.epoch();
+      emit('Warning', {
+        reason: 'EnclaveRestarting',
+        message: `restarting the enclave on ${effect.instanceId}`,
+        actor: operator,
+      });
+      return ports.hosts.restartEnclave(region, effect.instanceId);
+    case 'forget': {
+      context.epoch();
+      const result = await ports.state.forget(id, lifecycle.revision);
+      if (result === 'committed') context.onLifecycle(id, undefined);
+      return;
+    }
+    case 'emitEvent':
+      return emit(effect.severity, { reason: effect.reason, message: effect.message, actor: operator });
+    case 'requeueAfter':
+      return;
+    default:
+      return assertNever(effect, 'effect');
+  }
+}
+
+/** Flag first, so that a run that has not begun to apply never does; then withdraw what is unclaimed, or stop its task. */
+async function cancelRun(
+  id: string,
+  effect: Extract<Effect, { type: 'cancelRun' }>,
+  { ports }: ReconcileContext,
+): Promise<void> {
+  const at = new Date(ports.clock.now()).toISOString();
+  const requested = await ports.history.requestCancel(id, effect.name, at);
+  if (requested === 'settled') return;
+  const withdrawn = await ports.state.release(id, effect.name, ['intended']);
+  if (withdrawn === 'released') {
+    await ports.history.settle(id, effect.name, {
+      result: 'cancelled',
+      class: 'cancelled',
+      message: 'the run was withdrawn before it began',
+      at,
+      by: 'operator',
+    });
+    return;
+  }
+  if (effect.taskArn !== undefined) await ports.tasks.stop(effect.taskArn, 'the run is no longer wanted');
+}

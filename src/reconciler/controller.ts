@@ -1,0 +1,196 @@
+/** Controller: one term of leadership: feed, queue, workers, sweeps. */
+import PQueue from 'p-queue';
+import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Limits } from '../machines/index.ts';
+import type { Config } from './config.ts';
+import { Feed } from './feed.ts';
+import { HostObserver } from './host-observer.ts';
+import type { Term } from './leader.ts';
+import type { Metrics } from './metrics.ts';
+import { OperatorError, type Ports } from './ports.ts';
+import { PRIORITY, WorkQueue } from './queue.ts';
+import { type ReconcileContext, reconcile } from './reconcile.ts';
+import { ReportFreshness } from './report-freshness.ts';
+import { RunObserver } from './run-observer.ts';
+import { RunSlots } from './run-slots.ts';
+
+const DRAIN_MS = 20_000;
+
+/** Limits the machine needs, out of the configuration. */
+export function limitsOf(config: Config): Limits {
+  return { ...config, healthyResetMs: 30 * 60_000 };
+}
+
+export interface ControllerOptions {
+  readonly ports: Ports;
+  readonly config: Config;
+  readonly control: Control;
+  readonly term: Term;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Runs while its term lasts.
+ *
+ * *Guarantees*: an enclave is reconciled by one worker at a time; when it stops, streams are closed and work under way
+ * has ended (or its budget has) before `stop` resolves.
+ */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #workers: PQueue;
+  readonly #feed: Feed;
+  readonly #slots: RunSlots;
+  readonly #context: ReconcileContext;
+  readonly #failures = new Map<string, number>();
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #progressAt: number;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { ports, config, term } = options;
+    this.#progressAt = ports.clock.monotonic();
+    this.#queue = new WorkQueue(ports.clock, () => this.#pump());
+    this.#workers = new PQueue({ concurrency: config.workers });
+    this.#slots = new RunSlots(config.maxRuns, (id) => this.#queue.add(id, { priority: PRIORITY.retry }));
+    const reports = new ReportFreshness(ports.clock);
+    const hosts = new HostObserver(ports, config, (id) => this.#queue.add(id, { priority: PRIORITY.drift }));
+    this.#feed = new Feed({
+      ports,
+      config,
+      enqueue: (id, priority) => this.#queue.add(id, { priority }),
+      onLifecycle: (lifecycle) => this.#listed(lifecycle),
+      onRelist: (repaired) => options.metrics.relisted(repaired),
+    });
+    this.#context = {
+      ports,
+      config,
+      limits: limitsOf(config),
+      control: options.control,
+      specContext: { regions: config.regions, defaultRegion: config.region, environment: config.environment },
+      hosts,
+      runs: new RunObserver(ports, config),
+      slots: this.#slots,
+      reports,
+      epoch: () => term.assert(),
+      deletionsAllowed: () => true,
+      onLifecycle: (id, lifecycle) => {
+        if (lifecycle === undefined) {
+          reports.forget(id);
+          this.#feed.forget(id);
+        }
+      },
+      onPublished: (id, updatedAt) => this.#feed.published(id, updatedAt),
+    };
+  }
+
+  /** True after the first full list. */
+  get synced(): boolean {
+    return this.#feed.synced;
+  }
+
+  get queueDepth(): number {
+    return this.#queue.depth;
+  }
+
+  get runsInFlight(): number {
+    return this.#slots.inFlight;
+  }
+
+  /** How long nothing has moved, ms: the age of the older of the last poll and the longest reconcile. */
+  stuckMs(): number {
+    const now = this.#options.ports.clock.monotonic();
+    const poll = this.#feed.lastPollAt() ?? this.#progressAt;
+    return Math.max(now - Math.max(poll, this.#progressAt), this.#queue.longestRunningMs());
+  }
+
+  start(): void {
+    const { signal } = this.#stopping;
+    this.#running = Promise.all([this.#feed.run(signal), this.#sweepLoop(signal)]);
+  }
+
+  /** Stops intake, lets work under way end, closes the streams. */
+  async stop(): Promise<void> {
+    const { clock } = this.#options.ports;
+    this.#queue.close();
+    this.#stopping.abort();
+    await Promise.race([Promise.all([this.#workers.onIdle(), this.#running]), clock.sleep(DRAIN_MS)]);
+  }
+
+  /**
+   * A marker holds a slot from the moment it is known, so that a restart does not pass the cap. A listed lifecycle
+   * without one frees nothing: it may be older than a marker that is being committed.
+   */
+  #listed(lifecycle: Lifecycle): void {
+    if (lifecycle.run !== undefined) this.#slots.hold(lifecycle.id);
+  }
+
+  async #sweepLoop(signal: AbortSignal): Promise<void> {
+    const { ports, config } = this.#options;
+    while (!signal.aborted) {
+      await ports.clock.sleep(config.sweepMs, signal);
+      if (signal.aborted) return;
+      for (const region of this.#context.hosts.regions(config.region)) {
+        await this.#context.hosts.sweep(region).catch((error: unknown) => {
+          ports.log.warn(
+            { region, error: String(error) },
+            'the sweep failed; hosts there are Unknown until one succeeds',
+          );
+        });
+      }
+    }
+  }
+
+  /** Hands ready keys to free workers; the queue, not p-queue, decides which is next. */
+  #pump(): void {
+    const { config } = this.#options;
+    while (this.#workers.pending + this.#workers.size < config.workers) {
+      const next = this.#queue.take();
+      if (next === undefined) return;
+      void this.#workers.add(() => this.#work(next.key)).finally(() => this.#pump());
+    }
+  }
+
+  async #work(id: string): Promise<void> {
+    const { ports, metrics } = this.#options;
+    const began = ports.clock.monotonic();
+    try {
+      const result = await reconcile(id, this.#context);
+      this.#failures.delete(id);
+      metrics.reconciled(result.kind, (ports.clock.monotonic() - began) / 1_000);
+      if (result.kind === 'conflict')
+        this.#queue.add(id, { priority: PRIORITY.retry, delayMs: 100 * ports.random.next() });
+      if (result.kind === 'done') this.#queue.add(id, { priority: PRIORITY.resync, delayMs: result.requeueAfterMs });
+    } catch (error) {
+      metrics.reconciled('error', (ports.clock.monotonic() - began) / 1_000);
+      this.#retryLater(id, error);
+    } finally {
+      this.#progressAt = ports.clock.monotonic();
+      this.#queue.done(id);
+    }
+  }
+
+  /** Full jitter below base·2ⁿ, by class: conflicts at once, what a person must cure seldom. */
+  #retryLater(id: string, error: unknown): void {
+    const { ports, config, metrics, term } = this.#options;
+    const errorClass = error instanceof OperatorError ? error.class : 'Unexpected';
+    metrics.failed(errorClass);
+    if (term.lost.aborted) return;
+    const failures = (this.#failures.get(id) ?? 0) + 1;
+    this.#failures.set(id, failures);
+    const slow = errorClass === 'Throttled' ? 2 : errorClass === 'Blocked' || errorClass === 'Terminal' ? 16 : 1;
+    const ceiling = Math.min(
+      config.errorBackoffMaxMs,
+      config.errorBackoffBaseMs * slow * 2 ** Math.min(failures - 1, 20),
+    );
+    const delayMs = errorClass === 'Conflict' ? 100 * ports.random.next() : ceiling * ports.random.next();
+    const level = errorClass === 'Conflict' ? 'debug' : 'warn';
+    const text = error instanceof Error && errorClass === 'Unexpected' ? (error.stack ?? error.message) : String(error);
+    ports.log[level](
+      { enclaveId: id, class: errorClass, failures, delayMs: Math.round(delayMs), error: text },
+      'reconcile failed',
+    );
+    this.#queue.add(id, { priority: PRIORITY.retry, delayMs });
+  }
+}

@@ -1,0 +1,96 @@
+/** Host observer: one sweep a region, shared by all who look. */
+import type { Config } from './config.ts';
+import type { HostLook } from './observe.ts';
+import type { Host, Ports } from './ports.ts';
+
+interface Sweep {
+  readonly at: number;
+  readonly byEnclave: ReadonlyMap<string, readonly Host[]>;
+}
+
+/**
+ * Looks at hosts by sweeping a region's tagged instances: calls grow with pages, never with enclaves.
+ *
+ * *Guarantees*: an answer is a whole sweep, started after it was asked for where `maxAgeMs` says so; a failed or
+ * partial one throws, so that no host ever looks missing because a call failed. *Caveats*: what a sweep does not show
+ * is asked for by its pinned instance id before it counts as gone.
+ */
+export class HostObserver {
+  readonly #ports: Pick<Ports, 'clock' | 'hosts' | 'log'>;
+  readonly #config: Pick<Config, 'environment'>;
+  readonly #onChange: (id: string) => void;
+  readonly #sweeps = new Map<string, Sweep>();
+  readonly #running = new Map<string, Promise<Sweep>>();
+
+  constructor(
+    ports: Pick<Ports, 'clock' | 'hosts' | 'log'>,
+    config: Pick<Config, 'environment'>,
+    onChange: (id: string) => void,
+  ) {
+    this.#ports = ports;
+    this.#config = config;
+    this.#onChange = onChange;
+  }
+
+  /** The hosts of one enclave, at most `maxAgeMs` old. Throws where EC2 could not be asked. */
+  async look(region: string, id: string, pinnedId: string | undefined, maxAgeMs: number): Promise<HostLook> {
+    const sweep = await this.#fresh(region, maxAgeMs);
+    const hosts = sweep.byEnclave.get(id) ?? [];
+    const seen = pinnedId === undefined || hosts.some((host) => host.instanceId === pinnedId);
+    const pinned = seen ? undefined : await this.#ports.hosts.byInstanceId(region, pinnedId);
+    return { hosts, pinned, observedAt: sweep.at };
+  }
+
+  /** Regions that have been looked at, `always` among them. */
+  regions(always: string): readonly string[] {
+    return [...new Set([always, ...this.#sweeps.keys()])];
+  }
+
+  /** Sweeps a region now and tells which enclaves' hosts differ from the sweep before. */
+  async sweep(region: string): Promise<void> {
+    await this.#fresh(region, 0);
+  }
+
+  async #fresh(region: string, maxAgeMs: number): Promise<Sweep> {
+    const last = this.#sweeps.get(region);
+    if (last !== undefined && this.#ports.clock.monotonic() - last.at <= maxAgeMs) return last;
+    const running = this.#running.get(region);
+    if (running !== undefined) return running;
+    const sweep = this.#run(region, last).finally(() => this.#running.delete(region));
+    this.#running.set(region, sweep);
+    return sweep;
+  }
+
+  async #run(region: string, last: Sweep | undefined): Promise<Sweep> {
+    const at = this.#ports.clock.monotonic();
+    const byEnclave = new Map<string, Host[]>();
+    for await (const page of this.#ports.hosts.sweep(region, new AbortController().signal)) {
+      for (const host of page) {
+        if (host.environment !== this.#config.environment) continue;
+        const known = byEnclave.get(host.enclaveId);
+        if (known === undefined) byEnclave.set(host.enclaveId, [host]);
+        else known.push(host);
+      }
+    }
+    const sweep: Sweep = { at, byEnclave };
+    this.#sweeps.set(region, sweep);
+    if (last !== undefined) this.#tellChanges(last, sweep);
+    return sweep;
+  }
+
+  #tellChanges(last: Sweep, next: Sweep): void {
+    for (const [id, hosts] of next.byEnclave) {
+      if (digest(hosts) !== digest(last.byEnclave.get(id))) this.#onChange(id);
+    }
+    for (const id of last.byEnclave.keys()) {
+      if (!next.byEnclave.has(id)) this.#onChange(id);
+    }
+  }
+}
+
+function digest(hosts: readonly Host[] | undefined): string {
+  return (hosts ?? [])
+    .map((host) => `${host.instanceId}:${host.state}`)
+    .sort()
+    .join();
+}

@@ -1,0 +1,115 @@
+/** Publication: what the application sees of an enclave, and whether it already says so. */
+import { type Condition, conditionOf } from '../enclave/conditions.ts';
+import type { Lifecycle } from '../enclave/items.ts';
+import { canonicalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
+import type { EnclaveRecord } from '../enclave/record.ts';
+import { failureText, type Limits, statusToPublish } from '../machines/index.ts';
+import type { Publication } from './ports.ts';
+
+/** The incumbent's value of `architecture`; nobody reads it, and records must not differ by who deployed them. */
+const ARCHITECTURE = 'vsocket-v2';
+
+export interface PublicationInput {
+  readonly lifecycle: Lifecycle;
+  readonly record: EnclaveRecord;
+  readonly now: number;
+  readonly limits: Limits;
+  readonly workloadType: string | undefined;
+}
+
+/** The attributes that differ from the record; undefined where it already says everything. */
+export function publicationOf(input: PublicationInput): Publication | undefined {
+  const { lifecycle, record, now } = input;
+  const { raw } = record;
+  const set: Record<string, unknown> = {};
+  const remove: string[] = [];
+  const want = (name: string, value: unknown) => {
+    if (canonicalJson(raw[name]) !== canonicalJson(value)) set[name] = value;
+  };
+
+  const status = statusToPublish(lifecycle, record.status, now, input.limits);
+  if (status !== undefined && status !== record.status) set.status = status;
+  const error = errorOf(lifecycle, status ?? record.status);
+  if (error === undefined) {
+    for (const name of ['error_message', 'error_type']) if (raw[name] !== undefined) remove.push(name);
+  } else {
+    want('error_message', error.message);
+    want('error_type', error.type);
+  }
+  const { instanceId } = lifecycle.pinned;
+  if (instanceId !== undefined) {
+    want('instance_id', instanceId);
+    want('architecture', ARCHITECTURE);
+    if (input.workloadType !== undefined) want('workload_type', input.workloadType);
+  }
+  want('operator', operatorMap(lifecycle));
+  const providerInstanceId =
+    instanceId !== undefined && isPlainMap(raw.providerConfig) && raw.providerConfig.instanceId !== instanceId
+      ? instanceId
+      : undefined;
+
+  if (Object.keys(set).length === 0 && remove.length === 0 && providerInstanceId === undefined) return undefined;
+  return { set: stamped(set, now), remove, providerInstanceId };
+}
+
+/** A record of another identity only learns that it waits. */
+export function waitingPublication(record: EnclaveRecord, now: number): Publication | undefined {
+  const operator = {
+    phase: 'pending',
+    observedGeneration: 0,
+    conditions: [],
+    message: 'waiting until the enclave of a deleted record with the same id is destroyed',
+  };
+  if (canonicalJson(record.raw.operator) === canonicalJson(operator)) return undefined;
+  return { set: stamped({ operator }, now), remove: [] };
+}
+
+/** For a record too large to take the map. */
+export function smallPublication(publication: Publication): Publication | undefined {
+  const { operator: _map, architecture: _a, workload_type: _w, ...set } = publication.set;
+  const useful = Object.keys(set).some((name) => name !== 'updatedAt' && name !== 'updated_at');
+  return useful ? { set, remove: publication.remove } : undefined;
+}
+
+function stamped(set: Record<string, unknown>, now: number): Record<string, unknown> {
+  const at = new Date(now).toISOString();
+  return { ...set, updatedAt: at, updated_at: at };
+}
+
+function errorOf(
+  lifecycle: Lifecycle,
+  status: string,
+): { readonly type: string; readonly message: string } | undefined {
+  const invalid = conditionOf(lifecycle.conditions, 'SpecValid');
+  if (invalid?.status === 'False' && lifecycle.desired !== 'Absent') {
+    return { type: 'validation', message: `validation: ${invalid.message}` };
+  }
+  if (lifecycle.failure !== undefined) {
+    return { type: lifecycle.failure.class, message: failureText(lifecycle.failure) };
+  }
+  if (status === 'FAILED' && lifecycle.phase !== 'stalled') {
+    return { type: 'timeout', message: `timeout: not done in time: ${lifecycle.message}; the work goes on` };
+  }
+  return undefined;
+}
+
+function operatorMap(lifecycle: Lifecycle): JsonMap {
+  const map: JsonMap = {
+    phase: lifecycle.phase,
+    observedGeneration: lifecycle.observedGeneration,
+    conditions: lifecycle.conditions.map(publishedCondition),
+    message: lifecycle.message.slice(0, 1_000),
+  };
+  return lifecycle.nextAttemptAt === undefined ? map : { ...map, nextAttemptAt: lifecycle.nextAttemptAt };
+}
+
+function publishedCondition(condition: Condition): JsonMap {
+  return {
+    type: condition.type,
+    status: condition.status,
+    reason: condition.reason,
+    message: condition.message.slice(0, 500),
+    observedGeneration: condition.observedGeneration,
+    lastTransitionTime: condition.lastTransitionTime,
+  };
+}

@@ -1,0 +1,366 @@
+/** Reconcile: one enclave, once: observe, decide, commit, act, publish. */
+import {
+  type Control,
+  isFromTheFuture,
+  type Lifecycle,
+  type Lock,
+  type OperatorEvent,
+  type Report,
+  type Request,
+  type RunItem,
+  type RunVariables,
+} from '../enclave/items.ts';
+import type { JsonMap } from '../enclave/json.ts';
+import { stateKey } from '../enclave/names.ts';
+import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
+import { parseSpec, type SpecContext, type SpecResult, specHash } from '../enclave/spec.ts';
+import { type Assessment, decide, type Effect, type Intent, type Limits, resolveIntent } from '../machines/index.ts';
+import { act } from './act.ts';
+import type { Config } from './config.ts';
+import type { HostObserver } from './host-observer.ts';
+import { UNSEEN, viewEnclave, viewHost } from './observe.ts';
+import { OperatorError, type Ports } from './ports.ts';
+import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
+import type { ReportFreshness } from './report-freshness.ts';
+import type { RunObserver } from './run-observer.ts';
+import type { RunSlots } from './run-slots.ts';
+
+/** Version of the enclave stack this operator's runs apply. */
+export const STACK_VERSION = 1;
+
+export interface ReconcileContext {
+  readonly ports: Ports;
+  readonly config: Config;
+  readonly limits: Limits;
+  readonly control: Control;
+  readonly specContext: SpecContext;
+  readonly hosts: HostObserver;
+  readonly runs: RunObserver;
+  readonly slots: RunSlots;
+  readonly reports: ReportFreshness;
+  /** The epoch under which this process leads; throws where it no longer does. */
+  readonly epoch: () => number;
+  /** True while deletions of records that vanished are carried out. */
+  readonly deletionsAllowed: () => boolean;
+  /** Told of every lifecycle as it now stands; undefined: forgotten. */
+  readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
+  /** Told of the `updatedAt` of every publish, so that the feed knows its echo. */
+  readonly onPublished: (id: string, updatedAt: string) => void;
+}
+
+export type ReconcileResult =
+  /** Nothing to look after. */
+  | { readonly kind: 'ignored' }
+  /** Another writer was faster: read again, decide again. */
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'done'; readonly requeueAfterMs: number; readonly changed: boolean };
+
+/**
+ * Brings one enclave one step closer to its record.
+ *
+ * *Guarantees*: nothing is done that was not committed before; what is done carries a name or a persisted attempt, so
+ * that doing it again is harmless; every write is conditional. *Errors*: `OperatorError` of the first port that
+ * failed; the next reconcile begins anew.
+ */
+export async function reconcile(id: string, context: ReconcileContext): Promise<ReconcileResult> {
+  const { ports, config } = context;
+
+  // Observe: what is asked for, and what is remembered.
+  const [raw, remembered, requests] = await Promise.all([
+    ports.records.get(id),
+    ports.state.read(id),
+    ports.state.requests(id),
+  ]);
+  if (remembered.fromTheFuture || (remembered.lifecycle !== undefined && isFromTheFuture(remembered.lifecycle))) {
+    ports.log.error({ enclaveId: id }, 'written by a newer operator: left alone until this one is upgraded');
+    return { kind: 'ignored' };
+  }
+  const record = raw === undefined ? undefined : readRecord(raw);
+  const spec = record === undefined ? undefined : readSpec(record, remembered.lifecycle, context.specContext);
+  const intent = resolveIntent({
+    id,
+    lifecycle: remembered.lifecycle,
+    record,
+    specHash: spec?.ok === true ? specHash(spec.spec) : undefined,
+    now: ports.clock.now(),
+    installedAt: Date.parse(context.control.installedAt),
+    graceMs: config.deletionGraceMs,
+    staleCommandMs: config.staleCommandMs,
+    deletionsAllowed: context.deletionsAllowed(),
+    incarnation: ports.random.id(6),
+  });
+  // No lifecycle and no record of ours: another provider's, another status', or nothing at all.
+  if (intent === undefined) {
+    context.slots.release(id);
+    return { kind: 'ignored' };
+  }
+
+  // Observe: what exists.
+  const [run, host, reports] = await Promise.all([
+    context.runs.view(id, intent.lifecycle.run, remembered.lock),
+    lookAtHost(id, intent.lifecycle, spec, context),
+    ports.state.reports(id),
+  ]);
+
+  // Decide. From here to the commit nothing waits, so that a slot that is not used can be given back.
+  const hadSlot = remembered.lifecycle?.run !== undefined;
+  if (hadSlot) context.slots.hold(id);
+  const slot = !wantsRun(intent.lifecycle) || context.slots.tryReserve(id);
+  const assessment = assess({ intent, record, spec, requests, run, host, reports, slot }, context);
+  const decision = decide(remembered.lifecycle, intent.lifecycle, assessment);
+  if (decision.lifecycle.run === undefined && slot) context.slots.release(id);
+
+  // Commit.
+  let lifecycle = decision.lifecycle;
+  if (decision.changed || requests.length > 0) {
+    const epoch = context.epoch();
+    lifecycle = { ...lifecycle, revision: (remembered.lifecycle?.revision ?? 0) + 1, epoch };
+    const begun = lifecycle.run !== undefined && lifecycle.run.name !== remembered.lifecycle?.run?.name;
+    const commit = ports.state.commit({
+      lifecycle,
+      readRevision: remembered.lifecycle?.revision,
+      start: begun ? startOf(lifecycle, config, ports.clock.now()) : undefined,
+      consumed: requests,
+    });
+    const result = await commit.catch((error: unknown) => {
+      // It may have been written all the same; then the next reconcile reads the marker and takes the slot again.
+      if (!hadSlot) context.slots.release(id);
+      throw error;
+    });
+    if (result === 'conflict') {
+      if (!hadSlot) context.slots.release(id);
+      return { kind: 'conflict' };
+    }
+    context.onLifecycle(id, lifecycle);
+  }
+
+  // Act. What fails here is derived anew by the next assessment; what is to be seen is published all the same.
+  const failure = await act(id, lifecycle, decision.effects, requestEvents(requests), context).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+  // Publish.
+  if (record !== undefined) await publish(record, lifecycle, intent, spec, context);
+  if (failure !== undefined) throw failure;
+  return { kind: 'done', requeueAfterMs: requeueAfter(decision.effects), changed: decision.changed };
+}
+
+/** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
+function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined, context: SpecContext): SpecResult {
+  const result = parseSpec(record.raw, context);
+  const region = lifecycle?.snapshot?.region;
+  if (!result.ok || region === undefined || lifecycle?.phase === 'destroyed' || result.spec.region === region)
+    return result;
+  return {
+    ok: false,
+    warnings: result.warnings,
+    errors: [
+      {
+        field: 'region',
+        code: 'IMMUTABLE_CHANGED',
+        message: `the enclave lives in ${region} and cannot move to ${result.spec.region}`,
+        fix: `set region back to ${region}, or delete the enclave and create it anew`,
+      },
+    ],
+  };
+}
+
+const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
+  'ready',
+  'paused',
+  'invalid',
+  'stalled',
+  'destroyed',
+  'pending',
+]);
+
+/** An enclave that is expected to change is looked at closely; one at rest shares the periodic sweep. */
+async function lookAtHost(id: string, lifecycle: Lifecycle, spec: SpecResult | undefined, context: ReconcileContext) {
+  const { config, ports } = context;
+  const region = lifecycle.snapshot?.region ?? (spec?.ok === true ? spec.spec.region : config.region);
+  const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
+  const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
+  try {
+    const look = await context.hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
+    return viewHost(look, lifecycle.desired, lifecycle.pinned.instanceId);
+  } catch (error) {
+    // Unknown, never missing: nothing is repaired on the word of a call that failed.
+    ports.log.warn({ enclaveId: id, region, error: String(error) }, 'hosts could not be observed');
+    return UNSEEN;
+  }
+}
+
+/** Phases in which a run may be begun by this very assessment. */
+const RUN_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
+  'observing',
+  'pending',
+  'invalid',
+  'provisioning',
+  'updating',
+  'verifying',
+  'ready',
+  'repairing',
+  'backingOff',
+  'stalled',
+  'destroying',
+  'destroyed',
+  'resuming',
+]);
+
+function wantsRun(lifecycle: Lifecycle): boolean {
+  if (lifecycle.desired === 'Absent') return lifecycle.phase !== 'destroyed' && lifecycle.teardown === undefined;
+  return RUN_PHASES.has(lifecycle.phase) && lifecycle.desired === 'Running';
+}
+
+interface Observations {
+  readonly intent: Intent;
+  readonly record: EnclaveRecord | undefined;
+  readonly spec: SpecResult | undefined;
+  readonly requests: readonly Request[];
+  readonly run: Assessment['run'];
+  readonly host: Assessment['host'];
+  readonly reports: readonly Report[];
+  readonly slot: boolean;
+}
+
+function assess(seen: Observations, context: ReconcileContext): Assessment {
+  const { intent, spec } = seen;
+  const { lifecycle } = intent;
+  const { clock, random } = context.ports;
+  const debugAllowed = debugOf(lifecycle, spec);
+  const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
+  return {
+    now: clock.now(),
+    random: random.next(),
+    limits: context.limits,
+    newCommand: intent.newCommand,
+    newGeneration: intent.newGeneration,
+    retry: seen.requests.some((request) => request.verb === 'retry'),
+    adopt: seen.requests.some((request) => request.verb === 'adopt'),
+    staleCommand: intent.staleCommand,
+    record: intent.record,
+    spec:
+      spec === undefined || spec.ok
+        ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
+        : { ok: false, issues: spec.errors },
+    admission: { ok: true },
+    host: seen.host,
+    enclave: viewEnclave(look, seen.host.instanceId, lifecycle, {
+      debugAllowed,
+      silenceMs: context.config.reportSilenceMs,
+    }),
+    run: seen.run,
+    slot: seen.slot,
+    deletionsAllowed: context.deletionsAllowed(),
+    variables: variablesOf(lifecycle, spec, context.config),
+  };
+}
+
+function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
+  if (spec?.ok === true) return spec.spec.enableDebug;
+  return lifecycle.snapshot?.spec?.enableDebug === true;
+}
+
+/** What a deploy would be given: the record's spec, or, where that is not valid, what was last applied. */
+function variablesOf(lifecycle: Lifecycle, spec: SpecResult | undefined, config: Config): RunVariables | undefined {
+  if (spec?.ok !== true)
+    return lifecycle.snapshot?.spec === undefined ? undefined : { ...lifecycle.snapshot, pinned: lifecycle.pinned };
+  return {
+    ...lifecycle.snapshot,
+    region: spec.spec.region,
+    environment: config.environment,
+    stateKey: stateKey(lifecycle.id),
+    stackVersion: STACK_VERSION,
+    walletAddress: lifecycle.identity.walletAddress,
+    generation: lifecycle.generation,
+    spec: spec.spec as unknown as JsonMap & Record<string, unknown>,
+    pinned: lifecycle.pinned,
+  };
+}
+
+/** Lock and run item of a marker that was just made; committed with it or not at all. */
+function startOf(
+  lifecycle: Lifecycle,
+  config: Config,
+  now: number,
+): { readonly lock: Lock; readonly run: RunItem } | undefined {
+  const { run } = lifecycle;
+  if (run === undefined) return undefined;
+  const variables = lifecycle.snapshot ?? bareVariables(lifecycle, config);
+  return {
+    lock: { run: run.name, state: 'intended' },
+    run: {
+      v: 1,
+      minReader: 1,
+      id: lifecycle.id,
+      name: run.name,
+      action: run.action,
+      reason: run.reason,
+      generation: run.generation,
+      requestedAt: new Date(now).toISOString(),
+      variables: { ...variables, pinned: lifecycle.pinned },
+    },
+  };
+}
+
+/** What a destroy needs where nothing was ever applied by this operator: the state's key and its region. */
+function bareVariables(lifecycle: Lifecycle, config: Config): RunVariables {
+  return {
+    region: config.region,
+    environment: config.environment,
+    stateKey: stateKey(lifecycle.id),
+    stackVersion: STACK_VERSION,
+    walletAddress: lifecycle.identity.walletAddress,
+    generation: lifecycle.generation,
+    pinned: lifecycle.pinned,
+  };
+}
+
+function requestEvents(requests: readonly Request[]): readonly Pick<OperatorEvent, 'reason' | 'message' | 'actor'>[] {
+  return requests.map((request) => ({
+    reason: 'Requested',
+    message: `${request.verb} requested`,
+    actor: request.actor,
+  }));
+}
+
+async function publish(
+  record: EnclaveRecord,
+  lifecycle: Lifecycle,
+  intent: Intent,
+  spec: SpecResult | undefined,
+  context: ReconcileContext,
+): Promise<void> {
+  const { ports, limits } = context;
+  if (!isManaged(record)) return;
+  const now = ports.clock.now();
+  const publication =
+    intent.record === 'ours'
+      ? publicationOf({
+          lifecycle,
+          record,
+          now,
+          limits,
+          workloadType: spec?.ok === true ? spec.spec.workloadType : undefined,
+        })
+      : waitingPublication(record, now);
+  if (publication === undefined) return;
+  context.epoch();
+  const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);
+  const read = { status: text('status'), updatedAt: text('updatedAt'), createdAt: text('createdAt') };
+  let result = await ports.records.publish(record.id, read, publication);
+  if (result === 'tooLarge') {
+    const small = smallPublication(publication);
+    result = small === undefined ? 'published' : await ports.records.publish(record.id, read, small);
+  }
+  if (result === 'published') context.onPublished(record.id, String(publication.set.updatedAt));
+  // The record changed under our hands: what it says now decides.
+  if (result === 'conflict')
+    throw new OperatorError('Conflict', 'dynamodb:UpdateItem', `the record of ${record.id} has changed`);
+}
+
+function requeueAfter(effects: readonly Effect[]): number {
+  const delays = effects.flatMap((effect) => (effect.type === 'requeueAfter' ? [effect.delayMs] : []));
+  return Math.min(...delays, 2_147_483_647);
+}

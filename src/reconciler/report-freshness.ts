@@ -1,0 +1,31 @@
+/** Report freshness: how long a host has been silent, by the local clock. */
+import type { Report } from '../enclave/items.ts';
+import type { Clock } from './ports.ts';
+
+/** The host's own times are not trusted: silence is counted from when its report was last seen to change. */
+export class ReportFreshness {
+  readonly #clock: Clock;
+  readonly #seen = new Map<string, { readonly key: string; readonly at: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Milliseconds since the reports of `id` were first seen as they are now. */
+  silentMs(id: string, reports: readonly Report[]): number {
+    if (reports.length === 0) {
+      this.#seen.delete(id);
+      return 0;
+    }
+    const key = reports.map((report) => `${report.instanceId}/${report.bootId}/${report.sequence}`).join();
+    const now = this.#clock.monotonic();
+    const seen = this.#seen.get(id);
+    if (seen?.key === key) return now - seen.at;
+    this.#seen.set(id, { key, at: now });
+    return 0;
+  }
+
+  forget(id: string): void {
+    this.#seen.delete(id);
+  }
+}
