@@ -1,67 +1,144 @@
 /** The specification: what one enclave should be, normalized and fully defaulted, or every reason why it cannot be. */
-import { createHash } from 'node:crypto';
-import { canonicalJson, isPlainMap, type JsonMap } from './json.ts';
+import { isPlainMap, type JsonMap } from './json.ts';
+import { nearest } from './nearest.ts';
+import { parsePolicy } from './policy.ts';
+import { PolicySchema } from './policy-schema.ts';
+import { isCommand, isObserved } from './record.ts';
+import { checkHost } from './spec-checks-host.ts';
+import { checkNetwork } from './spec-checks-network.ts';
+import { checkWorkload } from './spec-checks-workload.ts';
+import { coercerOf } from './spec-coerce.ts';
+import { add, at, error, type Findings, show, warn } from './spec-issues.ts';
+import { deepFreeze, normalize } from './spec-normalize.ts';
+import { readerOf } from './spec-read.ts';
+import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
+import type { EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
 
-/** One finding about a record. `field` is the path in the record, e.g. `providerConfig.cpuCount`. */
-export interface SpecIssue {
-  readonly field: string;
-  readonly code: string;
-  readonly message: string;
-  readonly fix: string;
-}
+export { compareHash, SPEC_HASH_VERSION, type StoredHash, specHash } from './generation.ts';
+export type { IssueCode, SpecIssue } from './spec-issues.ts';
+export type { EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
 
-export interface SpecContext {
-  /** Regions the platform stack covers. Empty: any region is taken. */
-  readonly regions: readonly string[];
-  /** Region of records that name none. */
-  readonly defaultRegion: string;
-  readonly environment: string;
-}
+const readRecordFields = readerOf(RecordFieldsSchema, 'members');
+const readConfig = readerOf(ProviderConfigSchema, 'members');
+const asMap = coercerOf(ProviderConfigSchema.partial().loose());
 
-export interface EnclaveSpec {
-  readonly region: string;
-  readonly dockerImage: string;
-  readonly instanceType: string;
-  readonly cpuCount: number;
-  readonly memoryMiB: number;
-  readonly enableDebug: boolean;
-  readonly workloadType: 'batch' | 'service' | 'daemon';
-  readonly healthCheckPath: string;
-  readonly healthCheckInterval: number;
-  readonly exposePorts: readonly number[];
-  readonly awsServices: readonly string[];
-  readonly environmentVariables: Readonly<Record<string, string>>;
-}
+/** Attributes other components write: not ours to read, not the user's mistake. */
+const FOREIGN = new Set(
+  'status createdAt updatedAt updated_at githubConnection error_message error_type instance_id architecture workload_type configuration sourceType buildId buildStatus buildLogGroup operator'.split(
+    ' ',
+  ),
+);
+const FOREIGN_CONFIG = new Set(['instanceId', 'compliance', 'signingAddress']);
+const RECORD_KEYS = [...Object.keys(RecordFieldsSchema.shape), 'name', 'description', 'providerConfig', 'policy'];
+const CONFIG_KEYS = Object.keys(ProviderConfigSchema.shape);
+const POLICY_KEYS = new Set(Object.keys(PolicySchema.shape));
 
-export type SpecResult =
-  | { readonly ok: true; readonly spec: EnclaveSpec; readonly warnings: readonly SpecIssue[] }
-  | { readonly ok: false; readonly errors: readonly SpecIssue[]; readonly warnings: readonly SpecIssue[] };
+/**
+ * Reads a record of the enclaves table.
+ *
+ * *Guarantees*: pure and total: returns for any JSON value, never throws. All errors at once. Equal meaning gives an
+ * equal spec, and the spec's own record ({@link recordOf}) gives the spec again. What is unknown is not read.
+ */
+export function parseSpec(raw: unknown, context: SpecContext): SpecResult {
+  const to: Findings = { errors: [], warnings: [] };
+  if (!isPlainMap(raw)) {
+    error(to, '', 'TYPE', `the record is ${show(raw)}, not a map`, 'Write a map with at least id and walletAddress.');
+    return { ok: false, errors: to.errors, warnings: to.warnings };
+  }
+  const record = readRecordFields(raw, '', to);
+  checkRecord(raw, to);
+  const region = 'region' in record ? checkRegion(record.region ?? context.defaultRegion, context, to) : undefined;
 
-export const SPEC_HASH_VERSION = 1;
-
-export function parseSpec(raw: JsonMap, context: SpecContext): SpecResult {
-  const config = isPlainMap(raw.providerConfig) ? raw.providerConfig : {};
-  return {
-    ok: true,
-    warnings: [],
-    spec: {
-      region: typeof raw.region === 'string' ? raw.region : context.defaultRegion,
-      dockerImage: String(config.dockerImage ?? 'hello-world'),
-      instanceType: String(config.instanceType ?? 'm6i.xlarge'),
-      cpuCount: Number(config.cpuCount ?? 2),
-      memoryMiB: Number(config.memoryMiB ?? 1024),
-      enableDebug: config.enableDebug === true,
-      workloadType: 'service',
-      healthCheckPath: '/health',
-      healthCheckInterval: 30,
-      exposePorts: [],
-      awsServices: ['kms'],
-      environmentVariables: {},
-    },
+  const given = configOf(raw.providerConfig, to);
+  const config = readConfig(given, 'providerConfig', to);
+  const draft = {
+    ...normalize(config, to),
+    ...(region === undefined ? {} : { region }),
+    ...(record.tags === undefined ? {} : { tags: record.tags }),
   };
+  checkHost(draft, config, to);
+  checkWorkload(draft, given, context.environment, to);
+  checkNetwork(draft, context.environment, to);
+
+  const policy = parsePolicy(raw.policy, record.id);
+  for (const issue of policy.errors) add(to.errors, issue);
+  for (const issue of policy.warnings) add(to.warnings, issue);
+  checkUnknown(raw, given, to);
+
+  if (to.errors.length > 0) return { ok: false, errors: to.errors, warnings: to.warnings };
+  // Without an error every field was read, so the draft is complete.
+  return { ok: true, spec: deepFreeze(draft as EnclaveSpec), warnings: to.warnings };
 }
 
-/** Equal for equal meaning, whatever the order of keys; 64 hex digits. */
-export function specHash(spec: EnclaveSpec): string {
-  return createHash('sha256').update(canonicalJson(spec)).digest('hex');
+/** `providerConfig` as a map; JSON text of one is read, as everywhere. */
+function configOf(value: unknown, to: Findings): JsonMap {
+  if (value === undefined || value === null) return {};
+  const field = 'providerConfig';
+  if (typeof value !== 'string') {
+    if (isPlainMap(value)) return value;
+  } else {
+    const map = asMap(value, field, to);
+    if (isPlainMap(map)) return map;
+  }
+  error(to, field, 'TYPE', `${field} is ${show(value)}, not a map`, 'Make it a map.');
+  return {};
+}
+
+function checkRecord(raw: JsonMap, to: Findings): void {
+  for (const [key, most] of [
+    ['name', 128],
+    ['description', 1_024],
+  ] as const) {
+    const value = raw[key];
+    if (value === undefined || value === null) continue;
+    // Labels: they never reach the enclave, so they can be odd without harm.
+    if (typeof value !== 'string') warn(to, key, 'TYPE', `${key} is ${show(value)}, not text`, 'Make it text.');
+    else if (value.length > most) {
+      warn(to, key, 'RANGE', `${key} has ${value.length} characters`, `Keep it to ${most}.`);
+    }
+  }
+  const { walletAddress, status } = raw;
+  if (typeof walletAddress === 'string' && !/^0x[0-9a-fA-F]{40}$/.test(walletAddress)) {
+    const message = `walletAddress is ${show(walletAddress)}, no Ethereum address`;
+    warn(to, 'walletAddress', 'OWNER_WARN', message, 'Nothing, where the application uses e-mail addresses.');
+  }
+  if (typeof status === 'string' && !isCommand(status) && !isObserved(status)) {
+    const message = `status is ${show(status)}: the operator leaves the record alone`;
+    warn(to, 'status', 'STATUS_WARN', message, 'PENDING_DEPLOY asks for the enclave.');
+  }
+}
+
+function checkRegion(region: string, context: SpecContext, to: Findings): string {
+  if (context.regions.length > 0 && !context.regions.includes(region)) {
+    const meant = nearest(region, context.regions);
+    const fix = `Use ${meant === undefined ? `one of ${context.regions.join(', ')}` : meant}.`;
+    const message = `the platform does not cover ${region}; it covers ${context.regions.join(', ')}`;
+    error(to, 'region', 'REGION_NOT_ENABLED', message, fix);
+  }
+  return region;
+}
+
+function checkUnknown(raw: JsonMap, given: JsonMap, to: Findings): void {
+  for (const key of Object.keys(raw)) {
+    if (!RECORD_KEYS.includes(key) && !FOREIGN.has(key)) unknown(at('', key), key, RECORD_KEYS, to);
+  }
+  for (const key of Object.keys(given)) {
+    if (!CONFIG_KEYS.includes(key) && !FOREIGN_CONFIG.has(key)) {
+      unknown(at('providerConfig', key), key, CONFIG_KEYS, to);
+    }
+  }
+}
+
+function unknown(field: string, key: string, known: readonly string[], to: Findings): void {
+  const message = `${field} is not a field the operator reads; it is kept`;
+  const meant = nearest(key, known);
+  let fix = meant === undefined ? 'Remove it, if it was meant for the operator.' : `Did you mean ${meant}?`;
+  if (POLICY_KEYS.has(key)) fix = `It belongs into the record's map policy: policy.${key}.`;
+  warn(to, field, 'UNKNOWN_FIELD', message, fix);
+}
+
+/** The record a spec stands for, without its identity: what `parseSpec` reads back unchanged. */
+export function recordOf(spec: EnclaveSpec): JsonMap {
+  const { region, tags, ...config } = spec;
+  return { region, tags, providerConfig: config as unknown as JsonMap };
 }

@@ -1,0 +1,137 @@
+/** EC2 instance types: which can host an enclave, how large, and where. */
+import { CATALOGUE_DATE, CATALOGUE_SOURCE, REGION_SETS, REGIONS, TYPES } from './catalogue-data.ts';
+import { nearest } from './nearest.ts';
+
+export { CATALOGUE_DATE, CATALOGUE_SOURCE };
+
+export interface InstanceType {
+  readonly name: string;
+  /** The name up to the dot: types of one family differ in size alone. */
+  readonly family: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  /** As EC2 spells it: `x86_64`, `arm64`, `arm64_mac`, … */
+  readonly arch: string;
+  readonly threadsPerCore: number;
+  /** EC2's `NitroEnclavesSupport`. */
+  readonly enclaves: boolean;
+  /** Regions that offer it; empty where that is not known. */
+  readonly regions: readonly string[];
+}
+
+export const CATALOGUE_REGIONS: readonly string[] = REGIONS.split(' ');
+
+function regionsOf(bits: string): readonly string[] {
+  const set = Number.parseInt(bits, 16);
+  return CATALOGUE_REGIONS.filter((_, index) => Math.floor(set / 2 ** index) % 2 === 1);
+}
+
+function load(): ReadonlyMap<string, InstanceType> {
+  const sets = REGION_SETS.split(' ').map(regionsOf);
+  const types = new Map<string, InstanceType>();
+  for (const line of TYPES.trim().split('\n')) {
+    const [name = '', vcpus, memoryMiB, arch = '', threadsPerCore, set = '-'] = line.split(' ');
+    types.set(name, {
+      name,
+      family: familyOf(name),
+      vcpus: Number(vcpus),
+      memoryMiB: Number(memoryMiB),
+      arch,
+      threadsPerCore: Number(threadsPerCore),
+      enclaves: set !== '-',
+      regions: sets[Number(set)] ?? [],
+    });
+  }
+  return types;
+}
+
+const types = load();
+const capable = [...types.values()].filter((type) => type.enclaves).map((type) => type.name);
+
+export function instanceTypes(): Iterable<InstanceType> {
+  return types.values();
+}
+
+/** Undefined is *unknown*, never *unsupported*: types newer than the catalogue exist. */
+export function instanceType(name: string): InstanceType | undefined {
+  return types.get(name);
+}
+
+/** The most similar name among the types that can host an enclave. */
+export function nearestInstanceType(name: string): string | undefined {
+  return nearest(name, capable);
+}
+
+function familyOf(name: string): string {
+  const dot = name.indexOf('.');
+  return dot < 0 ? name : name.slice(0, dot);
+}
+
+/** Whether a region offers the type; undefined where the catalogue does not know. */
+export function isOffered(type: InstanceType, region: string): boolean | undefined {
+  if (type.regions.length === 0 || !CATALOGUE_REGIONS.includes(region)) return undefined;
+  return type.regions.includes(region);
+}
+
+/** The largest enclave of a host, in vCPU: the pool takes whole cores and leaves the parent one. */
+export function maxEnclaveVcpus(type: InstanceType): number {
+  return type.vcpus - type.threadsPerCore;
+}
+
+/**
+ * The largest enclave of a host, in MiB. The parent's system, its container engine and the agent keep 1 GiB or a
+ * tenth, whichever is more: our choice, not a limit of AWS.
+ */
+export function maxEnclaveMemoryMiB(type: InstanceType): number {
+  return Math.max(0, type.memoryMiB - Math.max(1_024, Math.ceil(type.memoryMiB / 10)));
+}
+
+export interface Demand {
+  readonly cpuCount: number;
+  readonly memoryMiB: number;
+  readonly region: string;
+}
+
+/** Whether an enclave of this size can run on the type at all; the region counts where the catalogue knows it. */
+export function fits(type: InstanceType, demand: Demand): boolean {
+  return (
+    type.enclaves &&
+    demand.cpuCount <= maxEnclaveVcpus(type) &&
+    demand.memoryMiB <= maxEnclaveMemoryMiB(type) &&
+    isOffered(type, demand.region) !== false
+  );
+}
+
+/** The smallest type that fits, of the family of `like` if that has one, else of its architecture. */
+export function smallestFit(like: string, demand: Demand): InstanceType | undefined {
+  const model = types.get(like);
+  const family = familyOf(like);
+  const arch = architectureOf(like);
+  let best: InstanceType | undefined;
+  for (const type of types.values()) {
+    if (type.arch !== arch || !fits(type, demand)) continue;
+    if (best === undefined || isBetter(type, best)) best = type;
+  }
+  return best;
+
+  function isBetter(type: InstanceType, other: InstanceType): boolean {
+    const rank = (candidate: InstanceType) => [
+      candidate.family === family ? 0 : 1,
+      // Of other families: the general-purpose one that is everybody's default, then what resembles the model.
+      candidate.family === (arch === 'arm64' ? 'm6g' : 'm6i') ? 0 : 1,
+      candidate.vcpus,
+      candidate.memoryMiB,
+      model === undefined || candidate.name.slice(0, 1) === model.name.slice(0, 1) ? 0 : 1,
+    ];
+    const [mine, theirs] = [rank(type), rank(other)];
+    const index = mine.findIndex((value, at) => value !== theirs[at]);
+    return index >= 0 && (mine[index] ?? 0) < (theirs[index] ?? 0);
+  }
+}
+
+/** The architecture of a type; for one the catalogue does not know, by EC2's naming: Graviton families have a `g`. */
+export function architectureOf(name: string): string {
+  const known = types.get(name);
+  if (known !== undefined) return known.arch;
+  return /^(a1|[a-z]+[0-9]+[a-z]*g[a-z0-9-]*)(\.|$)/.test(name) ? 'arm64' : 'x86_64';
+}

@@ -1,0 +1,79 @@
+/** One spelling for one meaning: fills the defaults that depend on other fields, and orders what has no order. */
+import { instanceType, maxEnclaveVcpus } from './catalogue.ts';
+import { canonicalCidr } from './cidr.ts';
+import { type Findings, warn } from './spec-issues.ts';
+import type { Draft, ProviderConfig } from './spec-types.ts';
+
+const DEFAULT_VCPUS = 2;
+const DEFAULT_TIMEOUT_SECONDS = 5;
+
+/** The draft of the fields that could be read; a field that could not is absent, and so is what depends on it. */
+export function normalize(config: Partial<ProviderConfig>, to: Findings): Draft {
+  const { cpuCount, restartPolicy, healthCheck, host, ...rest } = config;
+  const draft: Draft = { ...rest };
+
+  if (draft.eif !== undefined) {
+    draft.dockerImage = '';
+    draft.eif = { ...draft.eif, sha256: draft.eif.sha256.toLowerCase() };
+  } else delete draft.eif;
+  if (draft.awsServices) draft.awsServices = unordered(draft.awsServices);
+  if (draft.egress) {
+    draft.egress = { ...draft.egress, allow: unordered(draft.egress.allow), deny: unordered(draft.egress.deny) };
+  }
+  if (draft.ingressCidrs) draft.ingressCidrs = unordered(draft.ingressCidrs.map((cidr) => networkOf(cidr, to)));
+  if (draft.secrets) draft.secrets = [...draft.secrets].sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (draft.attestation) {
+    const expectedMeasurements = draft.attestation.expectedMeasurements.map((set) =>
+      Object.fromEntries(Object.entries(set).map(([register, value]) => [register, value?.toLowerCase()])),
+    );
+    draft.attestation = { ...draft.attestation, expectedMeasurements };
+  }
+  if (host) {
+    // Refused where true, and no part of the spec: a spec is of a host that can have enclaves.
+    const { hibernation: _, ...kept } = host;
+    draft.host = { ...kept, securityGroupIds: unordered(kept.securityGroupIds) };
+  }
+
+  if ('cpuCount' in config) {
+    const type = draft.instanceType === undefined ? undefined : instanceType(draft.instanceType);
+    const most = type?.enclaves ? maxEnclaveVcpus(type) : DEFAULT_VCPUS;
+    draft.cpuCount = cpuCount ?? Math.min(DEFAULT_VCPUS, most);
+  }
+  if ('restartPolicy' in config && draft.workloadType) {
+    draft.restartPolicy = restartPolicy ?? (draft.workloadType === 'batch' ? 'OnFailure' : 'Always');
+  }
+  if (healthCheck && draft.exposePorts && draft.healthCheckInterval !== undefined) {
+    const port = healthCheck.port ?? draft.exposePorts[0];
+    const { port: _, ...kept } = healthCheck;
+    draft.healthCheck = {
+      ...kept,
+      ...(port === undefined ? {} : { port }),
+      timeoutSeconds: healthCheck.timeoutSeconds ?? Math.min(DEFAULT_TIMEOUT_SECONDS, draft.healthCheckInterval - 1),
+    };
+  }
+  // After the first port has been taken from it; listing a port twice is an error of its own.
+  if (draft.exposePorts) draft.exposePorts = [...draft.exposePorts].sort((a, b) => a - b);
+  return draft;
+}
+
+function unordered<T extends string>(list: readonly T[]): T[] {
+  return [...new Set(list)].sort();
+}
+
+function networkOf(cidr: string, to: Findings): string {
+  const network = canonicalCidr(cidr);
+  if (network !== cidr) {
+    const message = `providerConfig.ingressCidrs holds ${cidr}, read as ${network}`;
+    warn(to, 'providerConfig.ingressCidrs', 'COERCED', message, `Store ${network}.`);
+  }
+  return network;
+}
+
+/** Freezes a value of plain maps and lists, all the way down. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) deepFreeze(member);
+  }
+  return value;
+}

@@ -1,0 +1,41 @@
+/** Types of the specification. */
+import type { z } from 'zod';
+import type { SpecIssue } from './spec-issues.ts';
+import type { ProviderConfigSchema } from './spec-schema.ts';
+
+export interface SpecContext {
+  /** Regions the platform stack covers. Empty: any region is taken. */
+  readonly regions: readonly string[];
+  /** Region of records that name none. */
+  readonly defaultRegion: string;
+  readonly environment: string;
+}
+
+type DeepReadonly<T> = T extends readonly (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+export type ProviderConfig = z.output<typeof ProviderConfigSchema>;
+
+/** `providerConfig` with every default filled in, the ones that depend on other fields too. */
+type CompleteConfig = Omit<ProviderConfig, 'cpuCount' | 'restartPolicy' | 'healthCheck' | 'host'> & {
+  cpuCount: NonNullable<ProviderConfig['cpuCount']>;
+  restartPolicy: NonNullable<ProviderConfig['restartPolicy']>;
+  healthCheck: Omit<ProviderConfig['healthCheck'], 'timeoutSeconds'> & { timeoutSeconds: number };
+  host: Omit<ProviderConfig['host'], 'hibernation'>;
+};
+
+/**
+ * What one enclave should be: normalized, fully defaulted, frozen. Equal for records of equal meaning. `dockerImage`
+ * is empty where `eif` is given; `healthCheck.port` is absent where nothing can be probed.
+ */
+export type EnclaveSpec = DeepReadonly<CompleteConfig & { region: string; tags: Record<string, string> }>;
+
+export type SpecResult =
+  | { readonly ok: true; readonly spec: EnclaveSpec; readonly warnings: readonly SpecIssue[] }
+  | { readonly ok: false; readonly errors: readonly SpecIssue[]; readonly warnings: readonly SpecIssue[] };
+
+/** A spec in the making: the fields that could be read. */
+export type Draft = { -readonly [K in keyof EnclaveSpec]?: EnclaveSpec[K] };
