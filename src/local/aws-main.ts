@@ -115,8 +115,6 @@ url = listening.url;
 await cloud.start();
 process.stdout.write(`${JSON.stringify({ url })}\n`);
 
-let stopping: Promise<void> | undefined;
-
 /** Tasks first: they may still need the server and the cloud behind it to end well. */
 async function stop(): Promise<void> {
   executions.close();
@@ -128,8 +126,6 @@ async function stop(): Promise<void> {
   process.exit(0);
 }
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    stopping ??= stop();
-  });
-}
+process.once('SIGTERM', () => void stop());
+// A second one, while the first is still being obeyed, changes nothing.
+process.on('SIGTERM', () => undefined);

@@ -26,8 +26,8 @@ export interface Child {
   readonly pid: number | undefined;
   /** A signal as an outsider would send it: the child is started again if it dies of it. */
   kill(signal: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL after `graceMs`. Resolves when the process is gone. */
-  stop(graceMs: number): Promise<void>;
+  /** SIGTERM (or another signal), and SIGKILL after `graceMs`. Resolves when the process is gone, for good. */
+  stop(graceMs: number, signal?: NodeJS.Signals): Promise<void>;
 }
 
 const FIRST_PAUSE_MS = 250;
@@ -84,13 +84,13 @@ export function startChild(options: ChildOptions): Child {
       return child?.pid;
     },
     kill: (signal) => void child?.kill(signal),
-    async stop(graceMs) {
+    async stop(graceMs, signal = 'SIGTERM') {
       stopping = true;
       cancelRestart();
       const last = child;
       if (last === undefined || last.exitCode !== null || last.signalCode !== null) return;
       const gone = new Promise((resolve) => last.once('exit', resolve));
-      last.kill('SIGTERM');
+      last.kill(signal);
       const cancel = clock.schedule(graceMs, () => last.kill('SIGKILL'));
       await gone;
       cancel();
