@@ -1,0 +1,90 @@
+/** Control loop: competes for the lease, leads while it holds, hands over. */
+import type { Config } from './config.ts';
+import { Controller } from './controller.ts';
+import type { HealthView } from './health.ts';
+import { acquireLease, type Term } from './leader.ts';
+import type { Metrics } from './metrics.ts';
+import type { Ports } from './ports.ts';
+
+export interface ControlLoopOptions {
+  readonly config: Config;
+  readonly ports: Ports;
+  readonly metrics: Metrics;
+  /** Names this process in the lease, for people. */
+  readonly holder: string;
+  /** Aborting it ends the loop: work ends, streams close, the lease is given up. Runs go on. */
+  readonly signal: AbortSignal;
+}
+
+export class ControlLoop {
+  readonly #options: ControlLoopOptions;
+  #role: HealthView['role'] = 'starting';
+  #controller: Controller | undefined;
+  #term: Term | undefined;
+
+  constructor(options: ControlLoopOptions) {
+    this.#options = options;
+  }
+
+  get controller(): Controller | undefined {
+    return this.#controller;
+  }
+
+  view(): HealthView {
+    return {
+      role: this.#role,
+      synced: this.#controller?.synced ?? false,
+      stuckMs: this.#controller?.stuckMs() ?? 0,
+      epoch: this.#term?.epoch,
+    };
+  }
+
+  /** Runs until the signal aborts. Never rejects for want of a table: it competes again. */
+  async run(): Promise<void> {
+    const { config, ports, metrics, holder, signal } = this.#options;
+    while (!signal.aborted) {
+      this.#role = 'standby';
+      this.#term = await acquireLease(holder, ports, config, signal);
+      if (this.#term === undefined) break;
+      const term = this.#term;
+      this.#controller = await this.#begin(term);
+      if (this.#controller === undefined) continue;
+      this.#role = 'leader';
+      metrics.leading(true);
+      await either(signal, term.lost);
+      this.#role = 'stopping';
+      metrics.leading(false);
+      // Streams are closed before the lease is released: never more than two readers a shard.
+      await this.#controller.stop();
+      this.#controller = undefined;
+      await term.release();
+    }
+    this.#role = 'stopping';
+  }
+
+  /** Starts a term's controller; a table that cannot be used gives the lease back. */
+  async #begin(term: Term): Promise<Controller | undefined> {
+    const { config, ports, metrics } = this.#options;
+    try {
+      await ports.state.install({ v: 1, minReader: 1, installedAt: new Date(ports.clock.now()).toISOString() });
+      const control = await ports.state.control();
+      if (control === undefined) throw new Error('fleet/control vanished right after it was written');
+      const controller = new Controller({ ports, config, control, term, metrics });
+      controller.start();
+      return controller;
+    } catch (error) {
+      ports.log.error({ error: String(error) }, 'the state table cannot be used; trying again');
+      await term.release();
+      await ports.clock.sleep(config.leaseRetryMs);
+      return undefined;
+    }
+  }
+}
+
+function either(...signals: readonly AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any([...signals]);
+  return new Promise((resolve) => {
+    if (any.aborted) resolve();
+    else any.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,92 @@
+/** An operator on virtual time in a world in memory, for scenarios. */
+import type { Lifecycle } from '../../src/enclave/items.ts';
+import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
+import { ControlLoop } from '../../src/reconciler/control-loop.ts';
+import { createMetrics } from '../../src/reconciler/metrics.ts';
+import type { RawRecord } from '../../src/reconciler/ports.ts';
+import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
+import { seededRandom, VirtualClock } from './virtual-clock.ts';
+
+export interface VirtualOperator {
+  readonly clock: VirtualClock;
+  readonly world: MemoryWorld;
+  readonly config: Config;
+  /** Starts an operator; several may compete. */
+  start(): { readonly loop: ControlLoop; stop(): Promise<void>; readonly connection: Connection };
+  /** Writes a record as the application's POST shapes it. */
+  post(id: string, overrides?: Record<string, unknown>): RawRecord;
+  /** Sets the status as the application's PATCH does. */
+  command(id: string, status: string): void;
+  lifecycle(id: string): Lifecycle | undefined;
+  status(id: string): string | undefined;
+  until(condition: () => boolean, what: string, limitMs?: number): Promise<void>;
+  executions(id: string): readonly string[];
+}
+
+export function virtualOperator(
+  overrides: Partial<Config> = {},
+  options: Partial<MemoryWorldOptions> & { readonly seed?: number } = {},
+): VirtualOperator {
+  const clock = new VirtualClock();
+  const random = seededRandom(options.seed ?? 1);
+  const world = createMemoryWorld({ clock, random, ...options });
+  const config = ConfigSchema.parse(overrides);
+  return {
+    clock,
+    world,
+    config,
+    start() {
+      const connection = world.connect();
+      const stopper = new AbortController();
+      const metrics = createMetrics({ queueDepth: () => 0, runsInFlight: () => 0 });
+      const loop = new ControlLoop({
+        config,
+        ports: connection.ports,
+        metrics,
+        holder: `test-${random.id(4)}`,
+        signal: stopper.signal,
+      });
+      const running = loop.run();
+      return {
+        loop,
+        connection,
+        async stop() {
+          stopper.abort();
+          await Promise.race([running, clock.advance(60_000)]);
+          await running;
+        },
+      };
+    },
+    post(id, fields = {}) {
+      const now = clock.iso();
+      const record = {
+        id,
+        name: `name of ${id}`,
+        description: 'a test',
+        region: 'us-west-2',
+        walletAddress: '0x1111111111111111111111111111111111111111',
+        providerId: 'aws-nitro',
+        status: 'PENDING_DEPLOY',
+        createdAt: now,
+        updatedAt: now,
+        ...fields,
+        providerConfig: {
+          dockerImage: 'nginx:1.27',
+          cpuCount: '2',
+          memoryMiB: '1024',
+          instanceType: 'm6i.xlarge',
+          enableDebug: false,
+          ...(fields.providerConfig as object | undefined),
+        },
+      } as unknown as RawRecord;
+      world.putRecord(record);
+      return record;
+    },
+    command: (id, status) => world.updateRecord(id, { status, updatedAt: clock.iso() }),
+    lifecycle: (id) => world.tables.state.get(`enclave#${id}`, 'lifecycle') as Lifecycle | undefined,
+    status: (id) => world.record(id)?.status as string | undefined,
+    until: (condition, what, limitMs = 3_600_000) => clock.advanceUntil(condition, limitMs, what),
+    executions: (id) =>
+      [...world.runs.executions.values()].filter((each) => each.enclaveId === id).map((each) => each.name),
+  };
+}
