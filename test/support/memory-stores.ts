@@ -51,7 +51,7 @@ function remembering<T>(parse: (item: JsonMap) => T): (item: JsonMap | undefined
 
 const lenient = <S extends z.ZodType>(schema: S) => remembering((item) => readOr(schema, item, () => {}));
 const strict = <S extends z.ZodType>(schema: S, what: string) =>
-  remembering((item) => readOrRefuse(schema, item, 'memory', `${what} ${String(item.pk)}`));
+  remembering((item) => readOrRefuse(schema, item, 'memory', `${what} ${String(item.pk).replace('#', ' ')}`));
 
 export function memoryRecords(table: MemoryTable): RecordStore {
   const text = (value: unknown) => (typeof value === 'string' ? value : '');
