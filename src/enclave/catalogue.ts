@@ -21,44 +21,56 @@ export interface InstanceType {
 
 export const CATALOGUE_REGIONS: readonly string[] = REGIONS.split(' ');
 
-function regionsOf(bits: string): readonly string[] {
-  const set = Number.parseInt(bits, 16);
-  return CATALOGUE_REGIONS.filter((_, index) => Math.floor(set / 2 ** index) % 2 === 1);
+const sets = REGION_SETS.split(' ');
+
+function regionsOf(set: number): readonly string[] {
+  const bits = Number.parseInt(sets[set] ?? '0', 16);
+  return CATALOGUE_REGIONS.filter((_, index) => Math.floor(bits / 2 ** index) % 2 === 1);
 }
 
-function load(): ReadonlyMap<string, InstanceType> {
-  const sets = REGION_SETS.split(' ').map(regionsOf);
-  const types = new Map<string, InstanceType>();
-  for (const line of TYPES.trim().split('\n')) {
-    const [name = '', vcpus, memoryMiB, arch = '', threadsPerCore, set = '-'] = line.split(' ');
-    types.set(name, {
-      name,
-      family: familyOf(name),
-      vcpus: Number(vcpus),
-      memoryMiB: Number(memoryMiB),
-      arch,
-      threadsPerCore: Number(threadsPerCore),
-      enclaves: set !== '-',
-      regions: sets[Number(set)] ?? [],
-    });
+/** Lines by name. A line is parsed when it is first asked for: most programs ask for a few of the 1,400. */
+const lines = new Map(
+  TYPES.trim()
+    .split('\n')
+    .map((line) => [line.slice(0, line.indexOf(' ')), line] as const),
+);
+const parsed = new Map<string, InstanceType>();
+
+function parse(name: string, line: string): InstanceType {
+  const [, vcpus, memoryMiB, arch = '', threadsPerCore, set = '-'] = line.split(' ');
+  return {
+    name,
+    family: familyOf(name),
+    vcpus: Number(vcpus),
+    memoryMiB: Number(memoryMiB),
+    arch,
+    threadsPerCore: Number(threadsPerCore),
+    enclaves: set !== '-',
+    regions: set === '-' ? [] : regionsOf(Number(set)),
+  };
+}
+
+export function* instanceTypes(): Generator<InstanceType> {
+  for (const name of lines.keys()) {
+    const type = instanceType(name);
+    if (type !== undefined) yield type;
   }
-  return types;
-}
-
-const types = load();
-const capable = [...types.values()].filter((type) => type.enclaves).map((type) => type.name);
-
-export function instanceTypes(): Iterable<InstanceType> {
-  return types.values();
 }
 
 /** Undefined is *unknown*, never *unsupported*: types newer than the catalogue exist. */
 export function instanceType(name: string): InstanceType | undefined {
-  return types.get(name);
+  const known = parsed.get(name);
+  if (known !== undefined) return known;
+  const line = lines.get(name);
+  if (line === undefined) return undefined;
+  const type = parse(name, line);
+  parsed.set(name, type);
+  return type;
 }
 
 /** The most similar name among the types that can host an enclave. */
 export function nearestInstanceType(name: string): string | undefined {
+  const capable = [...lines].filter(([, line]) => !line.endsWith('-')).map(([candidate]) => candidate);
   return nearest(name, capable);
 }
 
@@ -104,11 +116,11 @@ export function fits(type: InstanceType, demand: Demand): boolean {
 
 /** The smallest type that fits, of the family of `like` if that has one, else of its architecture. */
 export function smallestFit(like: string, demand: Demand): InstanceType | undefined {
-  const model = types.get(like);
+  const model = instanceType(like);
   const family = familyOf(like);
   const arch = architectureOf(like);
   let best: InstanceType | undefined;
-  for (const type of types.values()) {
+  for (const type of instanceTypes()) {
     if (type.arch !== arch || !fits(type, demand)) continue;
     if (best === undefined || isBetter(type, best)) best = type;
   }
@@ -131,7 +143,7 @@ export function smallestFit(like: string, demand: Demand): InstanceType | undefi
 
 /** The architecture of a type; for one the catalogue does not know, by EC2's naming: Graviton families have a `g`. */
 export function architectureOf(name: string): string {
-  const known = types.get(name);
+  const known = instanceType(name);
   if (known !== undefined) return known.arch;
   return /^(a1|[a-z]+[0-9]+[a-z]*g[a-z0-9-]*)(\.|$)/.test(name) ? 'arm64' : 'x86_64';
 }

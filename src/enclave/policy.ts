@@ -15,7 +15,7 @@ export interface PolicyResult {
 }
 
 /** Whole fields or nothing: of a half-read `drift` the missing `mode` would come out as its default, repair. */
-const read = readerOf(PolicySchema, 'fields');
+const read = readerOf(PolicySchema, 'policy', 'fields');
 const KEYS = Object.keys(PolicySchema.shape);
 export const DEFAULT_POLICY: EnclavePolicy = PolicySchema.parse({});
 
@@ -30,7 +30,7 @@ export function parsePolicy(raw: unknown, id?: string): PolicyResult {
   const to: Findings = { errors: [], warnings: [] };
   let known: Partial<EnclavePolicy> = {};
   if (isPlainMap(raw)) {
-    known = checked(read(plainSuspend(raw, to), 'policy', to), id, to);
+    known = checked(read(plainSuspend(raw, to), to), id, to);
     for (const key of Object.keys(raw)) {
       if (KEYS.includes(key)) continue;
       const message = `${at('policy', key)} is not a field the operator reads; it is kept`;

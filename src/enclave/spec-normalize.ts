@@ -68,12 +68,3 @@ function networkOf(cidr: string, to: Findings): string {
   }
   return network;
 }
-
-/** Freezes a value of plain maps and lists, all the way down. */
-export function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const member of Object.values(value)) deepFreeze(member);
-  }
-  return value;
-}

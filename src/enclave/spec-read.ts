@@ -1,6 +1,6 @@
 /** Reads the fields of a map by their schema: coerces, then validates each on its own. */
 import { z } from 'zod';
-import { isPlainMap, type JsonMap } from './json.ts';
+import { deepFreeze, isPlainMap, type JsonMap } from './json.ts';
 import { type Coerce, coercerOf } from './spec-coerce.ts';
 import { core } from './spec-fields.ts';
 import { add, at, error, type Findings, MOST_ISSUES } from './spec-issues.ts';
@@ -9,32 +9,36 @@ import { missing, refusal } from './spec-refusal.ts';
 interface FieldReader {
   readonly key: string;
   readonly schema: z.ZodType;
+  readonly where: string;
   readonly coerce: Coerce;
-  readonly required: boolean;
+  /** What an absent field reads as; a failure where it may not be absent. */
+  readonly absent: z.ZodSafeParseResult<unknown>;
 }
 
-export type Reader<S extends z.ZodObject> = (map: JsonMap, path: string, to: Findings) => Partial<z.output<S>>;
+export type Reader<S extends z.ZodObject> = (map: JsonMap, to: Findings) => Partial<z.output<S>>;
 
 /**
- * A reader of the map whose fields are `schema`'s. It gives every field that could be read: what is wrong does not
+ * A reader of the map at `path` whose fields are `schema`'s. It gives every field that could be read: what is wrong does not
  * hide the rest from later checks, so that all errors come at once. With `members`, a list or map of which only a
  * part could be read is given with that part, for checks alone; with `fields`, it is absent.
  */
-export function readerOf<S extends z.ZodObject>(schema: S, keep: 'members' | 'fields'): Reader<S> {
+export function readerOf<S extends z.ZodObject>(schema: S, path: string, keep: 'members' | 'fields'): Reader<S> {
   const fields: FieldReader[] = Object.entries(schema.shape).map(([key, member]) => ({
     key,
     schema: member as z.ZodType,
+    where: at(path, key),
     coerce: coercerOf(member as z.ZodType),
-    required: !(member as z.ZodType).safeParse(undefined).success,
+    // Computed once and shared by all results, therefore frozen.
+    absent: deepFreeze((member as z.ZodType).safeParse(undefined)),
   }));
-  return (map, path, to) => {
+  return (map, to) => {
     const result: Record<string, unknown> = {};
     for (const field of fields) {
       const raw = Object.hasOwn(map, field.key) ? map[field.key] : undefined;
-      const where = at(path, field.key);
+      const { where } = field;
       if (raw === undefined || raw === null) {
-        if (field.required) add(to.errors, missing(where, field.schema));
-        else result[field.key] = field.schema.parse(undefined);
+        if (field.absent.success) result[field.key] = field.absent.data;
+        else add(to.errors, missing(where, field.schema));
         continue;
       }
       const value = field.coerce(raw, where, to);

@@ -1,5 +1,5 @@
 /** The specification: what one enclave should be, normalized and fully defaulted, or every reason why it cannot be. */
-import { isPlainMap, type JsonMap } from './json.ts';
+import { deepFreeze, isPlainMap, type JsonMap } from './json.ts';
 import { nearest } from './nearest.ts';
 import { parsePolicy } from './policy.ts';
 import { PolicySchema } from './policy-schema.ts';
@@ -9,7 +9,7 @@ import { checkNetwork } from './spec-checks-network.ts';
 import { checkWorkload } from './spec-checks-workload.ts';
 import { coercerOf } from './spec-coerce.ts';
 import { add, at, error, type Findings, show, warn } from './spec-issues.ts';
-import { deepFreeze, normalize } from './spec-normalize.ts';
+import { normalize } from './spec-normalize.ts';
 import { readerOf } from './spec-read.ts';
 import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
 import type { EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
@@ -18,8 +18,8 @@ export { compareHash, SPEC_HASH_VERSION, type StoredHash, specHash } from './gen
 export type { IssueCode, SpecIssue } from './spec-issues.ts';
 export type { EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
 
-const readRecordFields = readerOf(RecordFieldsSchema, 'members');
-const readConfig = readerOf(ProviderConfigSchema, 'members');
+const readRecordFields = readerOf(RecordFieldsSchema, '', 'members');
+const readConfig = readerOf(ProviderConfigSchema, 'providerConfig', 'members');
 const asMap = coercerOf(ProviderConfigSchema.partial().loose());
 
 /** Attributes other components write: not ours to read, not the user's mistake. */
@@ -45,12 +45,12 @@ export function parseSpec(raw: unknown, context: SpecContext): SpecResult {
     error(to, '', 'TYPE', `the record is ${show(raw)}, not a map`, 'Write a map with at least id and walletAddress.');
     return { ok: false, errors: to.errors, warnings: to.warnings };
   }
-  const record = readRecordFields(raw, '', to);
+  const record = readRecordFields(raw, to);
   checkRecord(raw, to);
   const region = 'region' in record ? checkRegion(record.region ?? context.defaultRegion, context, to) : undefined;
 
   const given = configOf(raw.providerConfig, to);
-  const config = readConfig(given, 'providerConfig', to);
+  const config = readConfig(given, to);
   const draft = {
     ...normalize(config, to),
     ...(region === undefined ? {} : { region }),
