@@ -39,9 +39,15 @@ export function toPlainValue(value: AttributeValue): JsonValue {
   return null;
 }
 
-/** `Object.fromEntries` makes own members even of `__proto__`; an assignment would set the prototype. */
+/**
+ * `Object.fromEntries` makes own members even of `__proto__`; an assignment would set the prototype. The SDK gives an
+ * item's attribute of that name as undefined, whatever its type says: it is left out.
+ */
 export function toPlain(item: Item): JsonMap {
-  return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, toPlainValue(value)]));
+  const attributes: readonly (readonly [string, AttributeValue | undefined])[] = Object.entries(item);
+  return Object.fromEntries(
+    attributes.flatMap(([name, value]) => (value === undefined ? [] : [[name, toPlainValue(value)]])),
+  );
 }
 
 /** Undefined members vanish. Throws on what no item can hold (functions, NaN): a fault of this program. */

@@ -1,6 +1,7 @@
 /** The stream of one DynamoDB table. */
 import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
+  type AttributeValue,
   DescribeStreamCommand,
   type DynamoDBStreamsClient,
   GetRecordsCommand,
@@ -10,13 +11,14 @@ import {
 import { type ChangeStream, OperatorError, type Shard, type ShardPage, type TableChange } from '../reconciler/ports.ts';
 import { call, onNames } from './errors.ts';
 
-type Image = NonNullable<StreamRecord['dynamodb']>['NewImage'];
+/** An attribute named `__proto__` arrives as undefined: see marshal.ts. */
+type Image = Readonly<Record<string, AttributeValue | undefined>> | undefined;
 
 /** The string attributes of an image; numbers too, as text, where they are keys. */
 function strings(image: Image, numbersToo = false): Record<string, string> {
   return Object.fromEntries(
     Object.entries(image ?? {}).flatMap(([name, value]) => {
-      const text = value.S ?? (numbersToo ? value.N : undefined);
+      const text = value?.S ?? (numbersToo ? value?.N : undefined);
       return text === undefined ? [] : [[name, text]];
     }),
   );

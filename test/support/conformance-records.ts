@@ -35,11 +35,13 @@ export function recordStoreConformance(name: string, makeHarness: MakeHarness): 
       const id = freshId();
       const digits = '12345678901234567890123456789012345678';
       const huge = `1${'0'.repeat(125)}`;
+      const named = Object.fromEntries([['__proto__', { S: 'a name' }]]);
       await harness.put('records', {
         id: { S: id },
         updatedAt: { N: '1.5' },
         // An attribute of this name, and nobody's prototype.
-        ...Object.fromEntries([['__proto__', { S: 'a name' }]]),
+        ...named,
+        map: { M: named },
         safe: { N: '9007199254740991' },
         unsafe: { N: '9007199254740993' },
         digits: { N: digits },
@@ -55,7 +57,7 @@ export function recordStoreConformance(name: string, makeHarness: MakeHarness): 
       });
       const item = await records.get(id);
       expect(Object.getPrototypeOf(item)).toBe(Object.prototype);
-      expect(Object.entries(item ?? {}).find(([attribute]) => attribute === '__proto__')?.[1]).toBe('a name');
+      expect(Object.entries(item?.map ?? {})).toEqual([['__proto__', 'a name']]);
       expect({ ...item }).toMatchObject({
         id,
         updatedAt: 1.5,

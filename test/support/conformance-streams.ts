@@ -110,6 +110,13 @@ export function changeStreamConformance(name: string, makeHarness: MakeHarness):
       });
     });
 
+    it('a hostile attribute name hides no change', async () => {
+      const follower = await new Follower(stream).subscribe('LATEST');
+      const id = await put(Object.fromEntries([['__proto__', 'a name']]));
+      const seen = await follower.until((changes) => changes.some(of(id)));
+      expect(seen.find(of(id))?.strings).toMatchObject({ id, status: 'PENDING_DEPLOY' });
+    });
+
     it("shows each write of a commit in its own table's stream", async () => {
       const inState = await new Follower(harness.ports.streams.state).subscribe('LATEST');
       const inHistory = await new Follower(harness.ports.streams.history).subscribe('LATEST');
