@@ -93,6 +93,8 @@ function noteObservation(context: Context): Lifecycle {
     const { drift: _healed, ...rest } = lifecycle;
     lifecycle = rest;
   }
+  // Whoever made it: a host with our tag is ours to take down.
+  if (host.instanceId !== undefined && !lifecycle.touched) lifecycle = { ...lifecycle, touched: true };
   if (lifecycle.teardown !== undefined) lifecycle = noteEmptiness(lifecycle, lifecycle.teardown, context);
   const healthyLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
   if (healthyLong && lifecycle.attempts.count > 0) lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };

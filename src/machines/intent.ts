@@ -164,7 +164,8 @@ function begin(input: IntentInput, record: EnclaveRecord, previous: Lifecycle | 
       epoch: 0,
     },
     record: 'ours',
-    newCommand: isCommand(record.status),
+    // The first look carries out what it finds: nothing it says is news against anything.
+    newCommand: false,
     newGeneration: false,
     staleCommand:
       previous === undefined &&
