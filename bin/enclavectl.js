@@ -6,7 +6,7 @@
 var version = process.version.replace(/^v/, '').split('.').map(Number);
 if (version[0] < 22 || (version[0] === 22 && version[1] < 18)) {
   process.stderr.write(
-    'enclavectl: Node ' + process.version + ' is too old: install Node 22.18 or newer (https://nodejs.org).\n',
+    `enclavectl: Node ${process.version} is too old: install Node 22.18 or newer (https://nodejs.org).\n`,
   );
   process.exitCode = 2;
 } else {

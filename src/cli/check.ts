@@ -37,7 +37,8 @@ export function checkDocument(document: RecordDocument, context: SpecContext): C
 /** `error    providerConfig.cpuCount: CPU_TOO_MANY: … Fix: …`, indented under its document. */
 export function issueLine(kind: 'error' | 'warning', issue: SpecIssue): string {
   const field = issue.field === '' ? '' : `${issue.field}: `;
-  return `  ${kind.padEnd(7)}  ${printable(`${field}${issue.code}: ${issue.message} ${issue.fix}`)}\n`;
+  const message = issue.message.replace(/[.;]?$/, '.');
+  return `  ${kind.padEnd(7)}  ${printable(`${field}${issue.code}: ${message} ${issue.fix}`)}\n`;
 }
 
 /** `records.yaml, document 2 (enc_1)`. */

@@ -208,13 +208,15 @@ function show(value: unknown): string {
 }
 
 /** What one key takes, as a hint. */
-export function allowed(description: KeyDescription): string {
-  if (description.values !== undefined) return `one of ${description.values.join(', ')}`;
-  if (description.type === 'integer') {
-    const unit = description.key.endsWith('Ms') ? ' of milliseconds' : '';
-    return `a whole number${unit} from ${description.minimum} to ${description.maximum}`;
+export function allowed({ key, type, minimum, maximum, values }: KeyDescription): string {
+  if (values !== undefined) return `one of ${values.join(', ')}`;
+  if (type === 'array') return 'a list of names';
+  if (type === 'string') {
+    // A value that no pattern takes makes the schema say what its pattern is.
+    const issue = ConfigSchema.shape[key].safeParse('\0').error?.issues[0];
+    return issue === undefined ? 'text' : `text: ${issue.message}`;
   }
-  return description.type === 'array' ? 'a list of names' : 'a name';
+  return key.endsWith('Ms') ? `milliseconds, at most ${maximum}` : `a whole number from ${minimum} to ${maximum}`;
 }
 
 /**
@@ -235,13 +237,10 @@ function checkValue(description: KeyDescription, given: Raw): ConfigProblem | un
       return problem(`${show(value)} is not a whole number`);
     }
   } else if (description.type === 'string' && typeof value !== 'string') {
-    return problem(`${show(value)} is not a string`);
+    return problem(`${show(value)} is not text; in YAML, quotes make it so`);
   }
   const parsed = ConfigSchema.shape[description.key].safeParse(value);
-  if (parsed.success) return undefined;
-  const issue = parsed.error.issues[0];
-  const detail = issue?.code === 'invalid_format' ? ` (${issue.message})` : '';
-  return problem(`${show(value)} is not ${allowed(description)}${detail}`);
+  return parsed.success ? undefined : problem(`${show(value)} is not allowed`);
 }
 
 interface Conflict extends Omit<ConfigProblem, 'source'> {

@@ -15,6 +15,8 @@ export interface Io {
   ask(question: string): Promise<string>;
   /** True where stdout is a terminal: colours, redrawing. */
   readonly terminal: boolean;
+  /** Lines of the terminal; it can change at any time. */
+  height(): number;
   /** True where a person can answer a question. */
   readonly interactive: boolean;
   /** Aborts on Ctrl-C and SIGTERM. */

@@ -31,6 +31,7 @@ const io: Io = {
     }
   },
   terminal: process.stdout.isTTY === true,
+  height: () => process.stdout.rows ?? 24,
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   signal: stop.signal,
   clock: systemClock,

@@ -2,8 +2,8 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit.ts';
 import type { Io } from './io.ts';
+import { PACKAGE } from './package.ts';
 import type { GlobalOptions } from './target.ts';
-import { VERSION } from './version.ts';
 
 type Action<Options> = (io: Io, args: readonly string[], options: Options) => Promise<ExitCode>;
 
@@ -168,7 +168,7 @@ const VERBS: readonly Verb[] = [
 export function buildProgram(io: Io, done: (code: ExitCode) => void): Command {
   const program = new Command('enclavectl')
     .description('Declares, watches and repairs AWS Nitro Enclaves; see README.md.')
-    .version(VERSION)
+    .version(PACKAGE.version)
     .option('--config <file>', 'configuration file, YAML or JSON')
     .option('--local', 'use the local stack, whatever the environment says')
     .option('--endpoint <url>', "DynamoDB's address, for example http://127.0.0.1:8000")

@@ -1,7 +1,7 @@
 /** Which tables a command talks to: flags, environment, or the local stack while it runs. */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import { type Endpoints, EndpointsSchema } from '../local/data-dir.ts';
 import type { Config } from '../reconciler/config.ts';
 import { type ConfigKey, formatProblems, loadConfig, type Setting, VARIABLE_PREFIX } from './config.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -21,25 +21,10 @@ export interface GlobalOptions {
 }
 const CONFIG_FLAGS = ['region', 'environment', 'prefix', 'enclavesTable', 'stateTable', 'historyTable'] as const;
 
-/** `.local/endpoint.json`: written by the local stack when all is up, removed when it ends. */
-const EndpointSchema = z.looseObject({
-  pid: z.number().int().positive(),
-  aws: z.string(),
-  dynamodb: z.string(),
-  operator: z.string(),
-  region: z.string(),
-  environment: z.string(),
-  prefix: z.string(),
-  enclavesTable: z.string(),
-  stateTable: z.string(),
-  historyTable: z.string(),
-  cluster: z.string(),
-});
-
 export interface LocalStack {
   /** The folder that holds `endpoint.json` and `logs/`. */
   readonly folder: string;
-  readonly endpoint: z.infer<typeof EndpointSchema>;
+  readonly endpoint: Endpoints;
 }
 
 export interface Target {
@@ -106,7 +91,7 @@ export function pointsElsewhere(io: Pick<Io, 'env'>, options: GlobalOptions): st
   );
 }
 
-/** The stack whose `.local/endpoint.json` lies here or in a folder above, while its process lives. */
+/** The stack whose `.local/endpoint.json` (written when all is up, removed at the end) lies here or in a folder above, while its process lives. */
 export function findLocalStack(cwd: string): LocalStack | undefined {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const endpoint = readEndpoint(join(folder, '.local', 'endpoint.json'));
@@ -115,9 +100,9 @@ export function findLocalStack(cwd: string): LocalStack | undefined {
   }
 }
 
-function readEndpoint(path: string): z.infer<typeof EndpointSchema> | undefined {
+function readEndpoint(path: string): Endpoints | undefined {
   try {
-    return EndpointSchema.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data;
+    return EndpointsSchema.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data;
   } catch {
     return undefined;
   }

@@ -1,0 +1,10 @@
+/** Every file of the repository that is made from the sources, and what makes it. */
+import { renderConfigReference } from '../src/cli/config-reference.ts';
+
+export interface Generated {
+  /** From the root of the repository. */
+  readonly path: string;
+  render(): string;
+}
+
+export const generated: readonly Generated[] = [{ path: 'docs/configuration.md', render: renderConfigReference }];

@@ -1,0 +1,127 @@
+/** `enclavectl local`: the embedded AWS and the operator, on this machine, until Ctrl-C. */
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isManaged, readRecord } from '../../enclave/record.ts';
+import { type Stack, startStack } from '../../local/stack.ts';
+import type { Log } from '../../reconciler/ports.ts';
+import { readDocuments } from '../documents.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import { type LiveTable, liveTable } from '../live-table.ts';
+import { PACKAGE } from '../package.ts';
+import { type Row, toRows } from '../row.ts';
+import { openStore, type Store } from '../store.ts';
+import { findLocalStack, type GlobalOptions, pointsElsewhere, readConfig, resolveTarget } from '../target.ts';
+import { applyRecord } from './apply.ts';
+
+const POLL_MS = 500;
+/** Phases an enclave stays in until something new happens. */
+const AT_REST = new Set<string | null>(['ready', 'paused', 'invalid', 'stalled', 'destroyed']);
+
+interface Options extends GlobalOptions {
+  readonly port: string;
+  readonly speed: string;
+  readonly empty?: boolean;
+  readonly reset?: boolean;
+}
+
+export async function local(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
+  const port = numberIn(options.port, '--port', 0, 65_535, true);
+  const speed = numberIn(options.speed, '--speed', 0.01, 1_000, false);
+  // A wrong variable would only show in the operator's log: it is said here.
+  readConfig(io, options);
+  const table = liveTable(io);
+  table.note('starting the database, the embedded AWS and the operator …');
+  const stack = await start(io, table, { port, speed, reset: options.reset === true });
+  try {
+    await follow(io, table, options.empty === true);
+    if (!io.signal.aborted) {
+      io.out(whatNext(io, stack));
+      await aborted(io.signal);
+    }
+    return EXIT.yes;
+  } finally {
+    io.out('stopping …\n');
+    await stack.stop();
+  }
+}
+
+function numberIn(text: string, flag: string, min: number, max: number, whole: boolean): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value;
+  const kind = whole ? 'a whole number' : 'a number';
+  throw new CliError(EXIT.usage, `${flag} ${text}: it takes ${kind} from ${min} to ${max}`);
+}
+
+function start(io: Io, table: LiveTable, options: { port: number; speed: number; reset: boolean }): Promise<Stack> {
+  const dataDir = join(io.cwd, '.local');
+  const log: Log = {
+    debug: () => {},
+    info: () => {},
+    warn: (_fields, message) => table.note(message),
+    error: (_fields, message) => table.note(message),
+  };
+  return startStack({ clock: io.clock, log, dataDir, callerEnv: io.env, ...options }).catch((error: Error) => {
+    throw new CliError(EXIT.usage, `the local stack does not start: ${error.message}`, { cause: error });
+  });
+}
+
+/** Applies the examples where there is nothing yet, and shows the enclaves until all are at rest. */
+async function follow(io: Io, table: LiveTable, empty: boolean): Promise<void> {
+  const store = openStore(resolveTarget({ ...io, err: () => {} }, { local: true }));
+  try {
+    if (!empty && (await store.records()).length === 0) await applyExamples(io, store, table);
+    for (;;) {
+      const { rows, atRest } = await look(io, store);
+      if (rows.length > 0) table.show(rows);
+      if (atRest || io.signal.aborted) return;
+      await io.clock.sleep(POLL_MS, io.signal);
+    }
+  } finally {
+    store.close();
+  }
+}
+
+async function applyExamples(io: Io, store: Store, table: LiveTable): Promise<void> {
+  const folder = fileURLToPath(new URL('examples/', PACKAGE.root));
+  for (const file of globSync('*.yaml', { cwd: folder }).sort()) {
+    for (const { record, where } of await readDocuments(io, join(folder, file))) {
+      if (record === undefined || typeof record.id !== 'string') throw new CliError(EXIT.no, `${where} is no record`);
+      await applyRecord(io, store, { ...record, id: record.id });
+    }
+  }
+  table.note('applied examples/*.yaml; --empty skips them');
+}
+
+async function look(io: Io, store: Store): Promise<{ rows: readonly Row[]; atRest: boolean }> {
+  const [records, lifecycles] = await Promise.all([store.records(), store.lifecycles()]);
+  const rows = toRows(records, lifecycles, io.clock.now());
+  const others = new Set(records.filter((record) => !isManaged(readRecord(record))).map(({ id }) => id));
+  return { rows, atRest: rows.every(({ id, phase }) => others.has(id) || AT_REST.has(phase)) };
+}
+
+function whatNext(io: Io, { endpoints }: Stack): string {
+  // The caller's own AWS environment would lead the commands away from here.
+  const enclavectl = `npx enclavectl${pointsElsewhere(io, {}) === undefined ? '' : ' --local'}`;
+  const folder = findLocalStack(io.cwd)?.folder ?? '.local';
+  return `
+health   ${endpoints.operator}/healthz and /readyz
+metrics  ${endpoints.operator}/metrics
+data     ${folder}, logs in ${join(folder, 'logs')}
+
+Try, in another terminal:
+  ${enclavectl} get -w
+  ${enclavectl} describe enc_1760000000001_service
+  ${enclavectl} pause enc_1760000000001_service
+
+Ctrl-C stops all of it; started again, it goes on where it was.
+`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

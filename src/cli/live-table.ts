@@ -1,0 +1,60 @@
+/** A table that follows what happens: redrawn in place on a terminal, a line a change elsewhere. */
+import type { Io } from './io.ts';
+import { printable, shortAge } from './output.ts';
+import { type Row, renderRows } from './row.ts';
+
+/** Long lines are cut by the terminal, not wrapped: a wrapped line would make the next redraw start too low. */
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
+
+export interface LiveTable {
+  show(rows: readonly Row[]): void;
+  /** A line above the table. */
+  note(text: string): void;
+}
+
+export function liveTable(io: Io): LiveTable {
+  return io.terminal ? redrawn(io) : lines(io);
+}
+
+function redrawn(io: Io): LiveTable {
+  let drawn = 0;
+  const erase = () => (drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`);
+  return {
+    show(rows) {
+      // The cursor cannot go above the screen: what does not fit is counted, not drawn.
+      const fitting = Math.max(1, io.height() - 4);
+      const text = renderRows(io, rows.slice(0, fitting), false);
+      const rest = rows.length > fitting ? `… and ${rows.length - fitting} more\n` : '';
+      io.out(`${erase()}${WRAP_OFF}${text}${rest}${WRAP_ON}`);
+      drawn = `${text}${rest}`.split('\n').length - 1;
+    },
+    note(text) {
+      io.out(`${erase()}${text}\n`);
+      drawn = 0;
+    },
+  };
+}
+
+function lines(io: Io): LiveTable {
+  const last = new Map<string, string>();
+  return {
+    show(rows) {
+      for (const row of rows) {
+        const { desired, phase, status, host, inSync, message } = row;
+        const version = JSON.stringify([desired, phase, status, host, inSync, message]);
+        if (last.get(row.id) === version) continue;
+        last.set(row.id, version);
+        const sync = inSync === null ? '' : inSync ? 'in sync' : 'not in sync';
+        const cells = [row.id, row.name, desired, phase, status, host, sync, shortAge(row.ageSeconds), message];
+        io.out(
+          `${cells
+            .filter(Boolean)
+            .map((cell) => printable(String(cell)))
+            .join('  ')}\n`,
+        );
+      }
+    },
+    note: (text) => io.out(`${text}\n`),
+  };
+}
