@@ -1,5 +1,6 @@
 /** Every file of the repository that is made from the sources, and what makes it. */
 import { renderConfigReference } from '../src/cli/config-reference.ts';
+import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../src/enclave/reference.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -7,4 +8,9 @@ export interface Generated {
   render(): string;
 }
 
-export const generated: readonly Generated[] = [{ path: 'docs/configuration.md', render: renderConfigReference }];
+export const generated: readonly Generated[] = [
+  { path: 'docs/configuration.md', render: renderConfigReference },
+  { path: 'docs/enclave.md', render: enclaveReference },
+  { path: 'docs/conditions.md', render: conditionsReference },
+  { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },
+];

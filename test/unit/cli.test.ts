@@ -175,3 +175,25 @@ describe('logs', () => {
     expect(await cli(['logs', 'e-enc_1-abc123-2-deploy'], { cwd })).toMatchObject({ code: 1, out: '' });
   });
 });
+
+describe('explain', () => {
+  it('tells type, range, default and what a change does', async () => {
+    const { code, out } = await cli(['explain', 'providerConfig.memoryMiB']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^TYPE +integer, MiB$/m);
+    expect(out).toMatch(/^DEFAULT +1024$/m);
+    expect(out).toMatch(/^CHANGE +enclaveRestart: /m);
+  });
+
+  it('lists the fields of a map, and of the record', async () => {
+    expect((await cli(['explain', 'providerConfig.healthCheck'])).out).toContain('timeoutSeconds <integer>');
+    expect((await cli(['explain'])).out).toContain('walletAddress <text, required>');
+  });
+
+  it('knows what was meant', async () => {
+    expect(await cli(['explain', 'memroyMiB'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('did you mean providerConfig.memoryMiB?'),
+    });
+  });
+});

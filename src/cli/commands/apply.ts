@@ -1,5 +1,4 @@
 /** `enclavectl apply`: writes what the application's POST and PUT would write, where it differs. */
-import { canonicalJson, isPlainMap, type JsonMap } from '../../enclave/json.ts';
 import { PROVIDER_ID, readRecord } from '../../enclave/record.ts';
 import type { RawRecord } from '../../reconciler/ports.ts';
 import { type Checked, checkDocument, issueLine, specContext, titleOf } from '../check.ts';
@@ -7,27 +6,13 @@ import { readDocuments } from '../documents.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';
+import { changedFields, ownersPart } from '../owned-fields.ts';
 import { openStore, type Store } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
 interface Options extends GlobalOptions {
   readonly filename: string;
 }
-
-/** Attributes of a stored record that are not its owner's: a record printed and applied again carries them along. */
-const NOT_THE_OWNERS = new Set([
-  'id',
-  'status',
-  'createdAt',
-  'updatedAt',
-  'updated_at',
-  'error_message',
-  'error_type',
-  'instance_id',
-  'architecture',
-  'workload_type',
-  'operator',
-]);
 
 export async function apply(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
   const target = resolveTarget(io, options);
@@ -98,10 +83,7 @@ export async function applyRecord(io: Io, store: Store, document: RawRecord): Pr
   if (status === 'PENDING_DESTROY' || status === 'DESTROYING') {
     throw new CliError(EXIT.refused, `${id} is being destroyed: apply it again when it is DESTROYED`);
   }
-  const current = ownersPart(stored);
-  const changed = Object.fromEntries(
-    Object.entries(given).filter(([field, value]) => canonicalJson(value) !== canonicalJson(current[field])),
-  );
+  const changed = changedFields(document, stored);
   const again = status === 'DESTROYED';
   if (Object.keys(changed).length === 0 && !again) return 'unchanged';
 
@@ -110,14 +92,6 @@ export async function applyRecord(io: Io, store: Store, document: RawRecord): Pr
   const read = { walletAddress: stored.walletAddress, ...(again ? { status: stored.status } : {}) };
   if ((await store.update(id, set, read)) === 'conflict') throw changedMeanwhile(id);
   return again ? 'deployed again' : `updated (${Object.keys(changed).join(', ')})`;
-}
-
-/** The part of a record that is its owner's to set; without the host's id, which is published inside it. */
-function ownersPart(record: JsonMap): JsonMap {
-  const part = Object.fromEntries(Object.entries(record).filter(([field]) => !NOT_THE_OWNERS.has(field)));
-  if (!isPlainMap(part.providerConfig)) return part;
-  const { instanceId: _instanceId, ...providerConfig } = part.providerConfig;
-  return { ...part, providerConfig };
 }
 
 function changedMeanwhile(id: string): CliError {

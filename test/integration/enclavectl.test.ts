@@ -1,0 +1,478 @@
+/** enclavectl against a real database: what it writes, and what it refuses to write. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  BatchWriteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { toItem, toPlain } from '../../src/aws/marshal.ts';
+import { type Failure, keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
+import { createTables } from '../../src/local/tables.ts';
+import { systemClock } from '../../src/reconciler/clock.ts';
+import { type CliOptions, cli } from '../support/cli.ts';
+
+const OWNER = '0x52908400098527886E0F7030069857D2E4169EE7';
+const enclavesTable = 'treza-enclaves-test';
+const stateTable = 'treza-test-operator-state';
+const historyTable = 'treza-test-operator-history';
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+let database: Database;
+let client: DynamoDBClient;
+beforeAll(async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'enclavectl-db-'));
+  database = await startDatabase({ clock: systemClock, log: silent, dataDir });
+  client = databaseClient(database.url);
+  await createTables(client, { enclavesTable, stateTable, historyTable });
+});
+afterAll(async () => {
+  client?.destroy();
+  await database?.stop(5_000);
+});
+
+const run = (argv: readonly string[], options: CliOptions = {}) =>
+  cli([...argv, '--endpoint', database.url, '--environment', 'test'], options);
+
+async function stored(id: string) {
+  const { Item } = await client.send(new GetItemCommand({ TableName: enclavesTable, Key: toItem({ id }) }));
+  return Item === undefined ? undefined : toPlain(Item);
+}
+
+async function put(table: string, item: object) {
+  await client.send(new PutItemCommand({ TableName: table, Item: toItem(item) }));
+}
+
+/** A record as the application's POST writes it, in the given status. */
+const record = (id: string, status: string, more: object = {}) => ({
+  id,
+  name: `name of ${id}`,
+  description: 'd',
+  region: 'us-west-2',
+  walletAddress: OWNER,
+  providerId: 'aws-nitro',
+  providerConfig: { dockerImage: 'nginx:1.27.3', cpuCount: '2', memoryMiB: '1024' },
+  status,
+  createdAt: '2026-01-02T03:04:05.678Z',
+  updatedAt: '2026-01-02T03:04:05.678Z',
+  ...more,
+});
+
+const lifecycle = (id: string, more: Partial<Lifecycle> = {}): Lifecycle & { pk: string; sk: string } => ({
+  ...keys.lifecycle(id),
+  v: 1,
+  minReader: 1,
+  id,
+  identity: { createdAt: '2026-01-02T03:04:05.678Z', walletAddress: OWNER },
+  incarnation: 'abc123',
+  runSeq: 2,
+  desired: 'Running',
+  lastSeen: { status: 'DEPLOYED', updatedAt: '2026-01-02T03:04:05.678Z' },
+  origin: 'PENDING_DEPLOY',
+  commandAt: '2026-01-02T03:04:05.678Z',
+  hashVersion: 1,
+  specHash: 'x',
+  generation: 1,
+  observedGeneration: 1,
+  phase: 'ready',
+  phaseSince: '2026-01-02T03:04:05.678Z',
+  attempts: { key: 'generation:1', count: 0 },
+  pinned: { instanceId: 'i-0123456789abcdef0' },
+  touched: true,
+  serving: true,
+  adopted: false,
+  conditions: [
+    {
+      type: 'InSync',
+      status: 'True',
+      reason: 'HostRunning',
+      message: 'm',
+      observedGeneration: 1,
+      lastTransitionTime: '2026-01-02T03:04:05.678Z',
+    },
+  ],
+  message: 'The enclave is running.',
+  revision: 7,
+  epoch: 1,
+  ...more,
+});
+
+const document = (id: string, config: object = {}, more: object = {}) =>
+  JSON.stringify({ id, name: 'n', description: 'd', walletAddress: OWNER, providerConfig: config, ...more });
+
+describe('apply', () => {
+  it("creates what the application's POST would create", async () => {
+    const stdin = document('enc_new', { dockerImage: 'nginx:1.27.3', cpuCount: '2' }, { region: 'us-west-2' });
+    expect(await run(['apply', '-f', '-'], { stdin })).toMatchObject({ code: 0, out: 'enc_new: created\n' });
+    const item = await stored('enc_new');
+    expect(item).toEqual({
+      id: 'enc_new',
+      name: 'n',
+      description: 'd',
+      region: 'us-west-2',
+      walletAddress: OWNER,
+      providerId: 'aws-nitro',
+      providerConfig: { dockerImage: 'nginx:1.27.3', cpuCount: '2' },
+      status: 'PENDING_DEPLOY',
+      createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      updatedAt: item?.createdAt,
+    });
+  });
+
+  it('changes nothing the second time, and says so', async () => {
+    const stdin = document('enc_twice', { cpuCount: '2' });
+    await run(['apply', '-f', '-'], { stdin });
+    const before = await stored('enc_twice');
+    expect(await run(['apply', '-f', '-'], { stdin })).toMatchObject({ code: 0, out: 'enc_twice: unchanged\n' });
+    expect(await stored('enc_twice')).toEqual(before);
+  });
+
+  it('writes only the changed fields, leaves the status, and replaces providerConfig whole', async () => {
+    await put(enclavesTable, record('enc_put', 'DEPLOYED', { error_type: 'x', instance_id: 'i-1' }));
+    const stdin = document('enc_put', { dockerImage: 'nginx:1.27.3', cpuCount: '4', instanceType: 'm6i.2xlarge' });
+    const { out } = await run(['apply', '-f', '-'], { stdin });
+    expect(out).toBe('enc_put: updated (name, providerConfig)\n');
+    expect(await stored('enc_put')).toMatchObject({
+      status: 'DEPLOYED',
+      name: 'n',
+      region: 'us-west-2',
+      error_type: 'x',
+      instance_id: 'i-1',
+      createdAt: '2026-01-02T03:04:05.678Z',
+      providerConfig: { dockerImage: 'nginx:1.27.3', cpuCount: '4', instanceType: 'm6i.2xlarge' },
+    });
+  });
+
+  it('takes a stored record with all that the operator published as unchanged', async () => {
+    const published = record('enc_published', 'DEPLOYED', {
+      instance_id: 'i-1',
+      updated_at: 'x',
+      operator: { phase: 'ready' },
+      providerConfig: { cpuCount: '2', instanceId: 'i-1' },
+    });
+    await put(enclavesTable, published);
+    const own = { ...published, providerConfig: { cpuCount: '2' }, status: 'PENDING_DESTROY', instance_id: 'i-2' };
+    for (const again of [published, own]) {
+      const { out } = await run(['apply', '-f', '-'], { stdin: JSON.stringify(again) });
+      expect(out).toBe('enc_published: unchanged\n');
+    }
+  });
+
+  it('deploys a destroyed enclave again, and refuses one that is being destroyed', async () => {
+    await put(enclavesTable, record('enc_gone', 'DESTROYED'));
+    expect((await run(['apply', '-f', '-'], { stdin: JSON.stringify(record('enc_gone', '')) })).out).toBe(
+      'enc_gone: deployed again\n',
+    );
+    expect((await stored('enc_gone'))?.status).toBe('PENDING_DEPLOY');
+    for (const status of ['PENDING_DESTROY', 'DESTROYING']) {
+      await put(enclavesTable, record('enc_going', status));
+      const { code, err } = await run(['apply', '-f', '-'], { stdin: document('enc_going') });
+      expect(code).toBe(4);
+      expect(err).toContain('being destroyed');
+      expect((await stored('enc_going'))?.status).toBe(status);
+    }
+  });
+
+  it("refuses another owner's enclave", async () => {
+    await put(enclavesTable, record('enc_theirs', 'DEPLOYED', { walletAddress: `0x${'1'.repeat(40)}` }));
+    expect((await run(['apply', '-f', '-'], { stdin: document('enc_theirs') })).code).toBe(4);
+    expect((await stored('enc_theirs'))?.name).toBe('name of enc_theirs');
+  });
+
+  it('writes nothing where one of many documents is invalid, or an id is there twice', async () => {
+    const bad = `${document('enc_many1')}\n---\n${document('enc_many2', { memoryMiB: '4GB' })}\n---\nid: [\n`;
+    const { code, err } = await run(['apply', '-f', '-'], { stdin: bad });
+    expect(code).toBe(1);
+    expect(err).toContain('providerConfig.memoryMiB: TYPE');
+    expect(err).toContain('SYNTAX');
+    const twice = `[${document('enc_many1')},${document('enc_many1')}]`;
+    expect((await run(['apply', '-f', '-'], { stdin: twice })).code).toBe(1);
+    expect(await stored('enc_many1')).toBeUndefined();
+  });
+});
+
+describe('commands', () => {
+  it.each([
+    ['pause', 'DEPLOYED', 'PAUSING'],
+    ['resume', 'PAUSED', 'RESUMING'],
+    ['delete', 'DEPLOYED', 'PENDING_DESTROY'],
+    ['delete', 'PAUSED', 'PENDING_DESTROY'],
+    ['delete', 'FAILED', 'PENDING_DESTROY'],
+  ])('%s makes %s %s', async (verb, from, to) => {
+    const before = record('enc_command', from);
+    await put(enclavesTable, before);
+    const { code } = await run([verb, 'enc_command', ...(verb === 'delete' ? ['--yes'] : [])]);
+    expect(code).toBe(0);
+    const after = await stored('enc_command');
+    expect(after).toEqual({ ...before, status: to, updatedAt: expect.not.stringMatching(before.updatedAt) });
+  });
+
+  it.each([
+    ['pause', ['PENDING_DEPLOY', 'DEPLOYING', 'PAUSED', 'PAUSING', 'FAILED', 'DESTROYED', 'PENDING_BUILD']],
+    ['resume', ['DEPLOYED', 'RESUMING', 'DESTROYED']],
+    ['delete', ['PENDING_DEPLOY', 'DEPLOYING', 'PAUSING', 'PENDING_DESTROY', 'DESTROYING', 'DESTROYED']],
+  ])('%s is refused from %j, unless forced', async (verb, statuses) => {
+    const yes = verb === 'delete' ? ['--yes'] : [];
+    for (const status of statuses) {
+      await put(enclavesTable, record('enc_gate', status));
+      const { code, err } = await run([verb, 'enc_gate', ...yes]);
+      expect([code, status]).toEqual([4, status]);
+      expect(err).toContain(`it is ${status}`);
+      expect((await stored('enc_gate'))?.status).toBe(status);
+    }
+    expect((await run([verb, 'enc_gate', '--force', ...yes])).code).toBe(0);
+  });
+
+  it('never create a record', async () => {
+    expect((await run(['delete', 'enc_nobody', '--yes', '--force'])).code).toBe(1);
+    expect(await stored('enc_nobody')).toBeUndefined();
+  });
+
+  it('carry out what they can, and exit with the worst', async () => {
+    await put(enclavesTable, record('enc_a', 'DEPLOYED'));
+    const { code, out, err } = await run(['pause', 'enc_nobody', 'enc_a']);
+    expect(code).toBe(1);
+    expect(out).toBe('enc_a: pausing\n');
+    expect(err).toContain('there is no enclave enc_nobody');
+  });
+});
+
+describe('requests', () => {
+  it.each(['retry', 'adopt'])('%s writes one item for the operator, and touches no record', async (verb) => {
+    const id = `enc_${verb}`;
+    const before = record(id, 'FAILED');
+    await put(enclavesTable, before);
+    expect((await run([verb, id])).code).toBe(0);
+    const query = { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: toItem({ ':pk': `request#${id}` }) };
+    const { Items = [] } = await client.send(new QueryCommand({ TableName: stateTable, ...query }));
+    const [request] = Items.map(toPlain);
+    expect(Items).toHaveLength(1);
+    expect(request).toMatchObject({ id, verb, actor: expect.stringContaining('enclavectl'), at: expect.any(String) });
+    expect(request?.sk).toBe(request?.key);
+    expect(request?.sk).toMatch(/^\d{4}-.*Z-[a-z0-9]{6}$/);
+    expect(await stored(id)).toEqual(before);
+  });
+
+  it('are not written for an enclave nobody knows', async () => {
+    expect((await run(['retry', 'enc_nobody'])).code).toBe(1);
+  });
+});
+
+describe('get', () => {
+  it('prints exactly the promised members', async () => {
+    await put(enclavesTable, record('enc_get', 'DEPLOYED'));
+    await put(stateTable, lifecycle('enc_get'));
+    const clock = { ...systemClock, now: () => Date.parse('2026-01-02T03:05:05.678Z') };
+    const { code, out } = await run(['get', 'enc_get', '-o', 'json'], { clock });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({
+      items: [
+        {
+          id: 'enc_get',
+          name: 'name of enc_get',
+          desired: 'Running',
+          phase: 'ready',
+          status: 'DEPLOYED',
+          host: 'i-0123456789abcdef0',
+          inSync: true,
+          ageSeconds: 60,
+          message: 'The enclave is running.',
+        },
+      ],
+    });
+    expect(parse((await run(['get', 'enc_get', '-o', 'yaml'], { clock })).out)).toEqual(JSON.parse(out));
+  });
+
+  it('lists records without lifecycle, and lifecycles whose record is gone until they are destroyed', async () => {
+    await put(enclavesTable, record('enc_only_record', 'PENDING_DEPLOY'));
+    await put(stateTable, lifecycle('enc_only_lifecycle', { phase: 'destroying', desired: 'Absent' }));
+    await put(stateTable, lifecycle('enc_tombstone', { phase: 'destroyed', desired: 'Absent' }));
+    const { out } = await run(['get', '-o', 'json']);
+    const items = new Map(JSON.parse(out).items.map((item: { id: string }) => [item.id, item]));
+    expect(items.get('enc_only_record')).toMatchObject({ status: 'PENDING_DEPLOY', phase: null, inSync: null });
+    expect(items.get('enc_only_lifecycle')).toMatchObject({ status: null, phase: 'destroying', desired: 'Absent' });
+    expect(items.has('enc_tombstone')).toBe(false);
+  });
+
+  it('survives hostile records, and prints no control characters of them', async () => {
+    const odd = { id: 'enc_odd', name: { a: [1.5] }, createdAt: 'never', providerConfig: 'text' };
+    await put(enclavesTable, odd);
+    await put(enclavesTable, record('enc_escape', 'DEPLOYED', { name: '\u001b[2J\u0024{x}`rm`\nnext' }));
+    await put(stateTable, { ...keys.lifecycle('enc_odd'), id: 'enc_odd', phase: 'nonsense' });
+    const { code, out } = await run(['get']);
+    expect(code).toBe(0);
+    expect(out).toContain('enc_odd');
+    expect(out).toContain('\u0024{x}`rm` next');
+    expect(out.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect((await run(['describe', 'enc_odd'])).code).toBe(0);
+  });
+
+  it('reads past one page', async () => {
+    const padding = 'x'.repeat(100_000);
+    const ids = Array.from({ length: 15 }, (_, index) => `enc_page_${index}`);
+    const requests = ids.map((id) => ({ PutRequest: { Item: toItem(record(id, 'DEPLOYED', { padding })) } }));
+    await client.send(new BatchWriteItemCommand({ RequestItems: { [enclavesTable]: requests } }));
+    const { Items, LastEvaluatedKey } = await client.send(new ScanCommand({ TableName: enclavesTable }));
+    expect([Items?.length, LastEvaluatedKey]).not.toContain(undefined);
+    const { out } = await run(['get', '-o', 'json']);
+    expect(JSON.parse(out).items.filter(({ id }: { id: string }) => ids.includes(id))).toHaveLength(15);
+  });
+
+  it('says 1 for an enclave nobody knows, and 2 for a table that is not there', async () => {
+    expect(await run(['get', 'enc_nobody'])).toMatchObject({ code: 1, out: '' });
+    const { code, err } = await run(['get', '--enclaves-table', 'nowhere']);
+    expect(code).toBe(2);
+    expect(err).toContain('has no table nowhere');
+  });
+
+  it('watches: prints again when something changed, and only then', async () => {
+    await put(enclavesTable, record('enc_watch', 'DEPLOYED'));
+    const stop = new AbortController();
+    const printed: string[] = [];
+    let polls = 0;
+    const clock = {
+      ...systemClock,
+      sleep: async () => {
+        polls += 1;
+        if (polls === 2) await put(enclavesTable, record('enc_watch', 'PAUSING'));
+        if (polls === 4) stop.abort();
+      },
+    };
+    const onOut = (text: string) => printed.push(JSON.parse(text).items[0].status);
+    await run(['get', 'enc_watch', '-w', '-o', 'json'], { clock, signal: stop.signal, onOut });
+    expect(printed).toEqual(['DEPLOYED', 'PAUSING']);
+  });
+});
+
+describe('describe', () => {
+  it('shows spec, phase, conditions, runs, events, and why the next attempt is when it is', async () => {
+    const id = 'enc_describe';
+    const environmentVariables = { API_URL: 'https://secret.example' };
+    await put(enclavesTable, record(id, 'DEPLOYING', { providerConfig: { environmentVariables } }));
+    const failure: Failure = {
+      class: 'capacity',
+      message: 'no m6i.xlarge left',
+      fix: 'wait',
+      at: '2026-01-02T03:00:00.000Z',
+    };
+    const attempts = { key: 'generation:1', count: 2 };
+    await put(
+      stateTable,
+      lifecycle(id, { phase: 'backingOff', nextAttemptAt: '2026-01-02T03:14:05.678Z', failure, attempts }),
+    );
+    const run1 = {
+      ...keys.run(id, `e-${id}-abc123-1-deploy`),
+      ...{ v: 1, minReader: 1, id, name: `e-${id}-abc123-1-deploy`, action: 'deploy', reason: 'create', generation: 1 },
+      requestedAt: '2026-01-02T03:00:00.000Z',
+      variables: {
+        region: 'r',
+        environment: 'e',
+        stateKey: 'k',
+        stackVersion: 1,
+        walletAddress: 'w',
+        generation: 1,
+        pinned: {},
+      },
+      outcome: { result: 'failed', class: 'capacity', message: 'no m6i.xlarge left', at: 'x', by: 'runner' },
+    };
+    await put(historyTable, run1);
+    const event = {
+      v: 1,
+      minReader: 1,
+      id,
+      at: '2026-01-02T03:00:01.000Z',
+      type: 'Warning',
+      reason: 'RunFailed',
+      message: 'it failed',
+      actor: 'operator',
+    };
+    await put(historyTable, { ...keys.event(id, `${event.at}-aaaaaa`), ...event });
+    const clock = { ...systemClock, now: () => Date.parse('2026-01-02T03:04:05.678Z') };
+    const { code, out } = await run(['describe', id], { clock });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Phase: +backingOff for 0s$/m);
+    expect(out).toMatch(/^Next attempt: +in 10m \(2026.*\), because the last one failed: capacity$/m);
+    expect(out).toMatch(/^Attempts: +2 failed/m);
+    expect(out).toMatch(/instanceType: m6i\.xlarge/);
+    expect(out).toMatch(/InSync +True +HostRunning/);
+    expect(out).toMatch(/e-enc_describe-abc123-1-deploy +create +1 .*failed +no m6i\.xlarge left/);
+    expect(out).toMatch(/Warning +RunFailed +it failed/);
+    expect(out).not.toContain('secret.example');
+
+    const events = await run(['events', id, '-o', 'json']);
+    expect(JSON.parse(events.out)).toMatchObject(event);
+    expect((await run(['events'])).out).toContain('RunFailed');
+  });
+
+  it('follows events across polls without losing or repeating one', async () => {
+    const id = 'enc_events';
+    const event = (at: string, message: string) =>
+      put(historyTable, {
+        ...keys.event(id, `${at}-${message}`),
+        ...{ v: 1, minReader: 1, id, at, type: 'Normal', reason: 'Test', message, actor: 'operator' },
+      });
+    await event('2026-01-02T03:00:01.000Z', 'first');
+    const stop = new AbortController();
+    let polls = 0;
+    const clock = {
+      ...systemClock,
+      sleep: async () => {
+        polls += 1;
+        if (polls === 1) await event('2026-01-02T03:00:02.000Z', 'second');
+        // Written late, by a writer whose clock is behind.
+        if (polls === 2) await event('2026-01-02T03:00:00.500Z', 'late');
+        if (polls === 4) stop.abort();
+      },
+    };
+    const { out } = await run(['events', id, '-f', '-o', 'json'], { clock, signal: stop.signal });
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).message),
+    ).toEqual(['first', 'second', 'late']);
+  });
+});
+
+describe('diff', () => {
+  const diff = async (stdin: string) => {
+    const { code, out } = await run(['diff', '-f', '-', '-o', 'json'], { stdin });
+    return { code, answers: JSON.parse(out) };
+  };
+  const config = { dockerImage: 'nginx:1.27.3', cpuCount: '2', memoryMiB: '1024' };
+
+  it.each([
+    ['the same', {}, { verdict: 'same', class: 'none' }, 0],
+    ['another spelling of the same', { cpuCount: 2 }, { verdict: 'differs', class: 'none', changes: [] }, 1],
+    ['another interval', { healthCheckInterval: 60 }, { class: 'inPlace' }, 1],
+    ['more memory', { memoryMiB: '2048' }, { class: 'enclaveRestart' }, 1],
+    ['a larger host', { instanceType: 'm6i.2xlarge' }, { class: 'stopStart' }, 1],
+    ['another architecture', { instanceType: 'c7g.xlarge' }, { class: 'replace' }, 1],
+    ['nonsense', { memoryMiB: '4GB' }, { verdict: 'invalid', class: null }, 1],
+  ])('tells what %s does', async (_name, change, expected, exitCode) => {
+    const before = record('enc_diff', 'DEPLOYED');
+    await put(enclavesTable, before);
+    const { code, answers } = await diff(JSON.stringify({ ...before, providerConfig: { ...config, ...change } }));
+    expect(answers).toMatchObject([{ id: 'enc_diff', ...expected }]);
+    expect(code).toBe(exitCode);
+    expect(await stored('enc_diff')).toEqual(before);
+  });
+
+  it('says which documents would be created, and that a region never changes', async () => {
+    await put(enclavesTable, record('enc_diff', 'DEPLOYED'));
+    const moved = JSON.stringify(record('enc_diff', 'DEPLOYED', { region: 'eu-west-1' }));
+    const { code, answers } = await diff(`[${document('enc_diff_new')},${moved}]`);
+    expect(code).toBe(1);
+    expect(answers).toMatchObject([
+      { verdict: 'new' },
+      { verdict: 'invalid', errors: [{ code: 'IMMUTABLE_CHANGED', field: 'region' }] },
+    ]);
+  });
+});
