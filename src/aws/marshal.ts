@@ -12,7 +12,8 @@ const DOUBLE_DIGITS = 15;
 function plainNumber(text: string): number | string {
   const value = Number(text);
   if (!Number.isFinite(value)) return text;
-  if (Number.isSafeInteger(value) && /^-?[0-9]+$/.test(text)) return value;
+  // -0 has no JSON of its own.
+  if (Number.isSafeInteger(value) && /^-?[0-9]+$/.test(text)) return value + 0;
   const digits = text
     .replace(/[eE].*$/, '')
     .replace(/[^0-9]/g, '')

@@ -12,7 +12,7 @@ import {
   StartExecutionCommand,
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OutcomeSchema } from '../../src/enclave/items.ts';
 import { type Embedded, eventually, printLogsOnFailure, startEmbedded } from '../support/embedded.ts';
@@ -47,13 +47,13 @@ async function item(table: string, pk: string, sk: string): Promise<Record<strin
 const lock = () => item(stack.endpoints.stateTable, `enclave#${ENCLAVE}`, 'lock');
 const runItem = (run: string) => item(stack.endpoints.historyTable, `run#${ENCLAVE}`, run);
 
-/** What the operator's transaction writes before it starts a run. */
-async function intend(run: string): Promise<void> {
-  const put = (TableName: string, pk: string, sk: string, more: Record<string, { S: string }>) =>
-    stack.dynamodb.send(new PutItemCommand({ TableName, Item: { pk: { S: pk }, sk: { S: sk }, ...more } }));
+/** What the operator's transaction writes before it starts a run, unless told otherwise. */
+async function intend(run: string, lockMore: Record<string, string> = {}, runMore: Record<string, string> = {}) {
+  const put = (TableName: string, item: Record<string, string>) =>
+    stack.dynamodb.send(new PutItemCommand({ TableName, Item: marshall(item) }));
   const { stateTable, historyTable } = stack.endpoints;
-  await put(stateTable, `enclave#${ENCLAVE}`, 'lock', { run: { S: run }, state: { S: 'intended' } });
-  await put(historyTable, `run#${ENCLAVE}`, run, { id: { S: ENCLAVE }, name: { S: run } });
+  await put(stateTable, { pk: `enclave#${ENCLAVE}`, sk: 'lock', run, state: 'intended', ...lockMore });
+  await put(historyTable, { pk: `run#${ENCLAVE}`, sk: run, id: ENCLAVE, name: run, ...runMore });
 }
 
 const ended = (run: string) =>

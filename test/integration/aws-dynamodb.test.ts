@@ -1,0 +1,128 @@
+/** DynamoDB and its streams, failing as no local database does. */
+import { describe, expect, it } from 'vitest';
+import { aLifecycle, aLock, anEvent, aRun } from '../support/conformance-harness.ts';
+import { awsAtEndpoint, jsonError } from '../support/memory-endpoint.ts';
+
+const aws = awsAtEndpoint({ prefix: 'p', accountId: '123456789012', cluster: 'c', environment: 'dev' });
+
+describe('DynamoDB, where it fails as no local database does', () => {
+  it.each([
+    ['conflict', ['None', 'ConditionalCheckFailed', 'ThrottlingError']],
+    ['conflict', ['TransactionConflict', 'None', 'None']],
+  ])('a commit is a %s when cancelled for %j', async (expected, codes) => {
+    aws.endpoint.script(() => ({
+      status: 400,
+      body: {
+        __type: 'com.amazonaws.dynamodb.v20120810#TransactionCanceledException',
+        CancellationReasons: codes.map((code) => ({ Code: code })),
+      },
+    }));
+    const start = { lock: aLock('run-1'), run: aRun('e-1', 'run-1') };
+    const commit = { lifecycle: aLifecycle('e-1'), readRevision: 1, start, consumed: [] };
+    expect(await aws.ports.state.commit(commit)).toBe(expected);
+  });
+
+  it.each([
+    ['Throttled', ['None', 'ThrottlingError']],
+    ['Terminal', ['ValidationError', 'None']],
+  ])('a commit throws %s when cancelled for %j', async (expected, codes) => {
+    aws.endpoint.script(() => ({
+      status: 400,
+      body: {
+        __type: 'com.amazonaws.dynamodb.v20120810#TransactionCanceledException',
+        CancellationReasons: codes.map((code) => ({ Code: code })),
+      },
+    }));
+    const start = { lock: aLock('run-1'), run: aRun('e-1', 'run-1') };
+    const commit = { lifecycle: aLifecycle('e-1'), readRevision: 1, start, consumed: [] };
+    await expect(aws.ports.state.commit(commit)).rejects.toMatchObject({ class: expected });
+  });
+
+  it('a plain commit and a read beside a transaction are conflicts', async () => {
+    aws.endpoint.script(() => jsonError('TransactionConflictException'));
+    const commit = { lifecycle: aLifecycle('e-1'), readRevision: 1, consumed: [] };
+    expect(await aws.ports.state.commit(commit)).toBe('conflict');
+    aws.endpoint.script(() => ({
+      status: 400,
+      body: {
+        __type: 'com.amazonaws.dynamodb.v20120810#TransactionCanceledException',
+        CancellationReasons: [{ Code: 'TransactionConflict' }, { Code: 'None' }],
+      },
+    }));
+    await expect(aws.ports.state.read('e-1')).rejects.toMatchObject({ class: 'Conflict' });
+  });
+
+  it('sends events that came back unwritten again, and only those', async () => {
+    aws.endpoint.script(({ input }, index) => {
+      const items = (input.RequestItems as Record<string, unknown[]>)['treza-dev-operator-history'] ?? [];
+      return {
+        body: { UnprocessedItems: index === 0 ? { 'treza-dev-operator-history': items.slice(0, 2) } : {} },
+      };
+    });
+    await aws.ports.history.append(Array.from({ length: 30 }, () => anEvent('e-1')));
+    const sizes = aws.inputs().map((input) => Object.values(input.RequestItems as object)[0].length as number);
+    expect(sizes).toEqual([25, 2, 5]);
+  });
+
+  it('consumes no more requests than a transaction holds', async () => {
+    aws.endpoint.script(() => ({ body: {} }));
+    const consumed = Array.from({ length: 120 }, (_, index) => ({
+      ...{ v: 1, minReader: 1, id: 'e-1', verb: 'retry', actor: 'a', at: 'now' },
+      key: String(index),
+    }));
+    await aws.ports.state.commit({ lifecycle: aLifecycle('e-1'), readRevision: 1, consumed });
+    expect((aws.inputs()[0]!.TransactItems as unknown[]).length).toBeLessThanOrEqual(100);
+  });
+
+  it('a missing table blocks: a person must act', async () => {
+    aws.endpoint.script(() => jsonError('ResourceNotFoundException'));
+    await expect(aws.ports.records.get('e-1')).rejects.toMatchObject({ class: 'Blocked' });
+    await expect(aws.ports.streams.records.describeTable()).rejects.toMatchObject({ class: 'Blocked' });
+  });
+});
+
+describe('streams, where they fail as no local database does', () => {
+  it.each([
+    ['expired', 'ExpiredIteratorException'],
+    ['trimmed', 'TrimmedDataAccessException'],
+    ['notFound', 'ResourceNotFoundException'],
+  ])('a page is a gap (%s) by %s', async (reason, error) => {
+    aws.endpoint.script(() => jsonError(error));
+    expect(await aws.ports.streams.records.page('it')).toEqual({ kind: 'gap', reason });
+  });
+
+  it('throws what is no gap', async () => {
+    aws.endpoint.script(() => jsonError('LimitExceededException'));
+    await expect(aws.ports.streams.records.page('it')).rejects.toMatchObject({ class: 'Throttled' });
+    aws.endpoint.script(() => jsonError('ValidationException', 'something else'));
+    await expect(aws.ports.streams.records.page('it')).rejects.toMatchObject({ class: 'Terminal' });
+  });
+
+  it('gives no iterator of a shard that is gone, and a conflict where the stream is', async () => {
+    aws.endpoint.script(() => jsonError('ResourceNotFoundException'));
+    expect(await aws.ports.streams.records.iterator('arn', 'shard', 'LATEST')).toBeUndefined();
+    await expect(aws.ports.streams.records.shards('arn')).rejects.toMatchObject({ class: 'Conflict' });
+  });
+
+  it('lists shards over all pages, and a shard has ended when there is no next iterator', async () => {
+    aws.endpoint.script((_, index) => ({
+      body: {
+        StreamDescription: {
+          Shards: [{ ShardId: `s${index}`, ...(index > 0 ? { ParentShardId: 's0' } : {}) }],
+          ...(index === 0 ? { LastEvaluatedShardId: 's0' } : {}),
+        },
+      },
+    }));
+    expect(await aws.ports.streams.records.shards('arn')).toEqual([
+      { shardId: 's0', parentShardId: undefined },
+      { shardId: 's1', parentShardId: 's0' },
+    ]);
+    aws.endpoint.script(() => ({ body: { Records: [] } }));
+    expect(await aws.ports.streams.records.page('it')).toEqual({ kind: 'page', changes: [], next: undefined });
+  });
+
+  it('knows a table without a stream', async () => {
+    aws.endpoint.script(() => ({ body: { Table: { TableId: 't', LatestStreamArn: 'old' } } }));
+    expect(await aws.ports.streams.records.describeTable()).toEqual({ tableId: 't', streamArn: undefined });
+  });
+});

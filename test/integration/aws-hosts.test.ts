@@ -1,0 +1,109 @@
+/** EC2 and SSM, before an endpoint that answers as AWS documents. */
+import { describe, expect, it } from 'vitest';
+import { awsAtEndpoint, jsonError, xmlError } from '../support/memory-endpoint.ts';
+
+const aws = awsAtEndpoint({ prefix: 'p', accountId: '123456789012', cluster: 'c', environment: 'dev' });
+
+describe('EC2 and SSM', () => {
+  const instance = (id: string, enclaveId: string, { environment = 'dev', state = 'running' } = {}) =>
+    `<item><instancesSet><item><instanceId>${id}</instanceId><instanceState><name>${state}</name></instanceState>` +
+    '<launchTime>2030-01-01T00:00:00.000Z</launchTime><tagSet>' +
+    `<item><key>EnclaveId</key><value>${enclaveId}</value></item>` +
+    `<item><key>Environment</key><value>${environment}</value></item></tagSet></item></instancesSet></item>`;
+  const answer = (instances: string, nextToken = '') => ({
+    body:
+      `<DescribeInstancesResponse><reservationSet>${instances}</reservationSet>` +
+      `${nextToken ? `<nextToken>${nextToken}</nextToken>` : ''}</DescribeInstancesResponse>`,
+  });
+  const host = (instanceId: string, enclaveId: string, state = 'running') => ({
+    instanceId,
+    enclaveId,
+    environment: 'dev',
+    state,
+    launchedAt: '2030-01-01T00:00:00.000Z',
+  });
+
+  it('sweeps all pages, by tag, without terminated hosts and those of another environment', async () => {
+    aws.endpoint.script((_, index) =>
+      index === 0
+        ? answer(instance('i-1', 'a') + instance('i-2', 'b', { environment: 'prod' }), 'more')
+        : answer(instance('i-3', 'c', { state: 'stopped' }) + instance('i-4', 'd', { state: 'terminated' })),
+    );
+    const pages: unknown[] = [];
+    for await (const page of aws.ports.hosts.sweep('eu-west-1', new AbortController().signal)) pages.push(page);
+    expect(pages).toEqual([[host('i-1', 'a')], [host('i-3', 'c', 'stopped')]]);
+    expect(aws.inputs()[0]).toMatchObject({
+      MaxResults: '1000',
+      'Filter.1.Name': 'tag-key',
+      'Filter.1.Value.1': 'EnclaveId',
+      'Filter.2.Name': 'tag:Environment',
+      'Filter.2.Value.1': 'dev',
+      'Filter.3.Name': 'instance-state-name',
+      'Filter.3.Value.1': 'pending',
+      'Filter.3.Value.5': 'shutting-down',
+    });
+    expect(aws.inputs()[1]).toMatchObject({ NextToken: 'more' });
+  });
+
+  it('throws on a sweep that fails half-way, and on a host it does not understand', async () => {
+    const sweep = async () => {
+      for await (const _ of aws.ports.hosts.sweep('us-west-2', new AbortController().signal)) {
+        // Each page is well-formed until the failure.
+      }
+    };
+    aws.endpoint.script((_, index) =>
+      index === 0 ? answer(instance('i-1', 'a'), 'more') : xmlError('UnauthorizedOperation', 'no', 403),
+    );
+    await expect(sweep()).rejects.toMatchObject({ class: 'Blocked' });
+    aws.endpoint.script(() => answer(instance('i-1', 'a', { state: 'dreaming' })));
+    await expect(sweep()).rejects.toMatchObject({ class: 'Transient' });
+  });
+
+  it("takes an enclave's id literally: wildcards are escaped, and look-alikes are left out", async () => {
+    aws.endpoint.script(() => answer(instance('i-1', 'ab') + instance('i-2', 'a*')));
+    expect(await aws.ports.hosts.find('us-west-2', 'a*')).toEqual([host('i-2', 'a*')]);
+    expect(aws.inputs()[0]).toMatchObject({ 'Filter.1.Name': 'tag:EnclaveId', 'Filter.1.Value.1': 'a\\*' });
+  });
+
+  it('does not ask about ids no tag can hold', async () => {
+    expect(await aws.ports.hosts.find('us-west-2', 'e'.repeat(300))).toEqual([]);
+    expect(await aws.ports.hosts.find('us-west-2', '')).toEqual([]);
+    expect(await aws.ports.hosts.byInstanceId('us-west-2', '')).toBeUndefined();
+    expect(aws.endpoint.requests).toEqual([]);
+  });
+
+  it.each(['InvalidInstanceID.NotFound', 'InvalidInstanceID.Malformed'])('a host is gone by %s', async (code) => {
+    aws.endpoint.script(() => xmlError(code));
+    expect(await aws.ports.hosts.byInstanceId('us-west-2', 'i-1')).toBeUndefined();
+  });
+
+  it('finds one host by its id, terminated or foreign too', async () => {
+    aws.endpoint.script(() => answer(instance('i-1', 'a', { state: 'terminated' })));
+    expect(await aws.ports.hosts.byInstanceId('us-west-2', 'i-1')).toEqual(host('i-1', 'a', 'terminated'));
+    expect(aws.inputs()[0]).toMatchObject({ 'InstanceId.1': 'i-1' });
+  });
+
+  it('starts and stops one host, and says when its state forbids it', async () => {
+    aws.endpoint.script(() => ({ body: '<StartInstancesResponse/>' }));
+    await aws.ports.hosts.start('us-west-2', 'i-1');
+    await aws.ports.hosts.stop('us-west-2', 'i-1');
+    expect(aws.endpoint.requests.map(({ operation, input }) => [operation, input['InstanceId.1']])).toEqual([
+      ['StartInstances', 'i-1'],
+      ['StopInstances', 'i-1'],
+    ]);
+    aws.endpoint.script(() => xmlError('IncorrectInstanceState'));
+    await expect(aws.ports.hosts.start('us-west-2', 'i-1')).rejects.toMatchObject({ class: 'Conflict' });
+    aws.endpoint.script(() => xmlError('RequestLimitExceeded', 'slow', 503));
+    await expect(aws.ports.hosts.stop('us-west-2', 'i-1')).rejects.toMatchObject({ class: 'Throttled' });
+  });
+
+  it("restarts an enclave by a document of fixed commands, without a word of the record's", async () => {
+    aws.endpoint.script(() => ({ body: { Command: {} } }));
+    await aws.ports.hosts.restartEnclave('us-west-2', 'i-1');
+    expect(aws.endpoint.requests).toEqual([
+      { operation: 'SendCommand', input: { DocumentName: 'p-restart-enclave', InstanceIds: ['i-1'] } },
+    ]);
+    aws.endpoint.script(() => jsonError('InvalidInstanceId'));
+    await expect(aws.ports.hosts.restartEnclave('us-west-2', 'i-1')).rejects.toMatchObject({ class: 'Transient' });
+  });
+});
