@@ -45,7 +45,7 @@ export interface Publication {
 
 /** The condition of a publish: the record is still the one that was read. */
 export interface ReadVersion {
-  /** Undefined: the attribute did not exist. */
+  /** Undefined, or empty: it was absent, empty or no string, as `readRecord` reads it; it must still be so. */
   readonly status: string | undefined;
   readonly updatedAt: string | undefined;
   readonly createdAt: string | undefined;
@@ -82,7 +82,7 @@ export interface Commit {
 
 /** The state table. Every write is conditional. */
 export interface StateStore {
-  /** Strongly consistent. */
+  /** Lifecycle and lock of one instant. Throws `Blocked` where one is malformed, `Conflict` while one is being written. */
   read(id: string): Promise<Remembered>;
   /** Strongly consistent; all reports of one enclave, one an instance. Malformed ones are left out. */
   reports(id: string): Promise<readonly Report[]>;
@@ -94,7 +94,7 @@ export interface StateStore {
   forget(id: string, readRevision: number): Promise<'committed' | 'conflict'>;
   /** Deletes the lock if `run` holds it in one of `states`. */
   release(id: string, run: string, states: readonly Lock['state'][]): Promise<'released' | 'notHeld'>;
-  /** All lifecycles, consistent, in pages. */
+  /** All lifecycles, consistent, in pages. Malformed ones are left out and logged: `read` refuses them by name. */
   scan(signal: AbortSignal): AsyncIterable<readonly Lifecycle[]>;
   control(): Promise<Control | undefined>;
   /** Creates `fleet/control` if there is none. */
