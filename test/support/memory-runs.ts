@@ -70,6 +70,7 @@ export class MemoryRuns implements Workflows {
   readonly ecs: Tasks;
   readonly #tasks = new Map<string, MemoryTask>();
   readonly #working = new Map<string, number>();
+  #workingInAll = 0;
   readonly #options: MemoryRunsOptions;
   readonly #timings: RunTimings;
 
@@ -244,10 +245,11 @@ export class MemoryRuns implements Workflows {
   async #whileWorking(enclaveId: string, work: () => Promise<void>): Promise<void> {
     const count = (this.#working.get(enclaveId) ?? 0) + 1;
     this.#working.set(enclaveId, count);
-    const all = [...this.#working.values()].reduce((sum, each) => sum + each, 0);
+    this.#workingInAll += 1;
     this.peak.perEnclave = Math.max(this.peak.perEnclave, count);
-    this.peak.all = Math.max(this.peak.all, all);
+    this.peak.all = Math.max(this.peak.all, this.#workingInAll);
     await work();
+    this.#workingInAll -= 1;
     const left = (this.#working.get(enclaveId) ?? 1) - 1;
     if (left === 0) this.#working.delete(enclaveId);
     else this.#working.set(enclaveId, left);
