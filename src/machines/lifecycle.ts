@@ -78,12 +78,21 @@ function cancelDue({ lifecycle, assessment }: Context): boolean {
   return elapsed(lifecycle.run?.cancelledAt, assessment.now) >= assessment.limits.taskStopMs;
 }
 
-/** Changes what is remembered. Where that ends the run, later rungs of the same assessment see that it is gone. */
+/**
+ * Changes what is remembered. Where that begins or ends a run, the rest of the same assessment sees it: no rung may
+ * still hold for want of a run that has just been begun, nor because of one that has just ended.
+ */
 const remember = (next: (context: Context) => Lifecycle) =>
   machineSetup.assign(({ context }) => {
     const lifecycle = next(context);
-    const over = context.assessment.run.state === 'finished' && lifecycle.run === undefined;
-    return over ? { lifecycle, assessment: { ...context.assessment, run: { state: 'none' } } } : { lifecycle };
+    const { assessment } = context;
+    if (lifecycle.run === undefined && assessment.run.state === 'finished') {
+      return { lifecycle, assessment: { ...assessment, run: { state: 'none' } } };
+    }
+    if (lifecycle.run !== undefined && assessment.run.state === 'none') {
+      return { lifecycle, assessment: { ...assessment, run: { state: 'intended' } } };
+    }
+    return { lifecycle };
   });
 
 interface Scope {
