@@ -1,0 +1,209 @@
+/** One run from claim to outcome. */
+import type { Outcome, RunItem } from '../../src/enclave/items.ts';
+import { classify, fixFor } from './classify.ts';
+import type { Clock } from './clock.ts';
+import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
+import type { Settings } from './environment.ts';
+import { changesAnything, createsHost, judge, readPolicy, summarize } from './gate.ts';
+import type { Log } from './log.ts';
+import { scrub } from './scrub.ts';
+import type { Stop } from './stop.ts';
+import type { RunStore } from './store.ts';
+
+/** Newest enclave stack this runner applies: an older runner never works over a newer state. */
+export const SUPPORTED_STACK_VERSION = 1;
+
+/** How long the outcome is written again and again: within ECS' stop timeout of 120 s. */
+const SETTLE_FOR_MS = 90_000;
+const SETTLE_PAUSE_MS = 1_000;
+
+export interface RunParts {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: RunStore;
+  readonly stop: Stop;
+  /** This machine's name, as Terraform writes it into a state lock. */
+  readonly hostName: string;
+  taskArn(): Promise<string>;
+  engineFor(job: Job): Engine;
+}
+
+/** `twin`: nothing was touched, because another task has the run or it is over. */
+export type Ending = Outcome['result'] | 'twin' | 'unusable';
+
+type Result = Pick<
+  Outcome,
+  'result' | 'class' | 'message' | 'fix' | 'instanceId' | 'amiId' | 'imageDigest' | 'remaining'
+>;
+
+/**
+ * Claims the run, works on it, writes its outcome.
+ *
+ * Guarantees: Terraform works only for the task that the run item names and while the lock names the run; it hears of
+ * a stop at most once; the outcome is written at most once. Errors: throws where no outcome could be written.
+ */
+export async function carryOutRun(parts: RunParts): Promise<Ending> {
+  const { settings, clock, log, store, stop } = parts;
+  const taskArn = await parts.taskArn();
+  const claim = await store.claim({
+    taskArn,
+    executionArn: settings.executionArn,
+    host: parts.hostName,
+    startedAt: new Date(clock.now()).toISOString(),
+  });
+  if (claim.kind !== 'claimed') {
+    log.warn(`=== nothing done: ${claim.why}`);
+    return claim.kind;
+  }
+  log.info(`=== Terraform ${settings.action} of ${settings.enclaveId} starts`, {
+    reason: claim.item.reason,
+    generation: claim.item.generation,
+  });
+  const cancelDeadline = clock.schedule(settings.deadlineMs, () => stop.request('timeout'));
+  const result = await work(parts, claim.item, taskArn).catch((error: unknown) => resultOf(error, parts));
+  cancelDeadline();
+  log.info(`=== Terraform ${settings.action} of ${settings.enclaveId} ${result.result}`, {
+    class: result.class,
+    cause: result.message,
+  });
+  await settle(parts, taskArn, { ...result, at: new Date(clock.now()).toISOString(), by: 'runner' });
+  return result.result;
+}
+
+async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Result> {
+  const { settings, log, store, stop } = parts;
+  const { variables } = item;
+
+  const lock = await store.lock();
+  const { executionArn } = settings;
+  const otherExecution =
+    lock?.executionArn !== undefined && executionArn !== undefined && lock.executionArn !== executionArn;
+  if (lock?.run !== settings.run || otherExecution) {
+    return failed('locked', 'The lock of the enclave does not name this run, so nothing was done.');
+  }
+  if (item.cancelRequestedAt !== undefined) stop.request('cancelled');
+  if (variables.stackVersion > SUPPORTED_STACK_VERSION) {
+    return failed(
+      'state',
+      `The enclave was last applied with stack version ${variables.stackVersion}; this runner knows ` +
+        `${SUPPORTED_STACK_VERSION}.`,
+      'Deploy the runner image of the newer version.',
+    );
+  }
+
+  const engine = parts.engineFor({ enclaveId: settings.enclaveId, action: settings.action, variables });
+  const supervised = supervise(engine, parts);
+
+  if (stop.cause !== undefined) return stopped(parts);
+  await supervised(() => engine.init());
+  if (stop.cause !== undefined) return stopped(parts);
+  const plan = await supervised(() => engine.plan());
+  const summary = summarize(plan);
+  log.info('=== Terraform plan made', { plan: summary });
+
+  const verdict = judge({
+    action: settings.action,
+    reason: item.reason,
+    policy: readPolicy(variables.policy),
+    plan,
+    pinned: await pinnedHost(engine, plan, variables.pinned.instanceId),
+  });
+  if (!verdict.allowed) return failed(verdict.class, verdict.message, verdict.fix);
+
+  const permission = await store.advance(taskArn, 'applying', summary);
+  if (permission === 'cancelled') stop.request('cancelled');
+  if (permission === 'lost') return failed('locked', 'The run was concluded by another while it was planned.');
+  if (stop.cause !== undefined) return stopped(parts);
+
+  if (changesAnything(plan)) {
+    const applied = await supervised(() => engine.apply((message) => log.info(message)));
+    if (!applied.ok) {
+      if (applied.interrupted) return stopped(parts);
+      throw new EngineFailure(applied.diagnostics);
+    }
+  } else {
+    log.info('=== Terraform has nothing to change');
+  }
+  return settings.action === 'destroy' ? afterDestroy(engine) : afterDeploy(engine);
+}
+
+/** Lets Terraform hear of a stop: once, and only while one of its operations is at work. */
+function supervise(engine: Engine, { stop, log }: RunParts) {
+  let atWork = false;
+  stop.onRequest(() => {
+    if (!atWork) return;
+    log.warn('=== Terraform is asked to stop');
+    engine.interrupt().catch((error: unknown) => log.error(`Terraform could not be asked to stop: ${text(error)}`));
+  });
+  return async <T>(operation: () => Promise<T>): Promise<T> => {
+    atWork = true;
+    try {
+      return await operation();
+    } finally {
+      atWork = false;
+    }
+  };
+}
+
+/** AWS is asked about the pinned host only where a new one would be made. */
+async function pinnedHost(engine: Engine, plan: TerraformPlan, instanceId: string | undefined) {
+  if (instanceId === undefined) return undefined;
+  return { instanceId, isGone: createsHost(plan) && (await engine.hostIsGone(instanceId)) };
+}
+
+async function afterDeploy(engine: Engine): Promise<Result> {
+  const { outputs } = await engine.state();
+  const { instance_id: instanceId, ami_id: amiId, image_digest: imageDigest } = outputs;
+  return {
+    result: 'succeeded',
+    ...(instanceId ? { instanceId } : {}),
+    ...(amiId ? { amiId } : {}),
+    ...(imageDigest ? { imageDigest } : {}),
+  };
+}
+
+async function afterDestroy(engine: Engine): Promise<Result> {
+  const [state, found] = await Promise.all([engine.state(), engine.remaining()]);
+  return { result: 'succeeded', remaining: [...state.resources.map((address) => `state: ${address}`), ...found] };
+}
+
+function failed(errorClass: NonNullable<Outcome['class']>, message: string, fix = fixFor(errorClass)): Result {
+  return { result: 'failed', class: errorClass, message, fix };
+}
+
+function stopped({ stop, settings }: RunParts): Result {
+  if (stop.cause === 'timeout') {
+    return failed('timeout', `The run took longer than ${settings.deadlineMs / 1_000} s and was interrupted.`);
+  }
+  return { result: 'cancelled', class: 'cancelled', message: 'The run was cancelled.', fix: fixFor('cancelled') };
+}
+
+const text = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** What Terraform was asked to stop for outranks how it complained about it. */
+function resultOf(error: unknown, parts: RunParts): Result {
+  if (parts.stop.cause !== undefined) return stopped(parts);
+  if (!(error instanceof EngineFailure)) return failed('unknown', scrub(text(error)));
+  for (const { severity, summary, detail } of error.diagnostics) {
+    parts.log.error(`Terraform ${severity}: ${summary} ${detail}`);
+  }
+  const { class: errorClass, message, fix } = classify(error.diagnostics);
+  return failed(errorClass, message, fix);
+}
+
+/** Tries long and hard: without an outcome nobody learns what the run did. */
+async function settle({ store, clock, log }: RunParts, taskArn: string, outcome: Outcome): Promise<void> {
+  const giveUpAt = clock.monotonic() + SETTLE_FOR_MS;
+  for (;;) {
+    try {
+      const written = await store.settle(taskArn, outcome);
+      if (written === 'already') log.warn('the run had been concluded by another; its outcome stays');
+      return;
+    } catch (error) {
+      if (clock.monotonic() >= giveUpAt) throw error;
+      log.warn(`the outcome could not be written and is tried again: ${text(error)}`);
+      await clock.sleep(SETTLE_PAUSE_MS);
+    }
+  }
+}
