@@ -115,7 +115,9 @@ export class Controller {
     const { clock } = this.#options.ports;
     this.#queue.close();
     this.#stopping.abort();
-    await Promise.race([Promise.all([this.#workers.onIdle(), this.#running]), clock.sleep(DRAIN_MS)]);
+    const drained = new AbortController();
+    const work = Promise.all([this.#workers.onIdle(), this.#running]).finally(() => drained.abort());
+    await Promise.race([work, clock.sleep(DRAIN_MS, drained.signal)]);
   }
 
   /**
