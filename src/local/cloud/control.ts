@@ -37,6 +37,8 @@ export const ControlSchema = z.discriminatedUnion('op', [
     summary: z.string().optional(),
     detail: z.string().optional(),
   }),
+  /** Plans wait before they end. */
+  z.object({ op: z.literal('holdPlan'), enclaveId, held: z.boolean().default(true) }),
   /** Applies wait before their next resource; an interrupt ends the wait. */
   z.object({ op: z.literal('holdApply'), enclaveId, held: z.boolean().default(true) }),
   /** A resource type takes this much longer, ms at speed 1. */
@@ -127,8 +129,11 @@ export function control(core: Core, order: Control): object {
     case 'failRuns':
       faults.runs.push(runFault(order));
       return {};
+    case 'holdPlan':
+      faults.hold(order.enclaveId, 'plan', order.held);
+      return {};
     case 'holdApply':
-      faults.hold(order.enclaveId, order.held);
+      faults.hold(order.enclaveId, 'apply', order.held);
       return {};
     case 'delay':
       faults.delays.set(order.type, order.ms);

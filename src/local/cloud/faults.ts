@@ -76,8 +76,10 @@ export function runFault(options: {
 
 export class Faults {
   readonly runs: RunFault[] = [];
+  /** Enclaves whose plans wait before they end. */
+  readonly heldPlans = new Set<string>();
   /** Enclaves whose applies wait before their next resource. */
-  readonly held = new Set<string>();
+  readonly heldApplies = new Set<string>();
   /** Enclaves whose hosts write no report. */
   readonly frozen = new Set<string>();
   /** Starts of the enclave that still fail on the host. */
@@ -105,9 +107,10 @@ export class Faults {
     return this.#take(this.ec2, action) ?? this.#take(this.ec2, '*');
   }
 
-  hold(enclaveId: string, held: boolean): void {
-    if (held) this.held.add(enclaveId);
-    else this.held.delete(enclaveId);
+  hold(enclaveId: string, at: 'plan' | 'apply', held: boolean): void {
+    const enclaves = this.#held(at);
+    if (held) enclaves.add(enclaveId);
+    else enclaves.delete(enclaveId);
     this.wake();
   }
 
@@ -117,8 +120,13 @@ export class Faults {
   }
 
   /** Resolves when the enclave is not held, the signal aborts, or `enough` says so. */
-  async whileHeld(enclaveId: string, signal: AbortSignal, enough: () => boolean): Promise<void> {
-    while (this.held.has(enclaveId) && !signal.aborted && !enough()) {
+  async whileHeld(
+    enclaveId: string,
+    at: 'plan' | 'apply',
+    signal: AbortSignal,
+    enough: () => boolean = () => false,
+  ): Promise<void> {
+    while (this.#held(at).has(enclaveId) && !signal.aborted && !enough()) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -132,8 +140,13 @@ export class Faults {
     this.boots.clear();
     this.delays.clear();
     this.ec2.clear();
-    this.held.clear();
+    this.heldPlans.clear();
+    this.heldApplies.clear();
     this.wake();
+  }
+
+  #held(at: 'plan' | 'apply'): Set<string> {
+    return at === 'plan' ? this.heldPlans : this.heldApplies;
   }
 
   #take<T extends { times: number }>(faults: Map<string, T>, key: string): T | undefined {

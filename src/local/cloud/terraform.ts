@@ -112,6 +112,7 @@ export class SimTerraform {
       const unlock = this.#lock(stateKey, planId);
       try {
         await this.#world.timers.sleep(DELAYS.plan, killed);
+        await this.#world.faults.whileHeld(enclaveId, 'plan', killed);
         const fault = this.#world.faults.takeRun(enclaveId, 'plan');
         if (fault !== undefined) throw new PlanRefused(fault);
         const saved = this.#makePlan(planId, request);
@@ -163,7 +164,7 @@ export class SimTerraform {
       }
       this.#refresh(saved);
       for (const change of saved.plan.resource_changes) {
-        await this.#world.faults.whileHeld(enclaveId, killed, () => saved.interrupted);
+        await this.#world.faults.whileHeld(enclaveId, 'apply', killed, () => saved.interrupted);
         if (killed.aborted || saved.interrupted) break;
         await this.#step(saved, change, emit, killed);
       }
