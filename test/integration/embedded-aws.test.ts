@@ -152,6 +152,34 @@ describe('an execution', () => {
     expect(await lock()).toMatchObject({ run: 'e-enc_1-aaaaaa-4-other', state: 'intended' });
   });
 
+  it('ends coalesced where another execution has claimed this very run', async () => {
+    const run = 'e-enc_1-dddddd-1-succeed';
+    await intend(run, { state: 'claimed', executionArn: arnOf('other') });
+    await start(run);
+    expect(await ended(run)).toMatchObject({ status: 'SUCCEEDED', output: '{"result":"coalesced"}' });
+    expect(await lock()).toMatchObject({ run, executionArn: arnOf('other') });
+  });
+
+  it('goes on with a lock it claimed itself before: the reply was lost, or it is redriven', async () => {
+    const run = 'e-enc_1-dddddd-2-succeed';
+    await intend(run, { state: 'claimed', executionArn: arnOf(run) });
+    await start(run);
+    expect(await ended(run)).toMatchObject({
+      status: 'SUCCEEDED',
+      output: JSON.stringify({ result: 'succeeded', run }),
+    });
+    expect(await lock()).toBeUndefined();
+  });
+
+  it("keeps the lock and records nothing where the task that stopped is a twin of the run's", async () => {
+    const run = 'e-enc_1-dddddd-3-silent';
+    await intend(run, {}, { taskArn: 'arn:aws:ecs:us-west-2:000000000000:task/cluster/twin' });
+    await start(run);
+    expect(await ended(run)).toMatchObject({ status: 'FAILED', error: 'TaskMismatch' });
+    expect(await lock()).toMatchObject({ run, state: 'claimed' });
+    expect(await runItem(run)).not.toHaveProperty('outcome');
+  });
+
   it('ends coalesced when the application starts the cleanup machine itself', async () => {
     const input = { enclave_id: ENCLAVE, action: 'destroy', configuration: '{}', terraform_config: 'main.tf' };
     const { executionArn } = await stack.sfn.send(
@@ -243,7 +271,13 @@ describe('starting, stopping, listing', () => {
       expect(page.executions!.length).toBeLessThanOrEqual(2);
       for (const execution of page.executions!) names.push(execution.name!);
     }
-    expect(names).toEqual(['e-enc_1-aaaaaa-6-succeed', 'e-enc_1-aaaaaa-5-succeed', 'e-enc_1-aaaaaa-1-succeed']);
+    expect(names).toEqual([
+      'e-enc_1-aaaaaa-6-succeed',
+      'e-enc_1-dddddd-2-succeed',
+      'e-enc_1-dddddd-1-succeed',
+      'e-enc_1-aaaaaa-5-succeed',
+      'e-enc_1-aaaaaa-1-succeed',
+    ]);
     const running = new ListExecutionsCommand({ stateMachineArn: DEPLOYMENT, statusFilter: 'RUNNING' });
     expect((await stack.sfn.send(running)).executions).toEqual([]);
     for (const reverseOrder of [false, true]) {
@@ -326,9 +360,11 @@ describe('the end of the process', () => {
     await intend(run);
     await start(run);
     const pid = await ready(run);
+    const task = await taskOf(run);
     stack = await stack.restart();
     await gone(pid);
     expect(logOf(run)).toContain('SIGTERM 1');
+    expect(await describeTask(task)).toMatchObject({ lastStatus: 'STOPPED', containers: [{ exitCode: 143 }] });
     expect(await describeRun(run)).toMatchObject({ status: 'ABORTED' });
     expect(await describeRun('e-enc_1-aaaaaa-1-succeed')).toMatchObject({ status: 'SUCCEEDED' });
   });

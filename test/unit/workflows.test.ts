@@ -329,7 +329,7 @@ describe('a task that did not end or start', () => {
       task: [noCapacity, () => stopped()],
       read: [() => stored({ taskArn: { S: TASK } })],
     });
-    expect(silent.outcome).toMatchObject({ class: 'unknown' });
+    expect(silent.outcome).toMatchObject({ class: 'unknown', cause: 'The task ended without an error.' });
   });
 
   it('gives up after the last launch, with the class capacity', async () => {
