@@ -68,10 +68,11 @@ export function instanceType(name: string): InstanceType | undefined {
   return type;
 }
 
-/** The most similar name among the types that can host an enclave. */
+/** The most similar name among the types that can host an enclave; of the same family, where that exists. */
 export function nearestInstanceType(name: string): string | undefined {
   const capable = [...lines].filter(([, line]) => !line.endsWith('-')).map(([candidate]) => candidate);
-  return nearest(name, capable);
+  const siblings = capable.filter((candidate) => familyOf(candidate) === familyOf(name));
+  return nearest(name, siblings.length > 0 ? siblings : capable);
 }
 
 function familyOf(name: string): string {

@@ -16,6 +16,21 @@ export const CONDITION_TYPES = [
 ] as const;
 export type ConditionType = (typeof CONDITION_TYPES)[number];
 
+/** What it means that a condition is True. */
+export const CONDITION_MEANINGS: Readonly<Record<ConditionType, string>> = {
+  Ready: 'The enclave the spec describes is running.',
+  SpecValid: 'The record describes an enclave that can be built.',
+  Provisioned: 'The EC2 host exists and is in the state it should be in.',
+  EnclaveRunning: 'The host reports that the enclave runs, with the wanted generation.',
+  Healthy: 'The health check passes.',
+  InSync: 'What exists is what the spec describes, as far as it was observed.',
+  MeasurementsReported: "The host has reported the measurements of the image: the host's own word, no attestation.",
+  Secure: 'Nothing is known that weakens the enclave.',
+  Progressing: 'Something is under way or due.',
+  Stalled: 'Nothing more is tried until the record changes, a command comes, or someone asks for a retry.',
+  DeletionBlocked: 'The enclave should be gone and is not.',
+};
+
 /** Why a condition has its status. One union, so that a reason can be looked up; meanings in {@link REASON_MEANINGS}. */
 export const REASON_MEANINGS = {
   // Ready

@@ -2,8 +2,8 @@
 
 /**
  * `[host[:port]/]path[:tag][@sha256:digest]`, from the grammar in github.com/distribution/reference. Repository
- * paths are lower case; a first part counts as a host where it has a dot or a port, or is `localhost`. No two
- * neighbouring repetitions can match the same character, so matching takes linear time.
+ * paths are lower case; a first part counts as a host where it has a dot or a port, or is `localhost`. To be tried on
+ * at most 255 characters.
  */
 export const IMAGE_REFERENCE =
   /^(?:(?:localhost|(?=[A-Za-z0-9.-]+[.:])[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;

@@ -1,5 +1,6 @@
 /** Measurements of an enclave: what PCRs are expected, and those that can be computed beforehand. */
 import { createHash } from 'node:crypto';
+import { resourceName } from './names.ts';
 
 /** Registers are SHA-384. */
 const REGISTER_BYTES = 48;
@@ -25,6 +26,33 @@ export function pcr3OfRole(roleArn: string): string {
 /** PCR4, which binds to one host: never bind a key to it, hosts are replaced. */
 export function pcr4OfInstance(instanceId: string): string {
   return extendZeros(instanceId);
+}
+
+export interface Deployment {
+  readonly accountId: string;
+  readonly region: string;
+  readonly enclaveId: string;
+  /** Absent before there is a host. */
+  readonly instanceId?: string | undefined;
+}
+
+/** The registers that follow from where an enclave runs, whatever its image. */
+export function computedMeasurements(deployment: Deployment): { readonly pcr3: string; readonly pcr4?: string } {
+  const { instanceId } = deployment;
+  return {
+    pcr3: pcr3OfRole(hostRoleArn(deployment)),
+    ...(instanceId === undefined ? {} : { pcr4: pcr4OfInstance(instanceId) }),
+  };
+}
+
+/** The role of the enclave's host, by the contract's name and at the path `/`. */
+export function hostRoleArn({ accountId, region, enclaveId }: Deployment): string {
+  return `arn:${partitionOf(region)}:iam::${accountId}:role/${resourceName('instance-role', enclaveId)}`;
+}
+
+function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }
 
 export type MeasurementVerdict = 'match' | 'mismatch' | 'unknown' | 'unexpected';

@@ -1,7 +1,6 @@
 /** Checks of the workload: image, debug mode, health, ports, variables, measurements. */
 import { splitImageReference } from './image-reference.ts';
 import { isPlainMap, type JsonMap } from './json.ts';
-import { isAllZero } from './measurements.ts';
 import { at, error, type Findings, warn } from './spec-issues.ts';
 import type { Draft } from './spec-types.ts';
 
@@ -23,7 +22,7 @@ export function checkWorkload(draft: Draft, given: JsonMap, environment: string,
   checkHealth(draft, to);
   checkVariables(draft, to);
   checkSecrets(draft, to);
-  checkMeasurements(draft, given, to);
+  checkBindings(given, to);
 }
 
 function checkImage({ dockerImage, eif }: Draft, given: JsonMap, to: Findings): void {
@@ -119,37 +118,15 @@ function checkVariables({ environmentVariables }: Draft, to: Findings): void {
 
 function checkSecrets({ secrets, environmentVariables }: Draft, to: Findings): void {
   const names = new Set(Object.keys(environmentVariables ?? {}));
-  for (const [index, secret] of (secrets ?? []).entries()) {
-    const field = path(`secrets[${index}]`);
-    if ((secret.kmsCiphertextUri === undefined) === (secret.secretArn === undefined)) {
-      const message = `${secret.name} needs exactly one of kmsCiphertextUri and secretArn`;
-      error(to, field, 'FORMAT', message, 'Name one source.');
+  for (const { name } of secrets ?? []) {
+    if (names.has(name)) {
+      error(to, path('secrets'), 'FORMAT', `the variable ${name} is set twice`, 'Keep one of them.');
     }
-    if (names.has(secret.name)) {
-      error(to, field, 'FORMAT', `the variable ${secret.name} is set twice`, 'Keep one of them.');
-    }
-    names.add(secret.name);
+    names.add(name);
   }
 }
 
-function checkMeasurements({ attestation }: Draft, given: JsonMap, to: Findings): void {
-  const field = path('attestation.expectedMeasurements');
-  for (const [index, set] of (attestation?.expectedMeasurements ?? []).entries()) {
-    if (Object.keys(set).length === 0) {
-      error(
-        to,
-        `${field}[${index}]`,
-        'FORMAT',
-        'the set names no measurement',
-        'Give pcr0, or pcr1 and pcr2, or pcr8.',
-      );
-    }
-    for (const [register, value] of Object.entries(set)) {
-      if (!isAllZero(value)) continue;
-      const message = `${register} is all zero, which is what every debug enclave attests`;
-      error(to, `${field}[${index}].${register}`, 'PCR_ALL_ZERO', message, 'Give the measurement of a build.');
-    }
-  }
+function checkBindings(given: JsonMap, to: Findings): void {
   for (const where of pcr4Bindings(given)) {
     const message = 'PCR4 is the id of the host; it changes whenever the host is replaced';
     error(to, where, 'PCR4_BINDING', message, "Bind to the host's role (PCR3) instead.");

@@ -50,3 +50,15 @@ export function text(max: number, pattern?: RegExp): z.ZodString {
 }
 
 export const int = (min: number, max: number) => z.int().min(min).max(max);
+
+/** A rule that a type alone does not say, broken by values for which `holds` is false. */
+export interface Rule {
+  readonly code: IssueCode;
+  /** What is wrong, after the name of the field: "is all zero". */
+  readonly says: string;
+  readonly fix: string;
+}
+
+export function ruled<S extends z.ZodType>(schema: S, holds: (value: z.output<S>) => boolean, rule: Rule): S {
+  return schema.refine(holds, { params: { rule } });
+}

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isPlainMap } from './json.ts';
 import { nearest } from './nearest.ts';
-import { core, type FieldMeta, metaOf } from './spec-fields.ts';
+import { core, type FieldMeta, metaOf, type Rule } from './spec-fields.ts';
 import { at, type SpecIssue, show } from './spec-issues.ts';
 
 /** The type of a field in words. */
@@ -88,6 +88,11 @@ export function refusal(issue: z.core.$ZodIssue, root: unknown, path: string, sc
         message: `${field} has a name that is not ${names}`,
         fix: `Rename it: ${names}.`,
       };
+    }
+    case 'custom': {
+      // Made by `ruled`, and by nothing else.
+      const rule: Rule = issue.params?.rule;
+      return { field, code: rule.code, message: `${field} ${rule.says}`, fix: rule.fix };
     }
     default: {
       const form = meta.form ?? typeName(place.schema);

@@ -1,6 +1,7 @@
 /** Maps inside `providerConfig`, each with its own fields. */
 import { z } from 'zod';
-import { field, int, text } from './spec-fields.ts';
+import { isAllZero } from './measurements.ts';
+import { field, int, ruled, text } from './spec-fields.ts';
 import {
   AMI_ID,
   EGRESS_HOST,
@@ -64,17 +65,26 @@ export const EgressSchema = z.object({
 });
 
 const pcr = (meaning: string) =>
-  field(text(96, PCR).optional(), meaning, {
-    form: '96 hexadecimal digits',
-    codes: { form: 'PCR_FORMAT', big: 'PCR_FORMAT' },
-  });
+  field(
+    ruled(text(96, PCR), (value) => !isAllZero(value), {
+      code: 'PCR_ALL_ZERO',
+      says: 'is all zero, which is what every debug enclave attests',
+      fix: 'Give the measurement of a build.',
+    }).optional(),
+    meaning,
+    { form: '96 hexadecimal digits', codes: { form: 'PCR_FORMAT', big: 'PCR_FORMAT' } },
+  );
 
-export const MeasurementSetSchema = z.object({
-  pcr0: pcr('The whole image.'),
-  pcr1: pcr('Kernel and boot file system.'),
-  pcr2: pcr('The application.'),
-  pcr8: pcr('The certificate that signed the image.'),
-});
+export const MeasurementSetSchema = ruled(
+  z.object({
+    pcr0: pcr('The whole image.'),
+    pcr1: pcr('Kernel and boot file system.'),
+    pcr2: pcr('The application.'),
+    pcr8: pcr('The certificate that signed the image.'),
+  }),
+  (set) => Object.values(set).some((value) => value !== undefined),
+  { code: 'FORMAT', says: 'names no measurement', fix: 'Give pcr0, or pcr1 and pcr2, or pcr8.' },
+);
 
 export const AttestationSchema = z.object({
   expectedMeasurements: field(
@@ -86,7 +96,7 @@ export const AttestationSchema = z.object({
   bindPcr8: field(z.boolean().default(false), 'Whether the key is bound to the signer of the image.'),
   enforce: field(
     z.enum(['off', 'alert', 'quarantine']).default('alert'),
-    'What other measurements lead to: nothing, an event, or an enclave that is not Ready.',
+    'What follows where none of the sets is shown: nothing, an event, or that the enclave is not Ready.',
   ),
 });
 

@@ -1,8 +1,8 @@
 /** The schema of a record: every field a user may set, with type, unit, range, default and what changing it does. */
 import { z } from 'zod';
 import { IMAGE_REFERENCE } from './image-reference.ts';
-import { field, int, text } from './spec-fields.ts';
-import { CIDR, ENV_NAME, NO_NUL, S3_URI, SECRET_ARN } from './spec-patterns.ts';
+import { field, int, ruled, text } from './spec-fields.ts';
+import { CIDR, ENV_NAME, NO_NUL, S3_URI, SECRET_ARN, TAG_NAME, URL_PATH } from './spec-patterns.ts';
 import {
   AttestationSchema,
   EgressSchema,
@@ -28,24 +28,28 @@ export const AWS_SERVICES = [
 const seconds = 's';
 const ENV_NAMES = 'A-Z, 0-9 and _, not beginning with a digit';
 
-export const SecretSchema = z.object({
-  name: field(text(128, ENV_NAME), 'Variable that holds the secret in the enclave.', {
-    form: `a variable name: ${ENV_NAMES}`,
-    example: 'SIGNING_KEY',
+export const SecretSchema = ruled(
+  z.object({
+    name: field(text(128, ENV_NAME), 'Variable that holds the secret in the enclave.', {
+      form: `a variable name: ${ENV_NAMES}`,
+      example: 'SIGNING_KEY',
+    }),
+    kmsCiphertextUri: field(text(1_024, S3_URI).optional(), 'KMS ciphertext in S3, decrypted in the enclave.', {
+      form: 'an s3:// URI',
+      example: 's3://my-bucket/signing-key.bin',
+    }),
+    secretArn: field(
+      text(512, SECRET_ARN).optional(),
+      'Secret of Secrets Manager or parameter of SSM, read in the enclave.',
+      {
+        form: 'the ARN of a Secrets Manager secret or an SSM parameter',
+        example: 'arn:aws:secretsmanager:us-west-2:111122223333:secret:signing-key-AbCdEf',
+      },
+    ),
   }),
-  kmsCiphertextUri: field(text(1_024, S3_URI).optional(), 'KMS ciphertext in S3, decrypted in the enclave.', {
-    form: 'an s3:// URI',
-    example: 's3://my-bucket/signing-key.bin',
-  }),
-  secretArn: field(
-    text(512, SECRET_ARN).optional(),
-    'Secret of Secrets Manager or parameter of SSM, read in the enclave.',
-    {
-      form: 'the ARN of a Secrets Manager secret or an SSM parameter',
-      example: 'arn:aws:secretsmanager:us-west-2:111122223333:secret:signing-key-AbCdEf',
-    },
-  ),
-});
+  (secret) => (secret.kmsCiphertextUri === undefined) !== (secret.secretArn === undefined),
+  { code: 'FORMAT', says: 'needs exactly one of kmsCiphertextUri and secretArn', fix: 'Name one source.' },
+);
 
 export const BackoffSchema = z.object({
   initialSeconds: field(int(1, 3_600).default(10), 'Pause before the first restart; doubles.', { unit: seconds }),
@@ -104,7 +108,7 @@ export const ProviderConfigSchema = z.object({
     '`service` and `daemon` run for ever; `batch` completes.',
     { change: 'enclaveRestart' },
   ),
-  healthCheckPath: field(text(256, /^\/[^\s\p{Cc}]*$/u).default('/health'), 'Path of the HTTP health check.', {
+  healthCheckPath: field(text(256, URL_PATH).default('/health'), 'Path of the HTTP health check.', {
     change: 'inPlace',
     form: 'an absolute path of at most 256 characters without spaces',
     example: '/health',
@@ -194,7 +198,7 @@ export const RecordFieldsSchema = z.object({
   tags: field(
     z
       .record(
-        text(128, /^(?!aws:)[^\p{Cc}]+$/iu),
+        text(128, TAG_NAME),
         field(text(256, NO_NUL), 'A value.', { form: 'text without NUL', codes: { form: 'ENV_UNSAFE' } }),
       )
       .default({}),

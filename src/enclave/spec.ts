@@ -8,7 +8,7 @@ import { checkHost } from './spec-checks-host.ts';
 import { checkNetwork } from './spec-checks-network.ts';
 import { checkWorkload } from './spec-checks-workload.ts';
 import { coercerOf } from './spec-coerce.ts';
-import { add, at, error, type Findings, show, warn } from './spec-issues.ts';
+import { add, at, error, type Findings, MOST_ISSUES, show, warn } from './spec-issues.ts';
 import { normalize } from './spec-normalize.ts';
 import { readerOf } from './spec-read.ts';
 import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
@@ -130,6 +130,8 @@ function checkUnknown(raw: JsonMap, given: JsonMap, to: Findings): void {
 }
 
 function unknown(field: string, key: string, known: readonly string[], to: Findings): void {
+  // Looking for what was meant takes time, and nobody reads more.
+  if (to.warnings.length > MOST_ISSUES) return;
   const message = `${field} is not a field the operator reads; it is kept`;
   const meant = nearest(key, known);
   let fix = meant === undefined ? 'Remove it, if it was meant for the operator.' : `Did you mean ${meant}?`;
