@@ -368,7 +368,7 @@ describe('deletion', () => {
     await v.clock.advance(60_000);
     expect(v.status(ID)).toBe('PENDING_DEPLOY');
     expect(v.world.record(ID)?.operator).toMatchObject({ message: expect.stringContaining('waiting') });
-    await v.until(() => v.status(ID) === 'DEPLOYED', 'the new one DEPLOYED', 2 * HOUR);
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'the new one DEPLOYED', 10 * 60_000);
     const hosts = v.world.hosts.living(ID);
     expect(hosts).toHaveLength(1);
     expect(hosts[0]?.instanceId).not.toBe(old);
