@@ -11,14 +11,13 @@ import {
 import { type ChangeStream, OperatorError, type Shard, type ShardPage, type TableChange } from '../reconciler/ports.ts';
 import { call, onNames } from './errors.ts';
 
-/** An attribute named `__proto__` arrives as undefined: see marshal.ts. */
-type Image = Readonly<Record<string, AttributeValue | undefined>> | undefined;
+type Image = Readonly<Record<string, AttributeValue>> | undefined;
 
 /** The string attributes of an image; numbers too, as text, where they are keys. */
 function strings(image: Image, numbersToo = false): Record<string, string> {
   return Object.fromEntries(
     Object.entries(image ?? {}).flatMap(([name, value]) => {
-      const text = value?.S ?? (numbersToo ? value?.N : undefined);
+      const text = value.S ?? (numbersToo ? value.N : undefined);
       return text === undefined ? [] : [[name, text]];
     }),
   );

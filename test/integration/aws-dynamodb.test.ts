@@ -74,6 +74,14 @@ describe('DynamoDB, where it fails as no local database does', () => {
     expect((aws.inputs()[0]!.TransactItems as unknown[]).length).toBeLessThanOrEqual(100);
   });
 
+  it('asks for lifecycles only when it scans the state table', async () => {
+    aws.endpoint.script(() => ({ body: { Items: [] } }));
+    for await (const page of aws.ports.state.scan(new AbortController().signal)) expect(page).toEqual([]);
+    expect(aws.inputs()).toMatchObject([
+      { ConsistentRead: true, FilterExpression: '#sk = :sk', ExpressionAttributeValues: { ':sk': { S: 'lifecycle' } } },
+    ]);
+  });
+
   it('a missing table blocks: a person must act', async () => {
     aws.endpoint.script(() => jsonError('ResourceNotFoundException'));
     await expect(aws.ports.records.get('e-1')).rejects.toMatchObject({ class: 'Blocked' });

@@ -53,6 +53,16 @@ describe('the world in memory', () => {
       expect(await lockOf('a')).toEqual({ run: 'r1', state: 'intended' });
     });
 
+    it('does not take over a lock that another execution has claimed', async () => {
+      await intend('a', 'r1');
+      const claimed = aLock('r1', { state: 'claimed', executionArn: 'arn of another' });
+      world.tables.state.put({ ...claimed, ...keys.lock('a') });
+      await world.ports.workflows.start('r1', 'deploy', 'a');
+      await clock.advance(60_000);
+      expect(world.runs.executions.get('r1')).toMatchObject({ coalesced: true });
+      expect(await lockOf('a')).toEqual(claimed);
+    });
+
     it('exists once by its name', async () => {
       await intend('a', 'r1');
       await world.ports.workflows.start('r1', 'deploy', 'a');
@@ -151,6 +161,15 @@ describe('the world in memory', () => {
       const [second] = await world.ports.state.reports('a');
       expect(second?.bootId).not.toBe(first?.bootId);
       expect(second).toMatchObject({ sequence: 1, enclaves: [{ state: 'RUNNING' }] });
+    });
+
+    it('stays terminated, though it was booting', async () => {
+      const host = world.hosts.launch({ enclaveId: 'a', region: 'us-west-2' });
+      await clock.advance(5_000);
+      world.hosts.terminate(host);
+      await clock.advance(120_000);
+      expect(host.state).toBe('terminated');
+      expect(await world.ports.state.reports('a')).toEqual([]);
     });
 
     it('reports every five minutes, a crash at once, and nothing while its agent is frozen', async () => {
