@@ -49,7 +49,7 @@ export function parseSpec(raw: unknown, context: SpecContext): SpecResult {
   checkRecord(raw, to);
   const region = 'region' in record ? checkRegion(record.region ?? context.defaultRegion, context, to) : undefined;
 
-  const given = configOf(raw.providerConfig, to);
+  const given = withoutEmptyImage(configOf(raw.providerConfig, to));
   const config = readConfig(given, to);
   const draft = {
     ...normalize(config, to),
@@ -82,6 +82,13 @@ function configOf(value: unknown, to: Findings): JsonMap {
   }
   error(to, field, 'TYPE', `${field} is ${show(value)}, not a map`, 'Make it a map.');
   return {};
+}
+
+/** Of a spec with an image file `dockerImage` is empty, and its record must read back; elsewhere empty is an error. */
+function withoutEmptyImage(given: JsonMap): JsonMap {
+  if (given.dockerImage !== '' || given.eif === undefined || given.eif === null) return given;
+  const { dockerImage: _, ...rest } = given;
+  return rest;
 }
 
 function checkRecord(raw: JsonMap, to: Findings): void {

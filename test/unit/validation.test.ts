@@ -814,6 +814,7 @@ describe('warnings', () => {
     const issue = bad.warnings.find(({ code, field }) => code === row.code && field === row.field);
     expect(bad.warnings).toContainEqual(expect.objectContaining({ code: row.code, field: row.field }));
     expect(`${issue?.message} ${issue?.fix}`).toContain(row.says ?? '');
+    expect(good.errors).toEqual([]);
     expect(good.warnings.filter(({ code, field }) => code === row.code && field === row.field)).toEqual([]);
   });
 });
