@@ -21,7 +21,8 @@ export type CliOptions = Partial<Omit<Io, 'out' | 'err' | 'readStdin'>> & {
 /** An empty folder, where no local stack can be found. */
 export const emptyFolder = () => mkdtempSync(join(tmpdir(), 'enclavectl-'));
 
-export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+/** Streams that remember; all else as on a machine without a terminal, unless given. */
+export function ioFor(options: CliOptions = {}) {
   const { stdin = '', answer = '', onOut, ...rest } = options;
   let out = '';
   let err = '';
@@ -48,6 +49,11 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     },
     readStdin: async () => stdin,
   };
+  return { io, written: () => out, said: () => err };
+}
+
+export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const { io, written, said } = ioFor(options);
   const code = await run(argv, io);
-  return { code, out, err };
+  return { code, out: written(), err: said() };
 }

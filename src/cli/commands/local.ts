@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isManaged, readRecord } from '../../enclave/record.ts';
+import { COMMAND_STATUSES, isManaged, readRecord } from '../../enclave/record.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import type { Log } from '../../reconciler/ports.ts';
 import { readDocuments } from '../documents.ts';
@@ -16,8 +16,9 @@ import { findLocalStack, type GlobalOptions, pointsElsewhere, readConfig, resolv
 import { applyRecord } from './apply.ts';
 
 const POLL_MS = 500;
-/** Phases an enclave stays in until something new happens. */
-const AT_REST = new Set<string | null>(['ready', 'paused', 'invalid', 'stalled', 'destroyed']);
+/** Phases an enclave stays in until something new happens, and statuses that say that something is still to happen. */
+const RESTING = new Set<string | null>(['ready', 'paused', 'invalid', 'stalled', 'destroyed']);
+const MOVING = new Set<string | null>([...COMMAND_STATUSES, 'DEPLOYING', 'DESTROYING']);
 
 interface Options extends GlobalOptions {
   readonly port: string;
@@ -35,9 +36,9 @@ export async function local(io: Io, _args: readonly string[], options: Options):
   table.note('starting the database, the embedded AWS and the operator …');
   const stack = await start(io, table, { port, speed, reset: options.reset === true });
   try {
-    await follow(io, table, options.empty === true);
+    const rows = await follow(io, table, options.empty === true);
     if (!io.signal.aborted) {
-      io.out(whatNext(io, stack));
+      io.out(whatNext(io, stack, rows[0]?.id));
       await aborted(io.signal);
     }
     return EXIT.yes;
@@ -68,14 +69,14 @@ function start(io: Io, table: LiveTable, options: { port: number; speed: number;
 }
 
 /** Applies the examples where there is nothing yet, and shows the enclaves until all are at rest. */
-async function follow(io: Io, table: LiveTable, empty: boolean): Promise<void> {
+async function follow(io: Io, table: LiveTable, empty: boolean): Promise<readonly Row[]> {
   const store = openStore(resolveTarget({ ...io, err: () => {} }, { local: true }));
   try {
     if (!empty && (await store.records()).length === 0) await applyExamples(io, store, table);
     for (;;) {
       const { rows, atRest } = await look(io, store);
       if (rows.length > 0) table.show(rows);
-      if (atRest || io.signal.aborted) return;
+      if (atRest || io.signal.aborted) return rows;
       await io.clock.sleep(POLL_MS, io.signal);
     }
   } finally {
@@ -98,22 +99,25 @@ async function look(io: Io, store: Store): Promise<{ rows: readonly Row[]; atRes
   const [records, lifecycles] = await Promise.all([store.records(), store.lifecycles()]);
   const rows = toRows(records, lifecycles, io.clock.now());
   const others = new Set(records.filter((record) => !isManaged(readRecord(record))).map(({ id }) => id));
-  return { rows, atRest: rows.every(({ id, phase }) => others.has(id) || AT_REST.has(phase)) };
+  const rests = ({ id, phase, status }: Row) => others.has(id) || (RESTING.has(phase) && !MOVING.has(status));
+  return { rows, atRest: rows.every(rests) };
 }
 
-function whatNext(io: Io, { endpoints }: Stack): string {
+function whatNext(io: Io, { endpoints }: Stack, id: string | undefined): string {
   // The caller's own AWS environment would lead the commands away from here.
   const enclavectl = `npx enclavectl${pointsElsewhere(io, {}) === undefined ? '' : ' --local'}`;
   const folder = findLocalStack(io.cwd)?.folder ?? '.local';
+  const tries =
+    id === undefined
+      ? ['apply -f examples/service.yaml', 'get -w', 'explain']
+      : ['get -w', `describe ${id}`, `pause ${id}`];
   return `
 health   ${endpoints.operator}/healthz and /readyz
 metrics  ${endpoints.operator}/metrics
 data     ${folder}, logs in ${join(folder, 'logs')}
 
 Try, in another terminal:
-  ${enclavectl} get -w
-  ${enclavectl} describe enc_1760000000001_service
-  ${enclavectl} pause enc_1760000000001_service
+${tries.map((command) => `  ${enclavectl} ${command}`).join('\n')}
 
 Ctrl-C stops all of it; started again, it goes on where it was.
 `;

@@ -1,0 +1,91 @@
+/** `npm start`, as a newcomer runs it: a process of its own, until Ctrl-C. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const bin = fileURLToPath(new URL('../../bin/enclavectl.js', import.meta.url));
+// The caller's AWS and operator settings must not lead any of this elsewhere.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS_|ENCLAVE_OPERATOR_)/.test(name)));
+
+let running: ChildProcess | undefined;
+afterEach(() => running?.kill('SIGKILL'));
+
+/** Starts `local`; `said` resolves when it has printed the text, and rejects when it ends before. */
+function local(cwd: string, ...flags: string[]) {
+  const child = spawn(process.execPath, [bin, 'local', '--port', '0', '--speed', '20', ...flags], { cwd, env });
+  running = child;
+  let output = '';
+  const waiting = new Set<() => void>();
+  const heard = (chunk: Buffer) => {
+    output += chunk;
+    for (const look of waiting) look();
+  };
+  child.stdout.on('data', heard);
+  child.stderr.on('data', heard);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const said = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => output.includes(text) && resolve();
+      waiting.add(look);
+      look();
+      void ended.then((code) => reject(new Error(`ended with ${code} before it said ${text}:\n${output}`)));
+    });
+  return { child, said, ended, output: () => output };
+}
+
+function enclavectl(cwd: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], { cwd, env, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+const items = (cwd: string) => JSON.parse(enclavectl(cwd, 'get', '-o', 'json').stdout).items;
+
+describe('enclavectl local', () => {
+  it('deploys the examples, says what to try, stops cleanly, and goes on where it was', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'enclavectl-local-'));
+    const first = local(cwd);
+    await first.said('Try, in another terminal:');
+    expect(items(cwd)).toHaveLength(5);
+    for (const item of items(cwd)) expect(item).toMatchObject({ status: 'DEPLOYED', phase: 'ready', inSync: true });
+    expect(enclavectl(cwd, 'get').stderr).toContain('using the local stack');
+
+    // What it says to try works, run logs included.
+    for (const [, command = ''] of first.output().matchAll(/^ {2}npx enclavectl (describe .*)$/gm)) {
+      const described = enclavectl(cwd, ...command.split(' '));
+      expect(described.status).toBe(0);
+      const run = /^ *(e-\S+-1-deploy) /m.exec(described.stdout)?.[1] ?? '';
+      expect(enclavectl(cwd, 'logs', run).stdout).toContain('Terraform');
+    }
+    const health = /^health +(\S+)\/healthz/m.exec(first.output())?.[1];
+    expect((await fetch(`${health}/readyz`)).status).toBe(200);
+
+    first.child.kill('SIGINT');
+    expect(await first.ended).toBe(0);
+    expect(existsSync(join(cwd, '.local', 'endpoint.json'))).toBe(false);
+
+    const hosts = (rows: { id: string; host: string }[]) => Object.fromEntries(rows.map(({ id, host }) => [id, host]));
+    const second = local(cwd);
+    await second.said('Try, in another terminal:');
+    expect(second.output()).not.toContain('applied examples');
+    expect(items(cwd)).toHaveLength(5);
+    for (const { id } of items(cwd)) expect(enclavectl(cwd, 'describe', id).stdout).not.toMatch(/e-\S+-2-deploy/);
+    expect(Object.values(hosts(items(cwd)))).not.toContain(null);
+    second.child.kill('SIGTERM');
+    expect(await second.ended).toBe(0);
+  });
+
+  it('with --empty applies nothing; a folder in use is refused with one line', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'enclavectl-local-'));
+    const first = local(cwd, '--empty');
+    await first.said('Try, in another terminal:');
+    expect(items(cwd)).toEqual([]);
+    const second = enclavectl(cwd, 'local', '--port', '0');
+    expect(second.status).toBe(2);
+    expect(second.stderr).toMatch(/^enclavectl: the local stack does not start: .* is in use by process \d+.*\n$/);
+    first.child.kill('SIGINT');
+    expect(await first.ended).toBe(0);
+  });
+});

@@ -1,0 +1,83 @@
+/** The live table: redrawn in place on a terminal, a line a change elsewhere. */
+import { describe, expect, it } from 'vitest';
+import { liveTable } from '../../src/cli/live-table.ts';
+import type { Row } from '../../src/cli/row.ts';
+import { ioFor } from '../support/cli.ts';
+
+const row = (id: string, phase: string, more: Partial<Row> = {}): Row => ({
+  ...{ id, name: 'n', desired: 'Running', phase, status: 'DEPLOYING', host: null, inSync: null, ageSeconds: 1 },
+  message: null,
+  ...more,
+});
+
+/** What a terminal shows that understands the few sequences in use. */
+function screen(written: string): string[] {
+  const lines = [''];
+  let at = 0;
+  // Sequences, line ends, and text between them.
+  for (const part of written.split(/(\p{Cc}\[[?\d;]*[a-zA-Z]|\n)/u)) {
+    const up = /\[(\d+)A$/.exec(part);
+    if (part.startsWith('\u001b') && up) at -= Number(up[1]);
+    else if (part === '\u001b[J') lines.splice(at, lines.length, '');
+    else if (part === '\n') {
+      at += 1;
+      lines[at] ??= '';
+    } else if (!part.startsWith('\u001b')) lines[at] += part;
+  }
+  return lines.filter((line) => line !== '').map((line) => line.replace(/ +/g, ' '));
+}
+
+describe('on a terminal', () => {
+  it('redraws in place, below what was noted', () => {
+    const { io, written } = ioFor({ terminal: true });
+    const table = liveTable(io);
+    table.note('starting');
+    table.show([row('a', 'pending')]);
+    table.show([row('a', 'provisioning'), row('b', 'pending')]);
+    table.note('one process was started again');
+    table.show([row('a', 'ready', { status: 'DEPLOYED' }), row('b', 'provisioning')]);
+    expect(screen(written())).toEqual([
+      'starting',
+      'one process was started again',
+      'ID NAME DESIRED PHASE STATUS HOST IN SYNC AGE MESSAGE',
+      'a n Running ready DEPLOYED 1s',
+      'b n Running provisioning DEPLOYING 1s',
+    ]);
+  });
+
+  it('draws no more rows than fit, since the cursor cannot go above the screen', () => {
+    const { io, written } = ioFor({ terminal: true, height: () => 10 });
+    const rows = Array.from({ length: 50 }, (_, index) => row(`e${index}`, 'ready'));
+    const table = liveTable(io);
+    table.show(rows);
+    table.show(rows);
+    expect(screen(written())).toHaveLength(8);
+    expect(screen(written()).at(-1)).toBe('… and 44 more');
+  });
+
+  it('has colours, unless NO_COLOR is set', () => {
+    for (const [env, coloured] of [
+      [{}, true],
+      [{ NO_COLOR: '1' }, false],
+      [{ TERM: 'dumb' }, false],
+    ] as const) {
+      const { io, written } = ioFor({ terminal: true, env });
+      liveTable(io).show([row('a', 'ready', { status: 'DEPLOYED' })]);
+      expect([env, written().includes('\u001b[32m')]).toEqual([env, coloured]);
+    }
+  });
+});
+
+describe('without a terminal', () => {
+  it('prints a line a change, and none for an age', () => {
+    const { io, written } = ioFor({ terminal: false });
+    const table = liveTable(io);
+    table.show([row('a', 'pending'), row('b', 'pending')]);
+    table.show([row('a', 'pending', { ageSeconds: 2 }), row('b', 'ready', { inSync: true, message: 'x\u001b[2J' })]);
+    expect(written()).toBe(
+      'a  n  Running  pending  DEPLOYING  1s\n' +
+        'b  n  Running  pending  DEPLOYING  1s\n' +
+        'b  n  Running  ready  DEPLOYING  in sync  1s  x [2J\n',
+    );
+  });
+});
