@@ -60,7 +60,16 @@ function variableOf(key: string): string {
 
 function namesFrom(env: Readonly<Record<string, string | undefined>>): Names {
   const given = Object.fromEntries(NAMES.map((key) => [key, env[variableOf(key)]]));
-  return ConfigSchema.parse(given);
+  const config = ConfigSchema.parse(given);
+  return {
+    environment: config.environment,
+    prefix: config.prefix,
+    region: config.region,
+    enclavesTable: config.enclavesTable,
+    stateTable: config.stateTable,
+    historyTable: config.historyTable,
+    cluster: config.cluster,
+  };
 }
 
 interface Started {
