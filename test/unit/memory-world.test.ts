@@ -167,6 +167,9 @@ describe('the world in memory', () => {
       const host = world.hosts.launch({ enclaveId: 'a', region: 'us-west-2' });
       await clock.advance(5_000);
       world.hosts.terminate(host);
+      // Past the end of its boot, before the end of its termination.
+      await clock.advance(7_000);
+      expect(host.state).toBe('shutting-down');
       await clock.advance(120_000);
       expect(host.state).toBe('terminated');
       expect(await world.ports.state.reports('a')).toEqual([]);
