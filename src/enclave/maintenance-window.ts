@@ -13,9 +13,9 @@ const MINUTE = 60_000;
 /** Any day: an expression either comes again within the leap years' cycle from here, or never. */
 const REFERENCE = new Date('2024-01-01T00:00:00Z');
 
-/** `paused`: the library must never set a timer of its own. */
+/** Given nothing to call, the library sets no timer: it only reckons. */
 function schedule(cron: string, tz: string): Cron {
-  return new Cron(cron, { timezone: tz, paused: true, mode: '5-part' });
+  return new Cron(cron, { timezone: tz, mode: '5-part' });
 }
 
 export function isTimeZone(tz: string): boolean {

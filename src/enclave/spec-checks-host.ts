@@ -11,6 +11,7 @@ import {
   nearestInstanceType,
   smallestFit,
 } from './catalogue.ts';
+import { nearest } from './nearest.ts';
 import { error, type Findings, warn } from './spec-issues.ts';
 import type { Draft, ProviderConfig } from './spec-types.ts';
 
@@ -83,7 +84,9 @@ function checkRegion(type: InstanceType, draft: Draft, region: string | undefine
   if (region === undefined) return;
   if (!CATALOGUE_REGIONS.includes(region)) {
     const message = `the catalogue of ${CATALOGUE_DATE} does not know the region ${region}, nor what it offers`;
-    warn(to, 'region', 'INSTANCE_UNKNOWN', message, 'Check the name of the region.');
+    const meant = nearest(region, CATALOGUE_REGIONS);
+    const fix = meant === undefined ? 'Check the name of the region.' : `Check the name: ${meant}?`;
+    warn(to, 'region', 'INSTANCE_UNKNOWN', message, fix);
   } else if (isOffered(type, region) === false) {
     const demand = demandOf(draft);
     const message = `${region} does not offer ${type.name}, as of ${CATALOGUE_DATE}; ${fitting(type.name, demand)}`;

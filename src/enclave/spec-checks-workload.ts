@@ -61,7 +61,7 @@ function checkDebug({ enableDebug, attestation }: Draft, environment: string, to
     error(to, field, 'DEBUG_IN_PRODUCTION', message, fix);
   } else {
     const message = 'a debug enclave can be read by its host, and its attested measurements are zero';
-    warn(to, field, 'DEBUG_WARN', message, `For anything that matters: ${fix.toLowerCase()}`);
+    warn(to, field, 'DEBUG_WARN', message, `${fix.slice(0, -1)} for anything that matters.`);
   }
 }
 

@@ -63,7 +63,8 @@ export function refusal(issue: z.core.$ZodIssue, root: unknown, path: string, sc
       if (value === undefined) return missing(field, place.schema);
       const type = typeName(place.schema);
       const message = `${field} is ${show(value)}, not ${type}`;
-      return { field, code: 'TYPE', message, fix: `Set it to ${type}${example(meta)}.` };
+      const unit = meta.unit === undefined ? '' : ` (${meta.unit})`;
+      return { field, code: 'TYPE', message, fix: `Set it to ${type}${unit}${example(meta)}.` };
     }
     case 'too_small':
     case 'too_big':

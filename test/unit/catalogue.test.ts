@@ -106,6 +106,11 @@ describe('nearest', () => {
     expect(nearestInstanceType(typed)).toBe(meant);
   });
 
+  it('counts a swap of neighbours as one edit', () => {
+    expect(nearest('abcd', ['abyz', 'abdc'])).toBe('abdc');
+    expect(nearest('abcd', ['abdx', 'abce'])).toBe('abce');
+  });
+
   it('does not guess what is far off, or too long to be a typing error', () => {
     expect(nearest('banana', ['kms', 's3'])).toBeUndefined();
     expect(nearest('x'.repeat(100_000), ['kms'])).toBeUndefined();

@@ -658,8 +658,9 @@ const WARNINGS: readonly Row[] = [
     reason: 'newer regions exist',
     code: 'INSTANCE_UNKNOWN',
     field: 'region',
-    bad: record({}, { region: 'mx-central-1' }),
+    bad: record({}, { region: 'us-esat-1' }),
     good: record(),
+    says: 'us-east-1?',
   },
   {
     reason: 'large hosts have several NUMA nodes',
