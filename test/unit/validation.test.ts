@@ -929,6 +929,7 @@ describe('all errors at once', () => {
         exposePorts: [80, 80, 0],
         attestation: { expectedMeasurements: [{ pcr0: 'x' }, { pcr0: zero }] },
         healthCheck: { failureThreshold: 0 },
+        egress: { allow: ['*', 'https://x.org'] },
       },
       policy: { deletionPolicy: 'Keep' },
     });
@@ -939,6 +940,8 @@ describe('all errors at once', () => {
         'providerConfig.attestation.expectedMeasurements[0].pcr0 PCR_FORMAT',
         'providerConfig.attestation.expectedMeasurements[1].pcr0 PCR_ALL_ZERO',
         'providerConfig.cpuCount CPU_TOO_MANY',
+        'providerConfig.egress.allow EGRESS_WILDCARD',
+        'providerConfig.egress.allow[1] FORMAT',
         'providerConfig.exposePorts PORT_DUP',
         'providerConfig.exposePorts[2] PORT_RANGE',
         'providerConfig.healthCheck.failureThreshold RANGE',
