@@ -115,31 +115,28 @@ export function fits(type: InstanceType, demand: Demand): boolean {
   );
 }
 
-/** The smallest type that fits, of the family of `like` if that has one, else of its architecture. */
+/**
+ * The smallest type that fits: of the family of `like` if that has one, else of the family most people use, else of
+ * any family of the architecture.
+ */
 export function smallestFit(like: string, demand: Demand): InstanceType | undefined {
-  const model = instanceType(like);
   const family = familyOf(like);
   const arch = architectureOf(like);
-  let best: InstanceType | undefined;
+  const usual = arch === 'arm64' ? 'm6g' : 'm6i';
+  const preference = (type: InstanceType) => [type.family === family ? 0 : 1, type.family === usual ? 0 : 1];
+  let best: { readonly type: InstanceType; readonly rank: readonly number[] } | undefined;
   for (const type of instanceTypes()) {
     if (type.arch !== arch || !fits(type, demand)) continue;
-    if (best === undefined || isBetter(type, best)) best = type;
+    const rank = [...preference(type), type.vcpus, type.memoryMiB];
+    if (best === undefined || isBefore(rank, best.rank)) best = { type, rank };
   }
-  return best;
+  return best?.type;
+}
 
-  function isBetter(type: InstanceType, other: InstanceType): boolean {
-    const rank = (candidate: InstanceType) => [
-      candidate.family === family ? 0 : 1,
-      // Of other families: the general-purpose one that is everybody's default, then what resembles the model.
-      candidate.family === (arch === 'arm64' ? 'm6g' : 'm6i') ? 0 : 1,
-      candidate.vcpus,
-      candidate.memoryMiB,
-      model === undefined || candidate.name.slice(0, 1) === model.name.slice(0, 1) ? 0 : 1,
-    ];
-    const [mine, theirs] = [rank(type), rank(other)];
-    const index = mine.findIndex((value, at) => value !== theirs[at]);
-    return index >= 0 && (mine[index] ?? 0) < (theirs[index] ?? 0);
-  }
+/** Whether one list of numbers comes before another, the first difference deciding. */
+function isBefore(one: readonly number[], other: readonly number[]): boolean {
+  const index = one.findIndex((value, at) => value !== other[at]);
+  return index >= 0 && (one[index] ?? 0) < (other[index] ?? 0);
 }
 
 /** The architecture of a type; for one the catalogue does not know, by EC2's naming: Graviton families have a `g`. */

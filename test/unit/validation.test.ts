@@ -930,6 +930,8 @@ describe('all errors at once', () => {
         attestation: { expectedMeasurements: [{ pcr0: 'x' }, { pcr0: zero }] },
         healthCheck: { failureThreshold: 0 },
         egress: { allow: ['*', 'https://x.org'] },
+        environmentVariables: { K: '1' },
+        secrets: [{ name: 'no name' }, { name: 'K', kmsCiphertextUri: 's3://bucket/key' }],
       },
       policy: { deletionPolicy: 'Keep' },
     });
@@ -946,11 +948,61 @@ describe('all errors at once', () => {
         'providerConfig.exposePorts[2] PORT_RANGE',
         'providerConfig.healthCheck.failureThreshold RANGE',
         'providerConfig.memoryMiB TYPE',
+        'providerConfig.secrets FORMAT',
+        'providerConfig.secrets[0].name FORMAT',
+        'providerConfig.secrets[0] FORMAT',
         'region TYPE',
         'tags.EnclaveId FORMAT',
         'tags["aws:a"] FORMAT',
         'walletAddress REQUIRED',
       ].sort(),
     );
+  });
+});
+
+describe('wording', () => {
+  it.each([
+    [{ enableDebug: 'yes' }, 'providerConfig.enableDebug is "yes", not true or false', 'Set it to true or false.'],
+    [{ memoryMiB: '4GB' }, 'providerConfig.memoryMiB is "4GB", not a whole number', 'Set it to a whole number (MiB).'],
+    [
+      { healthCheckInterval: 1 },
+      'providerConfig.healthCheckInterval is 1 s; it must be at least 5',
+      'Set it to 5 to 300.',
+    ],
+    [
+      { workloadType: 'servce' },
+      'providerConfig.workloadType is "servce", not one of batch, service, daemon',
+      'Did you mean service?',
+    ],
+    [
+      { environmentVariables: { a: '1' } },
+      'providerConfig.environmentVariables.a has a name that is not A-Z, 0-9 and _, not beginning with a digit',
+      'Rename it: A-Z, 0-9 and _, not beginning with a digit.',
+    ],
+    [
+      { host: { amiId: 'x' } },
+      'providerConfig.host.amiId is "x", which is not the id of an AMI',
+      'Set it to the id of an AMI, e.g. ami-0123456789abcdef0.',
+    ],
+    [
+      { eif: { uri: 's3://images/app.eif' } },
+      'providerConfig.eif.sha256 is missing',
+      'Set it to 64 hexadecimal digits.',
+    ],
+    [{ awsServices: Array(1_001).fill('kms') }, 'providerConfig.awsServices has 1001 members', 'Keep it below 1000.'],
+  ])('%o', (config, message, fix) => {
+    expect(findings(record(config)).errors).toEqual([expect.objectContaining({ message, fix })]);
+  });
+
+  it('says the name, the numbers and the way out of a host that is too small', () => {
+    expect(findings(record({ memoryMiB: 8_192, instanceType: 'c6i.xlarge' })).errors).toEqual([
+      {
+        field: 'providerConfig.memoryMiB',
+        code: 'MEM_TOO_LARGE',
+        message:
+          'c6i.xlarge has 8192 MiB and its system keeps 1024, so at most 7168 (E27); the smallest type that fits is c6i.2xlarge',
+        fix: 'Set providerConfig.memoryMiB to at most 7168, or providerConfig.instanceType to c6i.2xlarge.',
+      },
+    ]);
   });
 });
