@@ -3,7 +3,7 @@
 import { assertNever } from '../enclave/assert-never.ts';
 import type { Lifecycle, OperatorEvent } from '../enclave/items.ts';
 import type { Effect } from '../machines/index.ts';
-import type { ReconcileContext } from './reconcile.ts';
+import type { ReconcileContext } from './context.ts';
 
 type EventDraft = Pick<OperatorEvent, 'reason' | 'message' | 'actor'>;
 

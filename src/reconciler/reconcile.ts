@@ -1,6 +1,5 @@
 /** Reconcile: one enclave, once: observe, decide, commit, act, publish. */
 import {
-  type Control,
   isFromTheFuture,
   type Lifecycle,
   type Lock,
@@ -14,39 +13,16 @@ import type { JsonMap } from '../enclave/json.ts';
 import { stateKey } from '../enclave/names.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
 import { parseSpec, type SpecContext, type SpecResult, specHash } from '../enclave/spec.ts';
-import { type Assessment, decide, type Effect, type Intent, type Limits, resolveIntent } from '../machines/index.ts';
+import { type Assessment, decide, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';
 import type { Config } from './config.ts';
-import type { HostObserver } from './host-observer.ts';
+import type { ReconcileContext } from './context.ts';
 import { UNSEEN, viewEnclave, viewHost } from './observe.ts';
-import { OperatorError, type Ports } from './ports.ts';
+import { OperatorError } from './ports.ts';
 import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
-import type { ReportFreshness } from './report-freshness.ts';
-import type { RunObserver } from './run-observer.ts';
-import type { RunSlots } from './run-slots.ts';
 
 /** Version of the enclave stack this operator's runs apply. */
 export const STACK_VERSION = 1;
-
-export interface ReconcileContext {
-  readonly ports: Ports;
-  readonly config: Config;
-  readonly limits: Limits;
-  readonly control: Control;
-  readonly specContext: SpecContext;
-  readonly hosts: HostObserver;
-  readonly runs: RunObserver;
-  readonly slots: RunSlots;
-  readonly reports: ReportFreshness;
-  /** The epoch under which this process leads; throws where it no longer does. */
-  readonly epoch: () => number;
-  /** True while deletions of records that vanished are carried out. */
-  readonly deletionsAllowed: () => boolean;
-  /** Told of every lifecycle as it now stands; undefined: forgotten. */
-  readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
-  /** Told of the `updatedAt` of every publish, so that the feed knows its echo. */
-  readonly onPublished: (id: string, updatedAt: string) => void;
-}
 
 export type ReconcileResult =
   /** Nothing to look after. */

@@ -22,9 +22,13 @@ export const FAST: Readonly<Record<string, string>> = {
   ENCLAVE_OPERATOR_ERROR_BACKOFF_BASE_MS: '200',
   ENCLAVE_OPERATOR_ERROR_BACKOFF_MAX_MS: '2000',
   ENCLAVE_OPERATOR_DELETION_GRACE_MS: '3000',
-  ENCLAVE_OPERATOR_LEASE_MS: '3000',
+};
+
+/** A short lease, for tests that kill the leader and wait for the next one. */
+export const SHORT_LEASE: Readonly<Record<string, string>> = {
+  ENCLAVE_OPERATOR_LEASE_MS: '4000',
   ENCLAVE_OPERATOR_LEASE_RENEW_MS: '500',
-  ENCLAVE_OPERATOR_LEASE_STEP_DOWN_MS: '2000',
+  ENCLAVE_OPERATOR_LEASE_STEP_DOWN_MS: '3000',
   ENCLAVE_OPERATOR_LEASE_RETRY_MS: '200',
 };
 

@@ -1,0 +1,30 @@
+/** Context: what every reconcile of one term shares. */
+import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { SpecContext } from '../enclave/spec.ts';
+import type { Limits } from '../machines/index.ts';
+import type { Config } from './config.ts';
+import type { HostObserver } from './host-observer.ts';
+import type { Ports } from './ports.ts';
+import type { ReportFreshness } from './report-freshness.ts';
+import type { RunObserver } from './run-observer.ts';
+import type { RunSlots } from './run-slots.ts';
+
+export interface ReconcileContext {
+  readonly ports: Ports;
+  readonly config: Config;
+  readonly limits: Limits;
+  readonly control: Control;
+  readonly specContext: SpecContext;
+  readonly hosts: HostObserver;
+  readonly runs: RunObserver;
+  readonly slots: RunSlots;
+  readonly reports: ReportFreshness;
+  /** The epoch under which this process leads; throws where it no longer does. */
+  readonly epoch: () => number;
+  /** True while deletions of records that vanished are carried out. */
+  readonly deletionsAllowed: () => boolean;
+  /** Told of every lifecycle as it now stands; undefined: forgotten. */
+  readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
+  /** Told of the `updatedAt` of every publish, so that the feed knows its echo. */
+  readonly onPublished: (id: string, updatedAt: string) => void;
+}
