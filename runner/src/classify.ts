@@ -71,9 +71,12 @@ export function fixFor(errorClass: ErrorClass): string {
   return FIXES[errorClass];
 }
 
+/** Characters of a diagnostic that are looked at: the rules are to end soon on any text. */
+const LONGEST_TEXT = 8_000;
+
 function classOf(diagnostic: Diagnostic): ErrorClass {
   if (diagnostic.class !== undefined) return diagnostic.class;
-  const text = `${diagnostic.summary}\n${diagnostic.detail}`;
+  const text = `${diagnostic.summary}\n${diagnostic.detail}`.slice(0, LONGEST_TEXT);
   return RULES.find(([, pattern]) => pattern.test(text))?.[0] ?? 'unknown';
 }
 

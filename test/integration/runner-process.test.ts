@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bench, startBench, TASK_ARN, until } from './runner-support.ts';
+import { type Bench, startBench, TASK_ARN, until } from '../support/runner-bench.ts';
 
 const binary = fileURLToPath(new URL('../../node_modules/@dynoxide/linux-x64/dynoxide', import.meta.url));
 const skipped = existsSync(binary) ? '' : ' (skipped: no database binary for this platform)';

@@ -1,0 +1,277 @@
+/** A run's decisions, with a scripted engine and a store in memory. */
+import { describe, expect, it } from 'vitest';
+import { type ApplyResult, type Engine, EngineFailure, type TerraformPlan } from '../../runner/src/engine/port.ts';
+import { readSettings } from '../../runner/src/environment.ts';
+import { createLog } from '../../runner/src/log.ts';
+import { carryOutRun, type RunParts } from '../../runner/src/run.ts';
+import { Stop } from '../../runner/src/stop.ts';
+import type { RunStore } from '../../runner/src/store.ts';
+import type { Lock, Outcome, RunItem } from '../../src/enclave/items.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+const ENVIRONMENT = {
+  ENCLAVE_ID: 'a',
+  RUN: 'e-a-1-deploy',
+  ACTION: 'deploy',
+  STATE_TABLE: 'state',
+  HISTORY_TABLE: 'history',
+  ENCLAVE_ENVIRONMENT: 'dev',
+  AWS_REGION: 'us-west-2',
+  RUNNER_ENGINE: 'simulated',
+  SIMULATED_CLOUD_URL: 'http://127.0.0.1:1',
+  ECS_CONTAINER_METADATA_URI_V4: 'http://127.0.0.1:1/v4/x',
+  EXECUTION_ARN: 'execution',
+};
+
+const creation: TerraformPlan = {
+  resource_changes: [
+    { address: 'aws_instance.enclave_instance', type: 'aws_instance', change: { actions: ['create'], before: null } },
+  ],
+  resource_drift: [],
+};
+
+const base = { region: 'r', environment: 'dev', stateKey: 'k', stackVersion: 1, walletAddress: '', generation: 1 };
+
+interface Script {
+  readonly item?: Partial<RunItem>;
+  readonly lock?: Lock | undefined;
+  readonly plan?: (stop: Stop) => Promise<TerraformPlan>;
+  readonly apply?: (stop: Stop, interrupted: Promise<void>) => Promise<ApplyResult>;
+  readonly hostIsGone?: boolean;
+  readonly advance?: 'goOn' | 'cancelled' | 'lost';
+  /** Failures of the outcome's write before it succeeds. */
+  readonly settleFailures?: number;
+}
+
+function setUp(script: Script = {}) {
+  const clock = new VirtualClock();
+  const stop = new Stop();
+  const did: string[] = [];
+  const lines: string[] = [];
+  const outcomes: Outcome[] = [];
+  let interruptedNow = () => {};
+  const interrupted = new Promise<void>((resolve) => {
+    interruptedNow = resolve;
+  });
+  let settleFailures = script.settleFailures ?? 0;
+  const item: RunItem = {
+    v: 1,
+    minReader: 1,
+    id: 'a',
+    name: ENVIRONMENT.RUN,
+    action: 'deploy',
+    reason: 'create',
+    generation: 1,
+    requestedAt: clock.iso(),
+    variables: {
+      region: 'us-west-2',
+      environment: 'dev',
+      stateKey: 'k',
+      stackVersion: 1,
+      walletAddress: '',
+      generation: 1,
+      spec: {},
+      pinned: {},
+    },
+    ...script.item,
+  };
+  const held: Lock = { run: ENVIRONMENT.RUN, state: 'claimed', executionArn: 'execution' };
+  const store: RunStore = {
+    claim: async () => ({ kind: 'claimed', item }),
+    lock: async () => ('lock' in script ? script.lock : held),
+    advance: async () => script.advance ?? 'goOn',
+    async settle(_, outcome) {
+      if (settleFailures > 0) {
+        settleFailures -= 1;
+        throw new Error('the table is away');
+      }
+      outcomes.push(outcome);
+      return 'settled';
+    },
+  };
+  const engine: Engine = {
+    async init() {
+      did.push('init');
+    },
+    async plan() {
+      did.push('plan');
+      return script.plan?.(stop) ?? creation;
+    },
+    async apply() {
+      did.push('apply');
+      return script.apply?.(stop, interrupted) ?? { ok: true };
+    },
+    async interrupt() {
+      did.push('interrupt');
+      interruptedNow();
+    },
+    state: async () => ({ resources: [], outputs: { instance_id: 'i-1', ami_id: 'ami-1' } }),
+    remaining: async () => [],
+    async hostIsGone() {
+      did.push('hostIsGone');
+      return script.hostIsGone ?? false;
+    },
+  };
+  const settings = readSettings(ENVIRONMENT);
+  const parts: RunParts = {
+    settings,
+    clock,
+    log: createLog({ enclaveId: 'a', run: settings.run }, clock.now.bind(clock), (line) => lines.push(line)),
+    store,
+    stop,
+    hostName: 'host',
+    taskArn: async () => 'task',
+    engineFor: () => engine,
+  };
+  return { parts, clock, stop, did, outcomes, lines, run: () => carryOutRun(parts) };
+}
+
+describe('a run', () => {
+  it('plans, applies and records what was made', async () => {
+    const { run, did, outcomes, clock } = setUp();
+    expect(await run()).toBe('succeeded');
+    expect(did).toEqual(['init', 'plan', 'apply']);
+    expect(outcomes).toEqual([
+      { result: 'succeeded', instanceId: 'i-1', amiId: 'ami-1', at: clock.iso(), by: 'runner' },
+    ]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it.each([
+    ['there is none', undefined],
+    ['it names another run', { run: 'e-a-2-deploy', state: 'claimed' as const }],
+    ['another execution claimed it', { run: ENVIRONMENT.RUN, state: 'claimed' as const, executionArn: 'other' }],
+  ])('does not touch Terraform without the lock: %s', async (_, lock) => {
+    const { run, did, outcomes } = setUp({ lock });
+    expect(await run()).toBe('failed');
+    expect(did).toEqual([]);
+    expect(outcomes).toMatchObject([{ class: 'locked' }]);
+  });
+
+  it('does not apply over a newer stack', async () => {
+    const variables = { ...base, stackVersion: 2, pinned: {} };
+    const { run, did, outcomes } = setUp({ item: { variables } });
+    expect(await run()).toBe('failed');
+    expect(did).toEqual([]);
+    expect(outcomes).toMatchObject([{ class: 'state' }]);
+  });
+
+  it('asks AWS about the pinned host before it makes another, and refuses while it may exist', async () => {
+    const item = { reason: 'repair', variables: { ...base, pinned: { instanceId: 'i-0' } } };
+    const there = setUp({ item });
+    expect(await there.run()).toBe('failed');
+    expect(there.did).toEqual(['init', 'plan', 'hostIsGone']);
+    expect(there.outcomes[0]?.message).toContain('i-0 is not known to be gone');
+    const gone = setUp({ item, hostIsGone: true });
+    expect(await gone.run()).toBe('succeeded');
+    expect(gone.did).toEqual(['init', 'plan', 'hostIsGone', 'apply']);
+  });
+
+  it.each([['cancelled', 'cancelled'] as const, ['lost', 'failed'] as const])(
+    'does not apply when its item says %s after the plan',
+    async (advance, ending) => {
+      const { run, did } = setUp({ advance });
+      expect(await run()).toBe(ending);
+      expect(did).toEqual(['init', 'plan']);
+    },
+  );
+
+  it('interrupts a plan that is at work when it is stopped, and does not apply', async () => {
+    const { run, did, outcomes } = setUp({
+      plan: async (stop) => {
+        stop.request('cancelled');
+        throw new Error('aborted');
+      },
+    });
+    expect(await run()).toBe('cancelled');
+    expect(did).toEqual(['init', 'plan', 'interrupt']);
+    expect(outcomes).toMatchObject([{ result: 'cancelled', class: 'cancelled' }]);
+  });
+
+  it('interrupts nothing when it is stopped between two operations', async () => {
+    const { parts, did, run, stop } = setUp();
+    const { advance } = parts.store;
+    parts.store.advance = async (...args) => {
+      stop.request('cancelled');
+      return advance(...args);
+    };
+    expect(await run()).toBe('cancelled');
+    expect(did).toEqual(['init', 'plan']);
+  });
+
+  it('asks Terraform to stop once at the deadline, and not again for a signal', async () => {
+    const { run, clock, did, stop, outcomes, parts } = setUp({
+      apply: async (_, interrupted) => {
+        await interrupted;
+        return { ok: false, interrupted: true, diagnostics: [] };
+      },
+    });
+    const running = run();
+    await clock.advance(parts.settings.deadlineMs);
+    stop.request('cancelled');
+    expect(await running).toBe('failed');
+    expect(did.filter((each) => each === 'interrupt')).toHaveLength(1);
+    expect(outcomes).toMatchObject([{ class: 'timeout' }]);
+  });
+
+  it('has succeeded when Terraform was done before it heard of the stop', async () => {
+    const { run } = setUp({
+      apply: async (stop) => {
+        stop.request('cancelled');
+        return { ok: true };
+      },
+    });
+    expect(await run()).toBe('succeeded');
+  });
+
+  it('reports the real error, scrubbed, and logs it with the enclave on every line', async () => {
+    const diagnostics = [
+      { severity: 'error', summary: 'api error AccessDenied: arn:aws:iam::123456789012:role/x', detail: '' },
+    ];
+    const { run, outcomes, lines } = setUp({
+      plan: async () => {
+        throw new EngineFailure(diagnostics);
+      },
+    });
+    expect(await run()).toBe('failed');
+    expect(outcomes).toMatchObject([{ class: 'permission', message: 'api error AccessDenied: <arn>' }]);
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ enclaveId: 'a' });
+    expect(lines.join('')).not.toContain('123456789012');
+  });
+
+  it('takes a broken connection for a failure that may pass', async () => {
+    const { run, outcomes } = setUp({
+      apply: async () => {
+        throw new Error('connect ECONNREFUSED 127.0.0.1:80');
+      },
+    });
+    expect(await run()).toBe('failed');
+    expect(outcomes).toMatchObject([{ class: 'unknown', message: 'connect ECONNREFUSED <ip>' }]);
+  });
+
+  it('writes its outcome again until it arrives', async () => {
+    const { run, clock, outcomes } = setUp({ settleFailures: 20 });
+    const running = run();
+    await clock.advance(60_000);
+    expect(await running).toBe('succeeded');
+    expect(outcomes).toHaveLength(1);
+  });
+
+  it('gives up writing before ECS would kill it', async () => {
+    const { run, clock } = setUp({ settleFailures: 10_000 });
+    const running = run();
+    running.catch(() => undefined);
+    await clock.advance(100_000);
+    await expect(running).rejects.toThrow('the table is away');
+  });
+});
+
+describe('settings', () => {
+  it('names every problem at once, and no value', () => {
+    const read = () => readSettings({ ...ENVIRONMENT, RUN: '', ACTION: 'a-secret', RUN_DEADLINE_SECONDS: '-1' });
+    expect(read).toThrow(/RUN is not set/);
+    expect(read).toThrow(/ACTION is neither/);
+    expect(read).toThrow(/RUN_DEADLINE_SECONDS/);
+    expect(read).not.toThrow(/a-secret/);
+  });
+});
