@@ -30,6 +30,8 @@ export class VirtualCloud {
   readonly reports: Report[] = [];
   /** While set, reports cannot be delivered. */
   reportError: Error | undefined;
+  /** How long a report is on its way. */
+  deliveryMs = 0;
   readonly alive = new AbortController().signal;
 
   constructor(options: { readonly journalFile?: string; readonly clock?: VirtualClock; readonly speed?: number } = {}) {
@@ -45,6 +47,7 @@ export class VirtualCloud {
       speed: options.speed ?? 1,
       writeReport: async (report) => {
         if (this.reportError !== undefined) throw this.reportError;
+        if (this.deliveryMs > 0) await this.clock.sleep(this.deliveryMs);
         this.reports.push(ReportSchema.parse(report));
       },
     });

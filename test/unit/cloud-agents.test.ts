@@ -154,6 +154,25 @@ describe('a host agent', () => {
     expect(cloud.reports).toHaveLength(1);
   });
 
+  it('delivers nothing of a host that has stopped meanwhile', async () => {
+    const cloud = new VirtualCloud();
+    cloud.reportError = new Error('unreachable');
+    await cloud.run('a');
+    await cloud.clock.advance(2 * DELAYS.reportInterval);
+    cloud.core.hosts.stop(cloud.host('a').instanceId);
+    cloud.reportError = undefined;
+    await cloud.clock.advance(2 * DELAYS.reportInterval);
+    expect(cloud.reports).toEqual([]);
+  });
+
+  it('delivers in order what comes while a report is on its way', async () => {
+    const cloud = new VirtualCloud();
+    cloud.deliveryMs = 20_000;
+    await cloud.run('a');
+    await cloud.clock.advance(DELAYS.agentBoots + DELAYS.enclaveStarts + 2 * cloud.deliveryMs);
+    expect(cloud.reports.map(({ sequence }) => sequence)).toEqual([1, 2]);
+  });
+
   it('cannot be reached by SSM on a host that is stopped or has no agent', async () => {
     const cloud = new VirtualCloud();
     control(cloud.core, { op: 'adoptable', enclaveId: 'old', count: 1, instanceType: 'm6i.xlarge', agent: false });

@@ -200,15 +200,15 @@ describe('a run', () => {
   });
 
   it('asks Terraform to stop once at the deadline, and not again for a signal', async () => {
-    const { run, clock, did, stop, outcomes, parts } = setUp({
-      apply: async (_, interrupted) => {
+    const { run, clock, did, outcomes, parts } = setUp({
+      apply: async (stopAgain, interrupted) => {
         await interrupted;
+        stopAgain.request('cancelled');
         return { ok: false, interrupted: true, diagnostics: [] };
       },
     });
     const running = run();
     await clock.advance(parts.settings.deadlineMs);
-    stop.request('cancelled');
     expect(await running).toBe('failed');
     expect(did.filter((each) => each === 'interrupt')).toHaveLength(1);
     expect(outcomes).toMatchObject([{ class: 'timeout' }]);
