@@ -156,7 +156,7 @@ describe('plan and apply', () => {
   it('refuses an instance type that is none, as data', async () => {
     const cloud = new VirtualCloud();
     const lines: object[] = [];
-    const { planId } = await cloud.plan('a', { spec: { ...spec, instanceType: '${jndi:x}' } });
+    const { planId } = await cloud.plan('a', { spec: { ...spec, instanceType: '$(reboot)' } });
     expect((await cloud.apply(planId, lines)).ok).toBe(false);
     expect(JSON.stringify(lines)).toContain('InvalidParameterValue');
     expect(cloud.hosts('a')).toEqual([]);

@@ -6,8 +6,9 @@ import { carryOut, type Step, TerraformFailure, type World } from './carry-out.t
 import { DELAYS } from './delays.ts';
 import type { Diagnostic } from './faults.ts';
 import { hex } from './ids.ts';
-import { type Attributes, type SimHost, type SimState, StateSchema } from './model.ts';
-import { type Change, type Found, makePlan, type Plan, type Reality } from './plan.ts';
+import { type Attributes, type SimState, StateSchema } from './model.ts';
+import { type Change, makePlan, type Plan } from './plan.ts';
+import { lookAt } from './reality.ts';
 import { Shelf } from './shelf.ts';
 import { type Declared, declare, HOST_ADDRESS, HOST_TYPE } from './stack.ts';
 import type { Tally } from './tally.ts';
@@ -220,7 +221,7 @@ export class SimTerraform {
     }
     const pinned = isPlainMap(variables.pinned) ? variables.pinned : {};
     const state = this.state(stateKey);
-    const reality = this.#reality(enclaveId, region, text(pinned.instanceId, ''));
+    const reality = lookAt(this.#world, enclaveId, region, text(pinned.instanceId, ''));
     const recorded = state.resources.find(({ address }) => address === HOST_ADDRESS);
     const found = (recorded && reality.byId(HOST_TYPE, recorded.id)) ?? reality.byName(HOST_TYPE, enclaveId);
     const present = found === undefined ? undefined : this.#world.hosts.get(found.id);
@@ -237,25 +238,6 @@ export class SimTerraform {
     );
     const plan = makePlan(state.resources, declared, reality, destroy);
     return { planId, request, region, declared, plan, serial: state.serial, interrupted: false };
-  }
-
-  #reality(enclaveId: string, region: string, pinnedId: string): Reality {
-    const { hosts, resources } = this.#world;
-    const host = (found: SimHost | undefined): Found | undefined =>
-      found === undefined || found.state === 'terminated' || found.state === 'shutting-down'
-        ? undefined
-        : {
-            id: found.instanceId,
-            attributes: { instance_type: found.instanceType, ami: found.amiId, tags: { ...found.tags } },
-          };
-    return {
-      byId: (type, id) => (type === HOST_TYPE ? host(hosts.get(id)) : resources.byId(region, type, id)),
-      byName(type, name) {
-        if (type !== HOST_TYPE) return resources.byName(region, type, name);
-        const tagged = hosts.ofEnclave(enclaveId).filter((each) => each.region === region);
-        return host(tagged.find((each) => each.instanceId === pinnedId) ?? tagged[0] ?? hosts.get(pinnedId));
-      },
-    };
   }
 
   /** What the plan's refresh saw enters the state before anything is changed. */
