@@ -13,6 +13,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
+import { loadConfig } from '../../src/cli/config.ts';
+import { openStore } from '../../src/cli/store.ts';
 import { type Failure, keys, type Lifecycle } from '../../src/enclave/items.ts';
 import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
 import { createTables } from '../../src/local/tables.ts';
@@ -474,5 +476,33 @@ describe('diff', () => {
       { verdict: 'new' },
       { verdict: 'invalid', errors: [{ code: 'IMMUTABLE_CHANGED', field: 'region' }] },
     ]);
+  });
+});
+
+describe('every write is conditional on what was read', () => {
+  const target = () => {
+    const loaded = loadConfig({ env: {}, flags: { environment: 'test' } });
+    if (!loaded.ok) throw new Error('the configuration is wrong');
+    return { config: loaded.config, endpoint: database.url, local: undefined };
+  };
+
+  it('leaves a record alone that changed, or vanished, or came into being meanwhile', async () => {
+    const store = openStore(target());
+    await put(enclavesTable, record('enc_race', 'DEPLOYED'));
+    const read = { status: 'DEPLOYED', createdAt: '2026-01-02T03:04:05.678Z' };
+    const set = { status: 'PAUSING' };
+    for (const stale of [
+      { ...read, status: 'PAUSED' },
+      { ...read, createdAt: undefined },
+      { ...read, name: 'other' },
+    ]) {
+      expect(await store.update('enc_race', set, stale)).toBe('conflict');
+    }
+    expect(await store.update('enc_vanished', set, {})).toBe('conflict');
+    expect(await store.create(record('enc_race', 'PENDING_DEPLOY'))).toBe('exists');
+    expect(await stored('enc_race')).toEqual(record('enc_race', 'DEPLOYED'));
+    expect(await stored('enc_vanished')).toBeUndefined();
+    expect(await store.update('enc_race', set, read)).toBe('updated');
+    store.close();
   });
 });
