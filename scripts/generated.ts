@@ -1,6 +1,7 @@
 /** Every file of the repository that is made from the sources, and what makes it. */
 import { renderConfigReference } from '../src/cli/config-reference.ts';
 import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../src/enclave/reference.ts';
+import { lifecyclePage } from '../src/machines/diagram.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -12,5 +13,6 @@ export const generated: readonly Generated[] = [
   { path: 'docs/configuration.md', render: renderConfigReference },
   { path: 'docs/enclave.md', render: enclaveReference },
   { path: 'docs/conditions.md', render: conditionsReference },
+  { path: 'docs/lifecycle.md', render: lifecyclePage },
   { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },
 ];

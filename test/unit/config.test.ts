@@ -1,8 +1,6 @@
 /** Configuration: layers, sources, and every error at once. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CONFIG_KEYS, type ConfigProblem, loadConfig, variableOf } from '../../src/cli/config.ts';
-import { renderConfigReference } from '../../src/cli/config-reference.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 
 function problems(input: Parameters<typeof loadConfig>[0]): readonly ConfigProblem[] {
@@ -135,12 +133,5 @@ describe('configuration', () => {
   it('has a variable of its own for every key', () => {
     expect(new Set(CONFIG_KEYS.map(variableOf)).size).toBe(CONFIG_KEYS.length);
     expect(variableOf('attemptsPerGeneration')).toBe('ENCLAVE_OPERATOR_ATTEMPTS_PER_GENERATION');
-  });
-});
-
-describe('docs/configuration.md', () => {
-  it('is what the schema says: run `npm run docs`', () => {
-    const written = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
-    expect(written).toBe(renderConfigReference());
   });
 });
