@@ -1,5 +1,6 @@
 /** One run from claim to outcome. */
 import type { Outcome, RunItem } from '../../src/enclave/items.ts';
+import { STACK_VERSION } from '../../src/enclave/names.ts';
 import { classify, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
 import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
@@ -9,9 +10,6 @@ import type { Log } from './log.ts';
 import { scrub } from './scrub.ts';
 import type { Stop } from './stop.ts';
 import type { RunStore } from './store.ts';
-
-/** Newest enclave stack this runner applies: an older runner never works over a newer state. */
-export const SUPPORTED_STACK_VERSION = 1;
 
 /** How long the outcome is written again and again: within ECS' stop timeout of 120 s. */
 const SETTLE_FOR_MS = 90_000;
@@ -83,11 +81,11 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
     return failed('locked', 'The lock of the enclave does not name this run, so nothing was done.');
   }
   if (item.cancelRequestedAt !== undefined) stop.request('cancelled');
-  if (variables.stackVersion > SUPPORTED_STACK_VERSION) {
+  if (variables.stackVersion > STACK_VERSION) {
     return failed(
       'state',
       `The enclave was last applied with stack version ${variables.stackVersion}; this runner knows ` +
-        `${SUPPORTED_STACK_VERSION}.`,
+        `${STACK_VERSION}.`,
       'Deploy the runner image of the newer version.',
     );
   }

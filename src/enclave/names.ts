@@ -1,6 +1,9 @@
 /** Names fixed by the contract with the application and by AWS' limits. */
 import { createHash } from 'node:crypto';
 
+/** Version of the enclave stack: what the operator's runs apply, and the newest a runner may apply over. */
+export const STACK_VERSION = 1;
+
 /** Ids up to this many characters appear whole in run names: the application's Logs tab looks for them there. */
 const LONGEST_WHOLE_ID = 50;
 const EXECUTION_NAME_LIMIT = 80;

@@ -99,6 +99,11 @@ export class Controller {
     return this.#slots.inFlight;
   }
 
+  /** Enclaves that wait for a run slot. */
+  get runsWaiting(): number {
+    return this.#slots.waiting;
+  }
+
   /** How long nothing has moved, ms: the age of the older of the last poll and the longest reconcile. */
   stuckMs(): number {
     const now = this.#options.ports.clock.monotonic();

@@ -10,7 +10,7 @@ import {
   type RunVariables,
 } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
-import { stateKey } from '../enclave/names.ts';
+import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
 import { parseSpec, type SpecContext, type SpecResult, specHash } from '../enclave/spec.ts';
 import { type Assessment, decide, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
@@ -20,9 +20,6 @@ import type { ReconcileContext } from './context.ts';
 import { UNSEEN, viewEnclave, viewHost } from './observe.ts';
 import { OperatorError } from './ports.ts';
 import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
-
-/** Version of the enclave stack this operator's runs apply. */
-export const STACK_VERSION = 1;
 
 export type ReconcileResult =
   /** Nothing to look after. */
@@ -78,13 +75,15 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     ports.state.reports(id),
   ]);
 
-  // Decide. From here to the commit nothing waits, so that a slot that is not used can be given back.
-  const hadSlot = remembered.lifecycle?.run !== undefined;
-  if (hadSlot) context.slots.hold(id);
-  const slot = !wantsRun(intent.lifecycle) || context.slots.tryReserve(id);
+  // Decide. Nothing waits between finding a slot free and holding it.
+  const hadRun = remembered.lifecycle?.run !== undefined;
+  if (hadRun) context.slots.hold(id);
+  const slot = context.slots.isFree(id);
   const assessment = assess({ intent, record, spec, requests, run, host, reports, slot }, context);
   const decision = decide(remembered.lifecycle, intent.lifecycle, assessment);
-  if (decision.lifecycle.run === undefined && slot) context.slots.release(id);
+  if (decision.lifecycle.run !== undefined) context.slots.hold(id);
+  else context.slots.release(id);
+  if (!slot && waitsForSlot(decision.lifecycle, assessment)) context.slots.wait(id);
 
   // Commit.
   let lifecycle = decision.lifecycle;
@@ -100,11 +99,11 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     });
     const result = await commit.catch((error: unknown) => {
       // It may have been written all the same; then the next reconcile reads the marker and takes the slot again.
-      if (!hadSlot) context.slots.release(id);
+      if (!hadRun) context.slots.release(id);
       throw error;
     });
     if (result === 'conflict') {
-      if (!hadSlot) context.slots.release(id);
+      if (!hadRun) context.slots.release(id);
       return { kind: 'conflict' };
     }
     context.onLifecycle(id, lifecycle);
@@ -167,26 +166,12 @@ async function lookAtHost(id: string, lifecycle: Lifecycle, spec: SpecResult | u
   }
 }
 
-/** Phases in which a run may be begun by this very assessment. */
-const RUN_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
-  'observing',
-  'pending',
-  'invalid',
-  'provisioning',
-  'updating',
-  'verifying',
-  'ready',
-  'repairing',
-  'backingOff',
-  'stalled',
-  'destroying',
-  'destroyed',
-  'resuming',
-]);
-
-function wantsRun(lifecycle: Lifecycle): boolean {
-  if (lifecycle.desired === 'Absent') return lifecycle.phase !== 'destroyed' && lifecycle.teardown === undefined;
-  return RUN_PHASES.has(lifecycle.phase) && lifecycle.desired === 'Running';
+/** Would have begun a run, had there been a slot. */
+function waitsForSlot(lifecycle: Lifecycle, assessment: Assessment): boolean {
+  if (lifecycle.run !== undefined) return false;
+  if (lifecycle.phase === 'pending') return assessment.spec.ok && assessment.admission.ok;
+  if (lifecycle.phase === 'destroying') return lifecycle.touched && lifecycle.teardown === undefined;
+  return lifecycle.phase === 'repairing';
 }
 
 interface Observations {

@@ -1,10 +1,12 @@
 /** Run slots: how many Terraform runs may be in flight. */
 
 /**
- * Counts enclaves that have a run marker. An enclave that finds no slot waits in line and is woken when one frees.
+ * Counts enclaves that have a run marker. Enclaves that want one and find no slot wait in line; a freed slot wakes the
+ * one that waited longest.
  *
- * *Guarantees*: never more reservations than `max`; a freed slot wakes the enclave that waited longest.
- * *Assumes* that every reservation is either kept (a marker was committed) or released in the same reconcile.
+ * *Guarantees*: never more slots held than `max`, but for markers found at a start with a lower cap.
+ * *Assumes* that nothing waits between `isFree` and `hold`, and that whoever is woken ends in `hold`, `wait` or
+ * `release`. Only enclaves that would begin a run may wait: each that would not costs the line a reconcile.
  */
 export class RunSlots {
   readonly #max: number;
@@ -25,42 +27,32 @@ export class RunSlots {
     return this.#waiting.size;
   }
 
-  /** True if `id` holds a slot now; else it is put in line. */
-  tryReserve(id: string): boolean {
-    if (this.#held.has(id)) return true;
-    if (this.#held.size >= this.#max) {
-      this.#waiting.add(id);
-      return false;
-    }
-    this.#waiting.delete(id);
-    this.#held.add(id);
-    return true;
+  /** True where `id` holds a slot, or could take one now. */
+  isFree(id: string): boolean {
+    return this.#held.has(id) || this.#held.size < this.#max;
   }
 
-  /** A marker exists: the slot is taken even if that passes the cap (after a restart with a lower one). */
+  /** A marker exists, or is about to be committed. */
   hold(id: string): void {
     this.#waiting.delete(id);
     this.#held.add(id);
   }
 
+  /** Would begin a run, and found no slot. */
+  wait(id: string): void {
+    this.#waiting.add(id);
+  }
+
+  /** Has no run and wants none; the next in line is woken for every slot that is free. */
   release(id: string): void {
     this.#waiting.delete(id);
-    if (!this.#held.delete(id)) return;
-    this.wakeNext();
-  }
-
-  /** Wakes as many as there are free slots. A woken enclave that no longer wants one passes it on by releasing. */
-  wakeNext(): void {
+    this.#held.delete(id);
     let free = this.#max - this.#held.size;
-    for (const id of this.#waiting) {
-      if (free-- <= 0) return;
-      this.#waiting.delete(id);
-      this.#wake(id);
+    for (const next of this.#waiting) {
+      if (free <= 0) return;
+      free -= 1;
+      this.#waiting.delete(next);
+      this.#wake(next);
     }
-  }
-
-  reset(): void {
-    this.#held.clear();
-    this.#waiting.clear();
   }
 }
