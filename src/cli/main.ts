@@ -6,15 +6,16 @@ import type { Io } from './io.ts';
 import { run } from './program.ts';
 
 const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
+// SIGHUP: the terminal was closed. What was started must be stopped all the same.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     // The second signal: whoever sends it does not want to wait for a clean end.
     if (stop.signal.aborted) process.exit(130);
     stop.abort(name);
   });
 }
-// The reader of a pipe may go before the writer is done (`enclavectl get | head`).
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
+// The reader may go before the writer is done (`enclavectl get -w | head`): then nobody waits for more.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort('closed'));
 
 const io: Io = {
   env: process.env,
