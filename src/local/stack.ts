@@ -54,8 +54,23 @@ const AWS_START_TIMEOUT_MS = 20_000;
 const NAMES = ['environment', 'prefix', 'region', 'enclavesTable', 'stateTable', 'historyTable', 'cluster'] as const;
 type Names = Readonly<Record<(typeof NAMES)[number], string>>;
 
+/** The simulated cloud acts within seconds and costs nothing to ask: a laptop's operator looks more often. */
+const LOCAL_PACE = {
+  observeMs: '1000',
+  sweepMs: '5000',
+  feedIdleMaxMs: '500',
+  runBackstopMs: '10000',
+  settleMs: '10000',
+} as const;
+
 function variableOf(key: string): string {
   return `ENCLAVE_OPERATOR_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** The local pace, except for what the caller has set. */
+function paceUnless(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const pace = Object.entries(LOCAL_PACE).map(([key, value]) => [variableOf(key), value] as const);
+  return Object.fromEntries(pace.filter(([name]) => env[name] === undefined));
 }
 
 function namesFrom(env: Readonly<Record<string, string | undefined>>): Names {
@@ -141,6 +156,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     const env = {
       ...clientEnvironment(config, aws.url),
+      ...paceUnless(callerEnv),
       ...Object.fromEntries(NAMES.map((key) => [variableOf(key), names[key]])),
       ENCLAVE_OPERATOR_ACCOUNT_ID: ACCOUNT_ID,
     };

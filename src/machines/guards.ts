@@ -34,8 +34,9 @@ export function behind({ lifecycle }: Context): boolean {
 /** Difference between host or enclave and what is desired, in words that stay the same while it does. */
 export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
   const { host, enclave } = assessment;
-  // What was never applied cannot drift, and what is to vanish need not match.
-  if (lifecycle.observedGeneration === 0 || lifecycle.desired === 'Absent') return undefined;
+  // What was never applied cannot drift, and what is to vanish need not match. The first look is at what others made.
+  if (lifecycle.observedGeneration === 0 && lifecycle.phase !== 'observing') return undefined;
+  if (lifecycle.desired === 'Absent') return undefined;
   if (host.verdict === 'Drift') return `host:${host.state}`;
   if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
     return `enclave:${enclave.reason}`;
@@ -103,6 +104,9 @@ export const guards = {
   deployAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'PENDING_DEPLOY',
   hostUnknown: ({ context }: { context: Context }) => context.assessment.host.state === 'unknown',
   hostGone: ({ context }: { context: Context }) => context.assessment.host.state === 'gone',
+  /** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
+  hostGoneTwice: ({ context }: { context: Context }) =>
+    context.assessment.host.state === 'gone' && driftConfirmed(context),
   failedBefore: ({ context }: { context: Context }) => context.lifecycle.origin === 'FAILED',
   resumeAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'RESUMING',
   wasServing: ({ context }: { context: Context }) => context.lifecycle.origin === 'DEPLOYED',
