@@ -31,12 +31,16 @@ export function behind({ lifecycle }: Context): boolean {
   return lifecycle.generation > lifecycle.observedGeneration;
 }
 
+/** No run of ours has succeeded, and (the first look being over) nothing of others' was taken over. */
+function neverApplied(lifecycle: Lifecycle): boolean {
+  return lifecycle.observedGeneration === 0 && lifecycle.phase !== 'observing';
+}
+
 /** Difference between host or enclave and what is desired, in words that stay the same while it does. */
 export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
   const { host, enclave } = assessment;
-  // What was never applied cannot drift, and what is to vanish need not match. The first look is at what others made.
-  if (lifecycle.observedGeneration === 0 && lifecycle.phase !== 'observing') return undefined;
-  if (lifecycle.desired === 'Absent') return undefined;
+  // What was never applied cannot drift, and what is to vanish need not match.
+  if (neverApplied(lifecycle) || lifecycle.desired === 'Absent') return undefined;
   if (host.verdict === 'Drift') return `host:${host.state}`;
   if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
     return `enclave:${enclave.reason}`;
@@ -103,10 +107,6 @@ export const guards = {
   commandIsStale: ({ context }: { context: Context }) => context.assessment.staleCommand,
   deployAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'PENDING_DEPLOY',
   hostUnknown: ({ context }: { context: Context }) => context.assessment.host.state === 'unknown',
-  hostGone: ({ context }: { context: Context }) => context.assessment.host.state === 'gone',
-  /** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
-  hostGoneTwice: ({ context }: { context: Context }) =>
-    context.assessment.host.state === 'gone' && driftConfirmed(context),
   failedBefore: ({ context }: { context: Context }) => context.lifecycle.origin === 'FAILED',
   resumeAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'RESUMING',
   wasServing: ({ context }: { context: Context }) => context.lifecycle.origin === 'DEPLOYED',
@@ -147,7 +147,9 @@ export const guards = {
   newGenerationReady: ({ context }: { context: Context }) =>
     behind(context) && context.assessment.spec.ok && context.assessment.run.state === 'none',
   proven: ({ context }: { context: Context }) => proven(context) && !behind(context),
-  hostLost: ({ context }: { context: Context }) => context.assessment.host.state === 'gone' && driftConfirmed(context),
+  /** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
+  hostLost: ({ context }: { context: Context }) =>
+    context.assessment.host.state === 'gone' && (neverApplied(context.lifecycle) || driftConfirmed(context)),
   verifyingTooLong: ({ context }: { context: Context }) =>
     elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs,
   verifyFailedForGood: ({ context }: { context: Context }) =>

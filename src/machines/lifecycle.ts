@@ -222,7 +222,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         { guard: and(['deployAsked', 'hostPresent']), target: 'pending', actions: remember(update.pinHost) },
         { guard: and(['deployAsked', not('hostUnknown')]), target: 'pending' },
         {
-          guard: 'hostGoneTwice',
+          guard: 'hostLost',
           target: 'stalled',
           actions: remember((context) =>
             update.stall(
@@ -352,7 +352,7 @@ export const lifecycleMachine = machineSetup.createMachine({
       always: [
         absentFirst,
         { guard: 'pauseWanted', target: 'pausing' },
-        { guard: 'hostGoneTwice', target: 'pending' },
+        { guard: 'hostLost', target: 'pending' },
         { guard: 'hostRunning', target: 'verifying' },
       ],
       on: { SETTLED: [{ guard: and(['hostStopped', 'canAct']), actions: direct('startHost') }] },

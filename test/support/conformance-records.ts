@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RecordStore } from '../../src/reconciler/ports.ts';
 import { AT, collect, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: it is Terraform's interpolation, and must arrive as it is
 const TEMPLATE = '${var.x} %{ if } $(reboot) \u0000 \ud83d\ude00';
 const LATER = '2030-01-01T00:00:01.000Z';
 
