@@ -18,6 +18,8 @@ export interface GateInput {
   /** Why the run was started: `create`, `update`, `repair`, `destroy`. */
   readonly reason: string;
   readonly policy: GatePolicy;
+  /** Class of the spec change the run was started for; undefined where it is not known. */
+  readonly change?: string | undefined;
   readonly plan: TerraformPlan;
   /** The host the operator knows, and whether AWS was asked and says that it is gone. */
   readonly pinned: { readonly instanceId: string; readonly isGone: boolean } | undefined;
@@ -96,7 +98,11 @@ function judgeDestroy({ plan, policy }: GateInput): Verdict {
   return { allowed: true };
 }
 
-function judgeRemoval(each: PlannedChange, effect: 'replace' | 'delete', { reason, policy }: GateInput): Verdict {
+function judgeRemoval(
+  each: PlannedChange,
+  effect: 'replace' | 'delete',
+  { reason, policy, change }: GateInput,
+): Verdict {
   const verb = effect === 'replace' ? 'replace' : 'delete';
   if (policy.deletionPolicy === 'Retain') {
     return refuse(
@@ -113,7 +119,15 @@ function judgeRemoval(each: PlannedChange, effect: 'replace' | 'delete', { reaso
   }
   const isSpecChange = reason === 'create' || reason === 'update';
   if (isSpecChange && effect === 'replace') {
-    if (policy.upgradeStrategy === 'Recreate') return { allowed: true };
+    if (policy.upgradeStrategy === 'Recreate') {
+      // A host that failed half-made is replaced by the next create; a host that serves only where a field asks for it.
+      const asked = reason === 'create' || each.type !== HOST_TYPE || change === undefined || change === 'replace';
+      if (asked) return { allowed: true };
+      return refuse(
+        `The plan would replace ${each.address} for a change of class ${change}, which needs no new host.`,
+        'This is a fault of the stack, or drift that only a replacement cures: report it with the run.',
+      );
+    }
     return refuse(
       `The change of the spec would replace ${each.address}; the upgrade strategy is ${policy.upgradeStrategy}.`,
       'Set upgrade.strategy to Recreate, or undo the change.',

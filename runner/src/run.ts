@@ -104,6 +104,7 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
     action: settings.action,
     reason: item.reason,
     policy: readPolicy(variables.policy),
+    change: typeof variables.change === 'string' ? variables.change : undefined,
     plan,
     pinned: await pinnedHost(engine, plan, variables.pinned.instanceId),
   });

@@ -152,6 +152,8 @@ export const LifecycleSchema = z.looseObject({
   touched: z.boolean(),
   /** True from the first ready until paused, destroyed or found dead: the record keeps DEPLOYED meanwhile. */
   serving: z.boolean(),
+  /** True where the deletion policy left the resources in place: the tombstone that says whose they are. */
+  retained: z.boolean().optional(),
   /** True where the host was taken over rather than created. */
   adopted: z.boolean(),
   /** Since when the record is gone, or another enclave's. */

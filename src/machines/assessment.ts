@@ -1,4 +1,5 @@
 /** Assessment: all that one decision may look at, as a plain value. */
+import type { SpecChange } from '../enclave/change.ts';
 import type { Reason } from '../enclave/conditions.ts';
 import type { Outcome, RunVariables } from '../enclave/items.ts';
 import type { SpecIssue } from '../enclave/spec.ts';
@@ -92,6 +93,10 @@ export interface Assessment {
   readonly record: 'ours' | 'unmanaged' | 'other' | 'gone';
   readonly spec: SpecView;
   readonly admission: Admission;
+  /** What the wanted spec changes of the applied one; undefined where nothing was applied. */
+  readonly change: SpecChange | undefined;
+  /** The deletion policy: what exists stays when the enclave is deleted. */
+  readonly retain: boolean;
   readonly host: HostView;
   readonly enclave: EnclaveView;
   readonly run: RunView;

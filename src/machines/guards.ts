@@ -120,6 +120,13 @@ export const guards = {
   upToDateAndProven: ({ context }: { context: Context }) =>
     context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
 
+  /** Not suspended. */
+  allowed: ({ context }: { context: Context }) => context.assessment.admission.ok,
+  retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,
+  /** What was retained is wanted gone after all. */
+  releasedFromRetention: ({ context }: { context: Context }) =>
+    context.lifecycle.retained === true && !context.assessment.retain && context.assessment.record === 'ours',
+
   runActive: ({ context }: { context: Context }) =>
     context.assessment.run.state === 'intended' || context.assessment.run.state === 'running',
   runSucceeded: ({ context }: { context: Context }) =>

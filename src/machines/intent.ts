@@ -2,15 +2,15 @@
 import type { Desired, Lifecycle } from '../enclave/items.ts';
 import { READER_VERSION } from '../enclave/items.ts';
 import { type EnclaveRecord, isCommand, isManaged, type RecordIdentity, sameIdentity } from '../enclave/record.ts';
-import { SPEC_HASH_VERSION } from '../enclave/spec.ts';
+import { compareHash, type EnclaveSpec, SPEC_HASH_VERSION, specHash } from '../enclave/spec.ts';
 import type { Assessment } from './assessment.ts';
 
 export interface IntentInput {
   readonly id: string;
   readonly lifecycle: Lifecycle | undefined;
   readonly record: EnclaveRecord | undefined;
-  /** Hash of the record's spec; undefined where it is not valid. */
-  readonly specHash: string | undefined;
+  /** The record's spec; undefined where it is not valid. */
+  readonly spec: EnclaveSpec | undefined;
   readonly now: number;
   readonly installedAt: number;
   readonly graceMs: number;
@@ -56,7 +56,7 @@ export function resolveIntent(input: IntentInput): Intent | undefined {
     return record !== undefined && isManaged(record) ? begin(input, record, undefined) : undefined;
   }
   if (record === undefined || !sameIdentity(record.identity, lifecycle.identity)) {
-    if (record !== undefined && lifecycle.phase === 'destroyed' && isManaged(record)) {
+    if (record !== undefined && lifecycle.phase === 'destroyed' && !lifecycle.retained && isManaged(record)) {
       return begin(input, record, lifecycle);
     }
     return missing(input, lifecycle, record === undefined ? 'gone' : 'other');
@@ -93,14 +93,10 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
     (record.status !== lifecycle.lastSeen.status ||
       (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt));
   const desired = newCommand ? afterCommand(lifecycle, record.status) : lifecycle.desired;
-  const newGeneration =
-    desired !== 'Absent' &&
-    input.specHash !== undefined &&
-    lifecycle.hashVersion <= SPEC_HASH_VERSION &&
-    input.specHash !== lifecycle.specHash;
-  // A hash of an older version cannot be compared: it is replaced, and makes no new generation.
-  const rehashed = newGeneration && lifecycle.hashVersion < SPEC_HASH_VERSION && lifecycle.generation > 0;
-  const changesMind = newCommand || (newGeneration && !rehashed);
+  // A newer operator's hash is left as it is; an older one's is stored anew, and makes no new generation.
+  const known = input.spec !== undefined && desired !== 'Absent' && lifecycle.hashVersion <= SPEC_HASH_VERSION;
+  const compared = known && input.spec !== undefined ? compareHash(lifecycle, input.spec) : 'same';
+  const newGeneration = compared === 'changed' || (compared === 'otherVersion' && lifecycle.generation === 0);
   const { absentBecause, ...rest } = lifecycle;
   return {
     lifecycle: {
@@ -108,14 +104,15 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
       ...(desired === 'Absent' ? { absentBecause: absentBecause ?? 'command' } : {}),
       desired,
       lastSeen: { status: record.status, updatedAt: record.updatedAt },
-      commandAt: changesMind ? new Date(input.now).toISOString() : lifecycle.commandAt,
-      generation: newGeneration && !rehashed ? lifecycle.generation + 1 : lifecycle.generation,
-      specHash: newGeneration && input.specHash !== undefined ? input.specHash : lifecycle.specHash,
-      hashVersion: newGeneration ? SPEC_HASH_VERSION : lifecycle.hashVersion,
+      commandAt: newCommand || newGeneration ? new Date(input.now).toISOString() : lifecycle.commandAt,
+      generation: newGeneration ? lifecycle.generation + 1 : lifecycle.generation,
+      ...(compared === 'same' || input.spec === undefined
+        ? {}
+        : { specHash: specHash(input.spec), hashVersion: SPEC_HASH_VERSION }),
     },
     record: 'ours',
     newCommand,
-    newGeneration: newGeneration && !rehashed,
+    newGeneration,
     staleCommand: false,
   };
 }
@@ -131,7 +128,7 @@ function afterCommand(lifecycle: Lifecycle, status: string): Desired {
 /** A new lifecycle, or a new incarnation under an id whose last enclave is destroyed. */
 function begin(input: IntentInput, record: EnclaveRecord, previous: Lifecycle | undefined): Intent {
   const now = new Date(input.now).toISOString();
-  const valid = input.specHash !== undefined;
+  const valid = input.spec !== undefined;
   const updated = Date.parse(record.updatedAt);
   return {
     lifecycle: {
@@ -147,7 +144,7 @@ function begin(input: IntentInput, record: EnclaveRecord, previous: Lifecycle | 
       origin: record.status,
       commandAt: now,
       hashVersion: SPEC_HASH_VERSION,
-      specHash: input.specHash ?? '',
+      specHash: input.spec === undefined ? '' : specHash(input.spec),
       generation: valid ? 1 : 0,
       // What exists already is taken as it is: only a later edit of the record is a change.
       observedGeneration: valid && record.status !== 'PENDING_DEPLOY' ? 1 : 0,

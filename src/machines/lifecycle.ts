@@ -53,7 +53,7 @@ const machineSetup = setup({
       attemptReady(context),
     canAct: ({ context }) => context.assessment.run.state === 'none' && !settling(context) && attemptReady(context),
     runIsDestroy: ({ context }) => context.lifecycle.run?.action === 'destroy',
-    recordGone: ({ context }) => context.assessment.record === 'gone',
+    recordGone: ({ context }) => context.assessment.record === 'gone' && context.lifecycle.retained !== true,
     rungIsStartHost: ({ context }) => repairRung(context) === 'startHost',
     rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
     rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
@@ -295,7 +295,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         absentFirst,
         pauseOnceIdle,
         { guard: 'newGenerationReady', target: 'pending' },
-        { guard: 'driftConfirmed', target: 'repairing' },
+        { guard: and(['driftConfirmed', 'allowed']), target: 'repairing' },
       ],
     },
 
@@ -385,6 +385,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         { guard: 'destroyRunSucceeded', actions: remember(update.destroyDone) },
         { guard: 'destroyRunEnded', actions: remember(update.destroyFailed) },
         { guard: 'runEnded', actions: remember(update.endRun) },
+        { guard: and(['runNone', 'retainWanted']), target: 'destroyed', actions: remember(update.retain) },
         { guard: 'provenEmpty', target: 'destroyed', actions: remember(update.destroyed) },
         { guard: 'stillFound', actions: remember(update.destroyAgain) },
       ],
@@ -399,7 +400,10 @@ export const lifecycleMachine = machineSetup.createMachine({
     },
 
     destroyed: {
-      always: [{ guard: 'runningWanted', target: 'pending', actions: remember(update.revive) }],
+      always: [
+        { guard: 'runningWanted', target: 'pending', actions: remember(update.revive) },
+        { guard: 'releasedFromRetention', target: 'destroying', actions: remember(update.beginDestroying) },
+      ],
       on: { SETTLED: [{ guard: 'recordGone', actions: forget }] },
     },
   },

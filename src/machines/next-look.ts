@@ -26,6 +26,7 @@ export function nextLookMs({ lifecycle, assessment }: Context): number {
     if (delay > 0) delays.push(delay);
   };
   at(lifecycle.nextAttemptAt);
+  if (!assessment.admission.ok) at(assessment.admission.until);
   if (lifecycle.missingSince !== undefined && lifecycle.desired !== 'Absent')
     at(lifecycle.missingSince, limits.deletionGraceMs);
   if (lifecycle.run !== undefined) {

@@ -219,7 +219,7 @@ function describePhase(context: Context): string {
       return issuesText(assessment);
     case 'provisioning':
     case 'updating':
-      return lifecycle.phase === 'updating' ? `applying generation ${lifecycle.generation}` : 'creating the host';
+      return lifecycle.phase === 'updating' ? describeUpdate(context) : 'creating the host';
     case 'verifying':
       return `waiting for a report of the host (${assessment.enclave.reason})`;
     case 'ready':
@@ -243,8 +243,16 @@ function describePhase(context: Context): string {
         ? `destroying; ${failureText(lifecycle.failure)}`
         : 'destroying';
     case 'destroyed':
-      return 'destroyed';
+      return lifecycle.retained ? 'deleted; its resources are retained by policy' : 'destroyed';
   }
+}
+
+/** Which generation, how disruptive it is, and because of which fields. */
+function describeUpdate({ lifecycle, assessment: { change } }: Context): string {
+  const what = `applying generation ${lifecycle.generation}`;
+  return change === undefined || change.class === 'none'
+    ? what
+    : `${what} (${change.class}: ${change.causes.join(', ')})`;
 }
 
 /**

@@ -207,7 +207,7 @@ export function unserve({ lifecycle }: Context): Lifecycle {
 }
 
 export function beginDestroying(context: Context): Lifecycle {
-  const { nextAttemptAt: _pause, teardown: _earlier, ...rest } = unserve(context);
+  const { nextAttemptAt: _pause, teardown: _earlier, retained: _no, ...rest } = unserve(context);
   return { ...rest, attempts: { key: '', count: 0 } };
 }
 
@@ -249,10 +249,18 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
   };
 }
 
+/** Deleted by name only: the resources stay, and the tombstone keeps saying whose they are. */
+export function retain(context: Context): Lifecycle {
+  const { pinned, observedGeneration } = context.lifecycle;
+  return { ...destroyed(context), pinned, observedGeneration, retained: true };
+}
+
 /** A new life after destroyed: what was pinned died with the old one. */
 export function revive(context: Context): Lifecycle {
-  const { teardown: _old, failure: _past, absentBecause: _why, ...rest } = startOver(context);
-  return { ...rest, touched: false, generation: Math.max(1, rest.generation), observedGeneration: 0 };
+  const { teardown: _old, failure: _past, absentBecause: _why, retained, ...rest } = startOver(context);
+  const generation = Math.max(1, rest.generation);
+  // What was retained is taken up again as it is.
+  return retained ? { ...rest, generation } : { ...rest, touched: false, generation, observedGeneration: 0 };
 }
 
 /** A host that is found belongs to this enclave: no second one may be created beside it. */

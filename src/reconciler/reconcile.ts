@@ -1,4 +1,6 @@
 /** Reconcile: one enclave, once: observe, decide, commit, act, publish. */
+
+import { immutableChanges, type SpecChange } from '../enclave/change.ts';
 import {
   isFromTheFuture,
   type Lifecycle,
@@ -9,12 +11,13 @@ import {
   type RunItem,
   type RunVariables,
 } from '../enclave/items.ts';
-import type { JsonMap } from '../enclave/json.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
+import { type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
-import { parseSpec, type SpecContext, type SpecResult, specHash } from '../enclave/spec.ts';
+import { type EnclaveSpec, parseSpec, type SpecContext, type SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';
+import { admit, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { UNSEEN, viewEnclave, viewHost } from './observe.ts';
@@ -54,7 +57,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     id,
     lifecycle: remembered.lifecycle,
     record,
-    specHash: spec?.ok === true ? specHash(spec.spec) : undefined,
+    spec: spec?.ok === true ? spec.spec : undefined,
     now: ports.clock.now(),
     installedAt: Date.parse(context.control.installedAt),
     graceMs: config.deletionGraceMs,
@@ -124,21 +127,15 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
 /** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
 function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined, context: SpecContext): SpecResult {
   const result = parseSpec(record.raw, context);
-  const region = lifecycle?.snapshot?.region;
-  if (!result.ok || region === undefined || lifecycle?.phase === 'destroyed' || result.spec.region === region)
-    return result;
-  return {
-    ok: false,
-    warnings: result.warnings,
-    errors: [
-      {
-        field: 'region',
-        code: 'IMMUTABLE_CHANGED',
-        message: `the enclave lives in ${region} and cannot move to ${result.spec.region}`,
-        fix: `set region back to ${region}, or delete the enclave and create it anew`,
-      },
-    ],
-  };
+  if (!result.ok || lifecycle?.snapshot === undefined || lifecycle.phase === 'destroyed') return result;
+  const errors = immutableChanges({ region: lifecycle.snapshot.region }, result.spec);
+  return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };
+}
+
+/** The record's policy; of a record that is gone, the one that was last applied. */
+function readPolicy(record: EnclaveRecord | undefined, intent: Intent): EnclavePolicy {
+  const ours = intent.record === 'ours' || intent.record === 'unmanaged';
+  return parsePolicy(ours ? record?.raw.policy : intent.lifecycle.snapshot?.policy).policy;
 }
 
 const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
@@ -190,9 +187,13 @@ function assess(seen: Observations, context: ReconcileContext): Assessment {
   const { lifecycle } = intent;
   const { clock, random } = context.ports;
   const debugAllowed = debugOf(lifecycle, spec);
+  const wanted = spec?.ok === true ? spec.spec : undefined;
+  const policy = readPolicy(seen.record, intent);
+  const change = pendingChange(lifecycle, wanted);
+  const now = clock.now();
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   return {
-    now: clock.now(),
+    now,
     random: random.next(),
     limits: context.limits,
     newCommand: intent.newCommand,
@@ -205,7 +206,9 @@ function assess(seen: Observations, context: ReconcileContext): Assessment {
       spec === undefined || spec.ok
         ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
         : { ok: false, issues: spec.errors },
-    admission: { ok: true },
+    admission: admit(policy, lifecycle, change, now),
+    change,
+    retain: policy.deletionPolicy === 'Retain',
     host: seen.host,
     enclave: viewEnclave(look, seen.host.instanceId, lifecycle, {
       debugAllowed,
@@ -214,7 +217,7 @@ function assess(seen: Observations, context: ReconcileContext): Assessment {
     run: seen.run,
     slot: seen.slot,
     deletionsAllowed: context.deletionsAllowed(),
-    variables: variablesOf(lifecycle, spec, context.config),
+    variables: variablesOf(lifecycle, wanted, policy, change, context.config),
   };
 }
 
@@ -224,19 +227,28 @@ function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
 }
 
 /** What a deploy would be given: the record's spec, or, where that is not valid, what was last applied. */
-function variablesOf(lifecycle: Lifecycle, spec: SpecResult | undefined, config: Config): RunVariables | undefined {
-  if (spec?.ok !== true)
-    return lifecycle.snapshot?.spec === undefined ? undefined : { ...lifecycle.snapshot, pinned: lifecycle.pinned };
+function variablesOf(
+  lifecycle: Lifecycle,
+  wanted: EnclaveSpec | undefined,
+  policy: EnclavePolicy,
+  change: SpecChange | undefined,
+  config: Config,
+): RunVariables | undefined {
+  const { pinned, snapshot } = lifecycle;
+  if (wanted === undefined) return snapshot?.spec === undefined ? undefined : { ...snapshot, policy, pinned };
   return {
-    ...lifecycle.snapshot,
-    region: spec.spec.region,
+    ...snapshot,
+    region: wanted.region,
     environment: config.environment,
     stateKey: stateKey(lifecycle.id),
     stackVersion: STACK_VERSION,
     walletAddress: lifecycle.identity.walletAddress,
     generation: lifecycle.generation,
-    spec: spec.spec as unknown as JsonMap & Record<string, unknown>,
-    pinned: lifecycle.pinned,
+    spec: { ...wanted },
+    policy,
+    /** How disruptive this generation is allowed to be: the gate replaces a host only where a field asks for it. */
+    change: change?.class ?? 'none',
+    pinned,
   };
 }
 

@@ -1,6 +1,7 @@
 /** A small world around the lifecycle machine: what one enclave's surroundings may do, one event at a time. */
 import { type Lifecycle, type Outcome, PHASES } from '../../src/enclave/items.ts';
 import { type EnclaveRecord, readRecord } from '../../src/enclave/record.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec.ts';
 import { type Assessment, decide, type Effect, resolveIntent } from '../../src/machines/index.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { limitsOf } from '../../src/reconciler/controller.ts';
@@ -101,7 +102,7 @@ function look(state: ModelState): ModelState {
     id: 'e',
     lifecycle: state.lifecycle,
     record,
-    specHash: valid ? `hash ${state.record?.revision ?? 0}` : undefined,
+    spec: valid ? ({ dockerImage: `image:${state.record?.revision ?? 0}` } as EnclaveSpec) : undefined,
     now: state.now,
     installedAt: START - HOUR,
     graceMs: MODEL_LIMITS.deletionGraceMs,
@@ -169,6 +170,8 @@ function look(state: ModelState): ModelState {
       ? { ok: true, debugAllowed: false, workloadType: 'service' }
       : { ok: false, issues: [{ field: 'f', code: 'REQUIRED', message: 'm', fix: 'x' }] },
     admission: { ok: true },
+    change: undefined,
+    retain: false,
     host,
     enclave: viewEnclave({ reports, silentMs: 0 }, host.instanceId, lifecycle, {
       debugAllowed: false,

@@ -206,6 +206,20 @@ describe('the gate', () => {
     });
   });
 
+  it('replaces a serving host only for a change that asks for a new one', () => {
+    const plan = { resource_changes: [change(HOST, 'delete', 'create')], resource_drift: [] };
+    const input = { action: 'deploy' as const, policy: readPolicy({}), plan, pinned: there };
+    for (const [reason, asked, allowed] of [
+      ['update', 'replace', true],
+      ['update', 'stopStart', false],
+      ['update', 'inPlace', false],
+      ['update', undefined, true],
+      ['create', 'none', true],
+    ] as const) {
+      expect(judge({ ...input, reason, change: asked }).allowed, `${reason} ${asked}`).toBe(allowed);
+    }
+  });
+
   it('reads any policy, however malformed', () => {
     for (const policy of [undefined, null, 'Retain', [], { upgrade: 'x', drift: [], deletionPolicy: 7 }]) {
       expect(readPolicy(policy)).toEqual({

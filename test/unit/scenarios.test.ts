@@ -496,6 +496,80 @@ describe('drift of the host', () => {
   });
 });
 
+describe('policy', () => {
+  it('suspends everything but deletion, until it ends', async () => {
+    const v = virtualOperator();
+    v.start();
+    const until = new Date(v.clock.now() + 2 * HOUR).toISOString();
+    v.post(ID, { policy: { suspend: { reason: 'audit', until } } });
+    v.post('enc_other', { policy: { suspend: { reason: 'audit', until } } });
+    await v.clock.advance(HOUR);
+    expect(v.executions(ID)).toHaveLength(0);
+    expect(v.world.record(ID)?.operator).toMatchObject({ message: expect.stringContaining('audit') });
+    v.command('enc_other', 'PENDING_DESTROY');
+    await v.until(() => v.status('enc_other') === 'DESTROYED', 'the deletion');
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED after the suspension', 2 * HOUR);
+  });
+
+  it('repairs nothing of a suspended enclave', async () => {
+    const v = await deployed();
+    v.world.updateRecord(ID, { policy: { suspend: { reason: 'audit' } }, updatedAt: v.clock.iso() });
+    await v.clock.advance(5_000);
+    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    await v.clock.advance(HOUR);
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(condition(v.lifecycle(ID), 'InSync')).toBe('False');
+  });
+
+  it('keeps what interrupts a serving enclave for its maintenance window', async () => {
+    const v = await deployed();
+    // Virtual time begins at midnight UTC.
+    v.world.updateRecord(ID, {
+      policy: { maintenanceWindow: { cron: '0 3 * * *', durationMinutes: 60, tz: 'UTC' } },
+      providerConfig: { dockerImage: 'nginx:1.28', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.xlarge' },
+      updatedAt: v.clock.iso(),
+    });
+    await v.clock.advance(2 * HOUR);
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    await v.clock.advance(1.5 * HOUR);
+    expect(v.executions(ID)).toHaveLength(2);
+    expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', observedGeneration: 2 });
+  });
+
+  it('retains what exists, keeps a tombstone, and takes it up again as it was', async () => {
+    const v = await deployed();
+    const host = v.world.hosts.living(ID)[0]!;
+    v.world.updateRecord(ID, { policy: { deletionPolicy: 'Retain' }, updatedAt: v.clock.iso() });
+    v.command(ID, 'PENDING_DESTROY');
+    await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED');
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.world.hosts.living(ID)).toEqual([host]);
+    v.command(ID, 'PENDING_DEPLOY');
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+    expect(v.world.hosts.living(ID)).toEqual([host]);
+    v.world.updateRecord(ID, { policy: {}, updatedAt: v.clock.iso() });
+    v.command(ID, 'PENDING_DESTROY');
+    await v.until(() => v.world.hosts.living(ID).length === 0, 'gone after all');
+  });
+
+  it('remembers the retention of a record that is gone, and never gives the host to another owner', async () => {
+    const v = virtualOperator();
+    v.start();
+    v.post(ID, { policy: { deletionPolicy: 'Retain' } });
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+    const host = v.world.hosts.living(ID)[0]!;
+    v.world.deleteRecord(ID);
+    await v.clock.advance(HOUR);
+    expect(v.world.hosts.living(ID)).toEqual([host]);
+    expect(v.lifecycle(ID)).toMatchObject({ phase: 'destroyed', retained: true });
+    v.post(ID, { walletAddress: '0x2222222222222222222222222222222222222222' });
+    await v.clock.advance(HOUR);
+    expect(v.status(ID)).toBe('PENDING_DEPLOY');
+    expect(v.executions(ID)).toHaveLength(1);
+  });
+});
+
 describe('many at once', () => {
   it('deploys 200 records and never has more runs than the cap', async () => {
     const v = virtualOperator({ maxRuns: 16 });

@@ -1,0 +1,40 @@
+/** Admission: whether anything may be begun for an enclave now, and why not. */
+import { type ChangeClass, classifyChange, type SpecChange } from '../enclave/change.ts';
+import type { Lifecycle } from '../enclave/items.ts';
+import { nextOpening } from '../enclave/maintenance-window.ts';
+import { type EnclavePolicy, inMaintenanceWindow, suspension } from '../enclave/policy.ts';
+import type { EnclaveSpec } from '../enclave/spec.ts';
+import type { Admission } from '../machines/index.ts';
+
+/** Changes that interrupt a running enclave wait for its maintenance window. */
+const DISRUPTIVE: ReadonlySet<ChangeClass> = new Set(['enclaveRestart', 'stopStart', 'replace']);
+
+/** What the wanted spec changes of the one that was last applied; undefined where none was. */
+export function pendingChange(lifecycle: Lifecycle, wanted: EnclaveSpec | undefined): SpecChange | undefined {
+  const applied = lifecycle.snapshot?.spec;
+  if (wanted === undefined || applied === undefined || lifecycle.observedGeneration === 0) return undefined;
+  // Written by this schema, or by an older one: a field that is missing there reads as changed, never as an error.
+  return classifyChange(applied as unknown as EnclaveSpec, wanted);
+}
+
+/** Suspension holds back everything but deletion; a window holds back what interrupts an enclave that serves. */
+export function admit(
+  policy: EnclavePolicy,
+  lifecycle: Lifecycle,
+  change: SpecChange | undefined,
+  now: number,
+): Admission {
+  const suspended = suspension(policy, now);
+  if (suspended !== undefined) {
+    const until = policy.suspend?.until;
+    const message = `suspended: ${suspended}${until === undefined ? '' : `, until ${until}`}`;
+    return { ok: false, reason: 'Suspended', message, ...(until === undefined ? {} : { until }) };
+  }
+  const window = policy.maintenanceWindow;
+  const interrupts = lifecycle.serving && change !== undefined && DISRUPTIVE.has(change.class);
+  if (window === undefined || !interrupts || inMaintenanceWindow(policy, now)) return { ok: true };
+  const opens = nextOpening(window, now);
+  const until = opens === undefined ? undefined : new Date(opens).toISOString();
+  const message = `${change.causes.join(', ')} waits for the maintenance window${until === undefined ? '' : `, which opens ${until}`}`;
+  return { ok: false, reason: 'OutsideMaintenanceWindow', message, ...(until === undefined ? {} : { until }) };
+}
