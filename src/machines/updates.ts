@@ -82,7 +82,10 @@ export function cancelRun({ lifecycle, assessment }: Context): Lifecycle {
 /** The run is over, whatever came of it: the marker goes, and what it taught stays. */
 export function endRun(context: Context): Lifecycle {
   const outcome = finishedOutcome(context);
-  const { run, ...lifecycle } = context.lifecycle;
+  const { run, ...rest } = context.lifecycle;
+  // What was observed before the run ended says nothing about what it left behind: drift must be seen anew.
+  const { observedAt } = context.assessment.host;
+  const lifecycle = rest.drift === undefined ? rest : { ...rest, drift: { ...rest.drift, seen: 0, observedAt } };
   if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
     return lifecycle;
   return {

@@ -205,3 +205,18 @@ describe('the lifecycle machine, explored', () => {
     expect(MODEL_LIMITS.deletionGraceMs).toBeGreaterThan(0);
   });
 });
+
+describe('a repair run that has just ended', () => {
+  it('is not repeated on an observation that is older than its end', () => {
+    let state = cooperate(initialModel('PENDING_DEPLOY'), inPhase('ready'));
+    for (const type of ['hostLost', 'look', 'look', 'runStarts'] as const) state = stepModel(state, { type });
+    expect(state.lifecycle).toMatchObject({ phase: 'repairing', run: { reason: 'repair' } });
+    // The run made a host; the sweep that is looked at does not show it yet.
+    const ended = stepModel(state, { type: 'runEnds', as: 'succeeded' });
+    const looked = stepModel(stepModel(ended, { type: 'hostLost' }), { type: 'look' });
+    expect(looked.effects).not.toContain('startRun');
+    expect(looked.lifecycle?.run).toBeUndefined();
+    const seen = stepModel({ ...looked, host: ended.host }, { type: 'look' });
+    expect(cooperate(seen, inPhase('ready')).lifecycle?.runSeq).toBe(2);
+  });
+});

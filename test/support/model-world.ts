@@ -9,7 +9,7 @@ import { viewEnclave, viewHost } from '../../src/reconciler/observe.ts';
 
 const START = Date.parse('2030-01-01T00:00:00.000Z');
 const HOUR = 3_600_000;
-export const MODEL_LIMITS = limitsOf(ConfigSchema.parse({ attemptsPerGeneration: 2, repairAttempts: 1 }));
+export const MODEL_LIMITS = limitsOf(ConfigSchema.parse({ attemptsPerGeneration: 2, repairAttempts: 2 }));
 
 /** What may happen between two looks. */
 export type ModelEvent =
