@@ -1,7 +1,7 @@
 /** What a change of the spec does: which fields differ, and the most disruptive thing any of them asks for. */
 import { architectureOf } from './catalogue.ts';
 import { type ChangeClass, worse } from './change-class.ts';
-import { canonicalJson, isPlainMap } from './json.ts';
+import { equalJson, isPlainMap } from './json.ts';
 import { schemaAt } from './schema-path.ts';
 import { at, type SpecIssue, show } from './spec-issues.ts';
 import type { EnclaveSpec } from './spec-types.ts';
@@ -64,7 +64,7 @@ function differences(before: unknown, after: unknown, path: string): Difference[
     const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...keys].flatMap((key) => differences(own(before, key), own(after, key), at(placeOf(path, key), key)));
   }
-  return canonicalJson(before ?? null) === canonicalJson(after ?? null) ? [] : [[path, before, after]];
+  return equalJson(before ?? null, after ?? null) ? [] : [[path, before, after]];
 }
 
 /** The spec is flat; in the record all but these lie in `providerConfig`. */

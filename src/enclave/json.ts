@@ -23,6 +23,26 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
+/** True where both have the same {@link canonicalJson}, at a fraction of the cost where they share parts. */
+export function equalJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => equalJson(item ?? null, b[index] ?? null));
+  }
+  return isPlainMap(a) && isPlainMap(b) ? equalMembers(a, b) : canonicalJson(a) === canonicalJson(b);
+}
+
+function equalMembers(a: JsonMap, b: JsonMap): boolean {
+  let onlyInB = 0;
+  for (const key of Object.keys(b)) if (b[key] !== undefined) onlyInB += 1;
+  for (const key of Object.keys(a)) {
+    if (a[key] === undefined) continue;
+    if (!Object.hasOwn(b, key) || b[key] === undefined || !equalJson(a[key], b[key])) return false;
+    onlyInB -= 1;
+  }
+  return onlyInB === 0;
+}
+
 /** Freezes a value of plain maps and lists, all the way down. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

@@ -1,7 +1,7 @@
 /** Decide: one pure step from lifecycle and assessment to the next lifecycle and its effects. */
 import { transition } from 'xstate';
 import type { Lifecycle } from '../enclave/items.ts';
-import { canonicalJson } from '../enclave/json.ts';
+import { equalJson } from '../enclave/json.ts';
 import type { Assessment } from './assessment.ts';
 import type { Effect } from './effects.ts';
 import { type Context, driftFingerprint, elapsed } from './guards.ts';
@@ -51,7 +51,7 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
   return {
     lifecycle: projected,
     effects,
-    changed: before === undefined || canonicalJson(before) !== canonicalJson(projected),
+    changed: before === undefined || !equalJson(before, projected),
   };
 }
 

@@ -6,180 +6,24 @@
  * phase and assessment every time until they are observed done, never from having entered a phase: so a crash between
  * deciding and acting is repaired by the next assessment.
  */
-import { and, not, raise, setup } from 'xstate';
-import type { Lifecycle } from '../enclave/items.ts';
-import type { Assessment } from './assessment.ts';
-import type { Effect } from './effects.ts';
-import { type Context, elapsed, guards, isTerminalClass, repairRung, settling } from './guards.ts';
-import * as update from './updates.ts';
-
-type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type'>;
-
-const machineSetup = setup({
-  types: {
-    context: {} as Context,
-    input: {} as Context,
-    events: {} as { type: 'ASSESSED'; assessment: Assessment } | { type: 'SETTLED' },
-  },
-  guards: {
-    ...guards,
-    runNone: ({ context }) => context.assessment.run.state === 'none',
-    hostPresent: ({ context }) =>
-      context.assessment.host.state !== 'gone' && context.assessment.host.state !== 'unknown',
-    runIntended: ({ context }) => context.assessment.run.state === 'intended',
-    runOverdue: ({ context }) => {
-      const { run } = context.lifecycle;
-      return (
-        context.assessment.run.state === 'running' &&
-        run !== undefined &&
-        context.assessment.now >= Date.parse(run.deadlineAt) &&
-        cancelDue(context)
-      );
-    },
-    runUnwanted: ({ context }) =>
-      context.lifecycle.run?.action === 'deploy' &&
-      (context.assessment.run.state === 'intended' || context.assessment.run.state === 'running') &&
-      cancelDue(context),
-    canDeploy: ({ context }) =>
-      context.assessment.run.state === 'none' &&
-      context.assessment.slot &&
-      context.assessment.variables !== undefined &&
-      attemptReady(context),
-    canDestroy: ({ context }) =>
-      context.assessment.run.state === 'none' &&
-      context.assessment.slot &&
-      context.lifecycle.touched &&
-      context.lifecycle.teardown === undefined &&
-      attemptReady(context),
-    canAct: ({ context }) => context.assessment.run.state === 'none' && !settling(context) && attemptReady(context),
-    runIsDestroy: ({ context }) => context.lifecycle.run?.action === 'destroy',
-    recordGone: ({ context }) => context.assessment.record === 'gone' && context.lifecycle.retained !== true,
-    rungIsStartHost: ({ context }) => repairRung(context) === 'startHost',
-    rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
-    rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
-    rungIsApply: ({ context }) => repairRung(context) === 'apply',
-  },
-  actions: {
-    startRun: (_, _params: Params<'startRun'>) => {},
-    cancelRun: (_, _params: Params<'cancelRun'>) => {},
-    startHost: (_, _params: Params<'startHost'>) => {},
-    stopHost: (_, _params: Params<'stopHost'>) => {},
-    restartEnclave: (_, _params: Params<'restartEnclave'>) => {},
-    forget: (_, _params: Params<'forget'>) => {},
-  },
-});
-
-function attemptReady({ lifecycle, assessment }: Context): boolean {
-  return lifecycle.nextAttemptAt === undefined || Date.parse(lifecycle.nextAttemptAt) <= assessment.now;
-}
-
-/** Cancellation is asked for once, and once more where nothing came of it within ECS' stop timeout. */
-function cancelDue({ lifecycle, assessment }: Context): boolean {
-  return elapsed(lifecycle.run?.cancelledAt, assessment.now) >= assessment.limits.taskStopMs;
-}
-
-/**
- * Changes what is remembered. Where that begins or ends a run, the rest of the same assessment sees it: no rung may
- * still hold for want of a run that has just been begun, nor because of one that has just ended.
- */
-const remember = (next: (context: Context) => Lifecycle) =>
-  machineSetup.assign(({ context }) => {
-    const lifecycle = next(context);
-    const { assessment } = context;
-    if (lifecycle.run === undefined && assessment.run.state === 'finished') {
-      return { lifecycle, assessment: { ...assessment, run: { state: 'none' } } };
-    }
-    if (lifecycle.run !== undefined && assessment.run.state === 'none') {
-      return { lifecycle, assessment: { ...assessment, run: { state: 'intended' } } };
-    }
-    return { lifecycle };
-  });
-
-interface Scope {
-  readonly context: Context;
-}
-const runOf = ({ context }: Scope) => ({
-  name: context.lifecycle.run?.name ?? '',
-  action: context.lifecycle.run?.action ?? ('deploy' as const),
-});
-const startRun = { type: 'startRun' as const, params: runOf };
-const cancelRun = {
-  type: 'cancelRun' as const,
-  params: (scope: Scope) => ({
-    ...runOf(scope),
-    taskArn: scope.context.assessment.run.state === 'running' ? scope.context.assessment.run.taskArn : undefined,
-  }),
-};
-const onHost = <T extends 'startHost' | 'stopHost' | 'restartEnclave'>(type: T) => ({
-  type,
-  params: ({ context }: Scope) => ({ instanceId: context.assessment.host.instanceId ?? '' }),
-});
-const forget = { type: 'forget' as const, params: {} };
-
-const begin = (action: 'deploy' | 'destroy', reason: string) => [
-  remember((context) => update.beginRun(context, action, reason)),
+import { and, not, raise } from 'xstate';
+import {
+  absentFirst,
+  applying,
+  begin,
+  cancel,
+  direct,
+  forget,
+  keepRun,
+  machineSetup,
+  pauseOnceIdle,
+  remember,
+  repair,
+  stalled,
+  startAgain,
   startRun,
-];
-const direct = (effect: 'startHost' | 'stopHost' | 'restartEnclave') => [
-  remember((context) => update.beginDirect(context, effect)),
-  onHost(effect),
-];
-const repair = (effect: 'startHost' | 'stopHost' | 'restartEnclave') => [
-  remember(update.countRepair),
-  ...direct(effect),
-];
-const cancel = [remember(update.cancelRun), cancelRun];
-const stalled = (terminal: boolean) => ({
-  target: 'stalled' as const,
-  actions: remember((context) => update.stall(context, terminal)),
-});
-
-/** A deletion outranks everything else, from every phase. */
-const absentFirst = {
-  guard: 'absentWanted' as const,
-  target: 'destroying' as const,
-  actions: remember(update.beginDestroying),
-};
-/** A run under way is looked after in every phase that may have one. */
-const keepRun = [
-  { guard: 'runIntended' as const, actions: startRun },
-  { guard: 'runOverdue' as const, actions: cancel },
-];
-const pauseOnceIdle = {
-  guard: and(['runNone', 'pauseWanted']),
-  target: 'pausing' as const,
-  actions: remember(update.unserve),
-};
-const startAgain = {
-  guard: 'askedAgain' as const,
-  target: 'pending' as const,
-  actions: remember(update.startOver),
-};
-
-/** Provisioning and updating differ in what the record shows meanwhile, in nothing else. */
-const applying = (reason: 'create' | 'update') =>
-  machineSetup.createStateConfig({
-    always: [
-      absentFirst,
-      { guard: 'runSucceeded', target: 'verifying', actions: remember(update.endRun) },
-      { guard: 'runOutdated', target: 'pending', actions: remember(update.endRun) },
-      {
-        guard: 'runFailedForGood',
-        target: 'stalled',
-        actions: remember((context) =>
-          update.stall({ ...context, lifecycle: update.failRun(context) }, failedTerminally(context)),
-        ),
-      },
-      { guard: 'runEnded', target: 'backingOff', actions: remember((context) => update.failRun(context)) },
-      pauseOnceIdle,
-      { guard: and(['runNone', 'specInvalid']), target: 'pending' },
-    ],
-    on: { SETTLED: [...keepRun, { guard: 'canDeploy', actions: begin('deploy', reason) }] },
-  });
-
-function failedTerminally({ assessment }: Context): boolean {
-  return assessment.run.state === 'finished' && isTerminalClass(assessment.run.outcome.class ?? 'unknown');
-}
+} from './steps.ts';
+import * as update from './updates.ts';
 
 export const lifecycleMachine = machineSetup.createMachine({
   id: 'enclave',

@@ -1,7 +1,7 @@
 /** Publication: what the application sees of an enclave, and whether it already says so. */
 import { type Condition, conditionOf } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/items.ts';
-import { canonicalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
+import { equalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { failureText, type Limits, statusToPublish } from '../machines/index.ts';
 import type { Publication } from './ports.ts';
@@ -24,7 +24,7 @@ export function publicationOf(input: PublicationInput): Publication | undefined 
   const set: Record<string, unknown> = {};
   const remove: string[] = [];
   const want = (name: string, value: unknown) => {
-    if (canonicalJson(raw[name]) !== canonicalJson(value)) set[name] = value;
+    if (!equalJson(raw[name], value)) set[name] = value;
   };
 
   const status = statusToPublish(lifecycle, record.status, now, input.limits);
@@ -60,7 +60,7 @@ export function waitingPublication(record: EnclaveRecord, now: number): Publicat
     conditions: [],
     message: 'waiting until the enclave of a deleted record with the same id is destroyed',
   };
-  if (canonicalJson(record.raw.operator) === canonicalJson(operator)) return undefined;
+  if (equalJson(record.raw.operator, operator)) return undefined;
   return { set: stamped({ operator }, now), remove: [] };
 }
 

@@ -1,0 +1,137 @@
+/** Assess: joins record, spec, policy, host, reports and run into one assessment. */
+import { immutableChanges, type SpecChange } from '../enclave/change.ts';
+import type { Lifecycle, Report, Request, RunVariables } from '../enclave/items.ts';
+import { STACK_VERSION, stateKey } from '../enclave/names.ts';
+import { type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
+import type { EnclaveRecord } from '../enclave/record.ts';
+import { type EnclaveSpec, parseSpec, type SpecContext, type SpecResult } from '../enclave/spec.ts';
+import type { Assessment, Intent } from '../machines/index.ts';
+import { admit, pendingChange } from './admission.ts';
+import type { Config } from './config.ts';
+import type { ReconcileContext } from './context.ts';
+import { UNSEEN, viewEnclave, viewHost } from './observe.ts';
+
+/** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
+export function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined, context: SpecContext): SpecResult {
+  const result = parseSpec(record.raw, context);
+  if (!result.ok || lifecycle?.snapshot === undefined || lifecycle.phase === 'destroyed') return result;
+  const errors = immutableChanges({ region: lifecycle.snapshot.region }, result.spec);
+  return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };
+}
+
+/** The record's policy; of a record that is gone, the one that was last applied. */
+function readPolicy(record: EnclaveRecord | undefined, intent: Intent): EnclavePolicy {
+  const ours = intent.record === 'ours' || intent.record === 'unmanaged';
+  return parsePolicy(ours ? record?.raw.policy : intent.lifecycle.snapshot?.policy).policy;
+}
+
+const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
+  'ready',
+  'paused',
+  'invalid',
+  'stalled',
+  'destroyed',
+  'pending',
+]);
+
+/** An enclave that is expected to change is looked at closely; one at rest shares the periodic sweep. */
+export async function lookAtHost(
+  id: string,
+  lifecycle: Lifecycle,
+  spec: SpecResult | undefined,
+  context: ReconcileContext,
+) {
+  const { config, ports } = context;
+  const region = lifecycle.snapshot?.region ?? (spec?.ok === true ? spec.spec.region : config.region);
+  const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
+  const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
+  try {
+    const look = await context.hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
+    return viewHost(look, lifecycle.desired, lifecycle.pinned.instanceId);
+  } catch (error) {
+    // Unknown, never missing: nothing is repaired on the word of a call that failed.
+    ports.log.warn({ enclaveId: id, region, error: String(error) }, 'hosts could not be observed');
+    return UNSEEN;
+  }
+}
+
+export interface Observations {
+  readonly intent: Intent;
+  readonly record: EnclaveRecord | undefined;
+  readonly spec: SpecResult | undefined;
+  readonly requests: readonly Request[];
+  readonly run: Assessment['run'];
+  readonly host: Assessment['host'];
+  readonly reports: readonly Report[];
+  readonly slot: boolean;
+}
+
+export function assess(seen: Observations, context: ReconcileContext): Assessment {
+  const { intent, spec } = seen;
+  const { lifecycle } = intent;
+  const { clock, random } = context.ports;
+  const debugAllowed = debugOf(lifecycle, spec);
+  const wanted = spec?.ok === true ? spec.spec : undefined;
+  const policy = readPolicy(seen.record, intent);
+  const change = pendingChange(lifecycle, wanted);
+  const now = clock.now();
+  const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
+  return {
+    now,
+    random: random.next(),
+    limits: context.limits,
+    newCommand: intent.newCommand,
+    newGeneration: intent.newGeneration,
+    retry: seen.requests.some((request) => request.verb === 'retry'),
+    adopt: seen.requests.some((request) => request.verb === 'adopt'),
+    staleCommand: intent.staleCommand,
+    record: intent.record,
+    spec:
+      spec === undefined || spec.ok
+        ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
+        : { ok: false, issues: spec.errors },
+    admission: admit(policy, lifecycle, change, now),
+    change,
+    retain: policy.deletionPolicy === 'Retain',
+    host: seen.host,
+    enclave: viewEnclave(look, seen.host.instanceId, lifecycle, {
+      debugAllowed,
+      silenceMs: context.config.reportSilenceMs,
+    }),
+    run: seen.run,
+    slot: seen.slot,
+    deletionsAllowed: context.deletionsAllowed(),
+    variables: variablesOf(lifecycle, wanted, policy, change, context.config),
+  };
+}
+
+function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
+  if (spec?.ok === true) return spec.spec.enableDebug;
+  return lifecycle.snapshot?.spec?.enableDebug === true;
+}
+
+/** What a deploy would be given: the record's spec, or, where that is not valid, what was last applied. */
+function variablesOf(
+  lifecycle: Lifecycle,
+  wanted: EnclaveSpec | undefined,
+  policy: EnclavePolicy,
+  change: SpecChange | undefined,
+  config: Config,
+): RunVariables | undefined {
+  const { pinned, snapshot } = lifecycle;
+  if (wanted === undefined) return snapshot?.spec === undefined ? undefined : { ...snapshot, policy, pinned };
+  return {
+    ...snapshot,
+    region: wanted.region,
+    environment: config.environment,
+    stateKey: stateKey(lifecycle.id),
+    stackVersion: STACK_VERSION,
+    walletAddress: lifecycle.identity.walletAddress,
+    generation: lifecycle.generation,
+    spec: { ...wanted },
+    policy,
+    /** How disruptive this generation is allowed to be: the gate replaces a host only where a field asks for it. */
+    change: change?.class ?? 'none',
+    pinned,
+  };
+}
