@@ -1,5 +1,5 @@
 /** The generation of a spec: a hash that tells one meaning from another. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from './json.ts';
 import type { EnclaveSpec } from './spec-types.ts';
 
@@ -8,7 +8,7 @@ export const SPEC_HASH_VERSION = 1;
 
 /** Equal for equal meaning, whatever the order of keys; 64 hex digits. */
 export function specHash(spec: EnclaveSpec): string {
-  return createHash('sha256').update(canonicalJson(spec)).digest('hex');
+  return hash('sha256', canonicalJson(spec), 'hex');
 }
 
 export interface StoredHash {
