@@ -26,7 +26,7 @@ export function canonicalJson(value: unknown): string {
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, index) => equalJson(item ?? null, b[index] ?? null));
+    return a.length === b.length && a.every((item, index) => equalJson(item, b[index]));
   }
   return isPlainMap(a) && isPlainMap(b) ? equalMembers(a, b) : canonicalJson(a) === canonicalJson(b);
 }
