@@ -8,10 +8,11 @@ import { Feed } from './feed.ts';
 import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
 import type { Metrics } from './metrics.ts';
-import { OperatorError, type Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { ReportFreshness } from './report-freshness.ts';
+import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
 
@@ -179,24 +180,16 @@ export class Controller {
     }
   }
 
-  /** Full jitter below base·2ⁿ, by class: conflicts at once, what a person must cure seldom. */
   #retryLater(id: string, error: unknown): void {
     const { ports, config, metrics, term } = this.#options;
-    const errorClass = error instanceof OperatorError ? error.class : 'Unexpected';
-    metrics.failed(errorClass);
+    const failureClass = failureClassOf(error);
+    metrics.failed(failureClass);
     if (term.lost.aborted) return;
     const failures = (this.#failures.get(id) ?? 0) + 1;
     this.#failures.set(id, failures);
-    const slow = errorClass === 'Throttled' ? 2 : errorClass === 'Blocked' || errorClass === 'Terminal' ? 16 : 1;
-    const ceiling = Math.min(
-      config.errorBackoffMaxMs,
-      config.errorBackoffBaseMs * slow * 2 ** Math.min(failures - 1, 20),
-    );
-    const delayMs = errorClass === 'Conflict' ? 100 * ports.random.next() : ceiling * ports.random.next();
-    const level = errorClass === 'Conflict' ? 'debug' : 'warn';
-    const text = error instanceof Error && errorClass === 'Unexpected' ? (error.stack ?? error.message) : String(error);
+    const { delayMs, level } = retryAfter(failureClass, failures, ports.random.next(), config);
     ports.log[level](
-      { enclaveId: id, class: errorClass, failures, delayMs: Math.round(delayMs), error: text },
+      { enclaveId: id, class: failureClass, failures, delayMs: Math.round(delayMs), error: failureLine(error) },
       'reconcile failed',
     );
     this.#queue.add(id, { priority: PRIORITY.retry, delayMs });
