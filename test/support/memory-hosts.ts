@@ -10,6 +10,7 @@ import {
 } from '../../src/reconciler/ports.ts';
 import type { MemoryTable } from './memory-table.ts';
 
+/** DescribeInstances gives at most this many. */
 const SWEEP_PAGE = 1_000;
 
 export interface HostTimings {
@@ -44,16 +45,23 @@ export interface MemoryHost {
   readonly enclaveId: string;
   readonly environment: string;
   readonly region: string;
-  state: HostState;
+  /** The run whose Terraform launched it; undefined: a test, or somebody else. */
+  readonly launchedBy: string | undefined;
+  /** As it truly is; what EC2 tells may lag behind. */
+  readonly state: HostState;
   launchedAt: string;
   appliedGeneration: number;
   enclave: MemoryEnclave;
   /** As nitro-cli names it. */
   enclaveState: 'RUNNING' | 'TERMINATED';
+  /** Virtual time since which the enclave has run, ms; kept when it ends. */
+  ranAt: number;
   bootId: string;
   sequence: number;
-  /** False: the agent is frozen, the host works on. */
+  /** False: the agent is frozen, or there is none; the host works on. */
   reports: boolean;
+  /** Made by the incumbent, without an agent, until our Terraform is applied to it. */
+  legacy: boolean;
 }
 
 export interface LaunchOptions {
@@ -66,6 +74,7 @@ export interface LaunchOptions {
   readonly state?: 'pending' | 'running' | 'stopped';
   /** A host made by the incumbent has no agent. */
   readonly reports?: boolean;
+  readonly launchedBy?: string;
 }
 
 const DEFAULT_ENCLAVE: MemoryEnclave = { name: 'enclave', cpuCount: 2, memoryMiB: 1_024, debug: false };
@@ -76,23 +85,38 @@ export interface MemoryHostsOptions {
   readonly state: MemoryTable;
   readonly environment: string;
   readonly timings?: Partial<HostTimings> | undefined;
+  /** @default 1000 */
+  readonly pageSize?: number | undefined;
+}
+
+/** What EC2 tells of a host from a time on. */
+interface Shown {
+  readonly fromMs: number;
+  readonly state: HostState;
 }
 
 export class MemoryHosts implements Hosts {
   readonly all = new Map<string, MemoryHost>();
+  /** How long EC2 goes on telling the old state after a change, ms: DescribeInstances is eventually consistent. */
+  lagMs: () => number = () => 0;
+  /** Told of every change of a host's true state. */
+  onState: (host: MemoryHost) => void = () => {};
   readonly #byEnclave = new Map<string, MemoryHost[]>();
+  readonly #shown = new WeakMap<MemoryHost, Shown[]>();
+  readonly #pageSize: number;
   readonly #timings: HostTimings;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #state: MemoryTable;
   readonly #environment: string;
 
-  constructor({ clock, random, state, environment, timings }: MemoryHostsOptions) {
+  constructor({ clock, random, state, environment, timings, pageSize = SWEEP_PAGE }: MemoryHostsOptions) {
     this.#clock = clock;
     this.#random = random;
     this.#state = state;
     this.#environment = environment;
     this.#timings = { ...HOST_TIMINGS, ...timings };
+    this.#pageSize = pageSize;
   }
 
   // What runs and tests do.
@@ -104,19 +128,23 @@ export class MemoryHosts implements Hosts {
       enclaveId: options.enclaveId,
       environment: options.environment ?? this.#environment,
       region: options.region,
+      launchedBy: options.launchedBy,
       state,
       launchedAt: this.#now(),
       appliedGeneration: options.generation ?? 1,
       enclave: options.enclave ?? DEFAULT_ENCLAVE,
       enclaveState: 'TERMINATED',
+      ranAt: Number.NEGATIVE_INFINITY,
       bootId: '',
       sequence: 0,
       reports: options.reports ?? true,
+      legacy: options.reports === false,
     };
     this.all.set(host.instanceId, host);
     const siblings = this.#byEnclave.get(host.enclaveId) ?? [];
     this.#byEnclave.set(host.enclaveId, siblings);
     siblings.push(host);
+    this.#to(host, state, undefined);
     if (state === 'pending') this.#boot(host);
     if (state === 'running') this.#booted(host);
     return host;
@@ -132,14 +160,16 @@ export class MemoryHosts implements Hosts {
   apply(host: MemoryHost, generation: number, enclave: MemoryEnclave): void {
     host.appliedGeneration = generation;
     host.enclave = enclave;
+    if (host.legacy) host.reports = true;
+    host.legacy = false;
     if (host.state === 'running') this.#laterOn(host, this.#timings.applyMs, 'running', () => this.#runEnclave(host));
   }
 
   terminate(host: MemoryHost): void {
-    host.state = 'shutting-down';
+    this.#to(host, 'shutting-down');
     host.enclaveState = 'TERMINATED';
     this.#laterOn(host, this.#timings.stopMs, 'shutting-down', () => {
-      host.state = 'terminated';
+      this.#to(host, 'terminated');
     });
   }
 
@@ -180,9 +210,10 @@ export class MemoryHosts implements Hosts {
   async *sweep(region: string, signal: AbortSignal): AsyncIterable<readonly Host[]> {
     let page: Host[] = [];
     for (const host of this.all.values()) {
-      if (host.region !== region || !this.#isOurs(host)) continue;
-      page.push(view(host));
-      if (page.length < SWEEP_PAGE) continue;
+      const shown = this.#view(host);
+      if (host.region !== region || !this.#isOurs(shown)) continue;
+      page.push(shown);
+      if (page.length < this.#pageSize) continue;
       signal.throwIfAborted();
       yield page;
       page = [];
@@ -193,19 +224,20 @@ export class MemoryHosts implements Hosts {
 
   async find(region: string, enclaveId: string): Promise<readonly Host[]> {
     const hosts = this.#byEnclave.get(enclaveId) ?? [];
-    return hosts.filter((host) => host.region === region && this.#isOurs(host)).map(view);
+    const shown = hosts.filter((host) => host.region === region).map((host) => this.#view(host));
+    return shown.filter((host) => this.#isOurs(host));
   }
 
   async byInstanceId(region: string, instanceId: string): Promise<Host | undefined> {
     const host = this.all.get(instanceId);
-    return host?.region === region ? view(host) : undefined;
+    return host?.region === region ? this.#view(host) : undefined;
   }
 
   async start(region: string, instanceId: string): Promise<void> {
     const host = this.#existing('ec2:StartInstances', region, instanceId);
     if (host.state === 'running' || host.state === 'pending') return;
     if (host.state !== 'stopped') throw incorrectState('ec2:StartInstances', host);
-    host.state = 'pending';
+    this.#to(host, 'pending');
     host.launchedAt = this.#now();
     this.#boot(host);
   }
@@ -214,10 +246,10 @@ export class MemoryHosts implements Hosts {
     const host = this.#existing('ec2:StopInstances', region, instanceId);
     if (host.state === 'stopped' || host.state === 'stopping') return;
     if (host.state !== 'running') throw incorrectState('ec2:StopInstances', host);
-    host.state = 'stopping';
+    this.#to(host, 'stopping');
     host.enclaveState = 'TERMINATED';
     this.#laterOn(host, this.#timings.stopMs, 'stopping', () => {
-      host.state = 'stopped';
+      this.#to(host, 'stopped');
     });
   }
 
@@ -237,7 +269,7 @@ export class MemoryHosts implements Hosts {
 
   #boot(host: MemoryHost): void {
     this.#laterOn(host, this.#timings.startMs, 'pending', () => {
-      host.state = 'running';
+      this.#to(host, 'running');
       this.#laterOn(host, this.#timings.bootMs, 'running', () => this.#booted(host));
     });
   }
@@ -259,6 +291,7 @@ export class MemoryHosts implements Hosts {
 
   #runEnclave(host: MemoryHost): void {
     host.enclaveState = 'RUNNING';
+    host.ranAt = this.#clock.monotonic();
     this.report(host);
   }
 
@@ -270,17 +303,33 @@ export class MemoryHosts implements Hosts {
     });
   }
 
-  #isOurs(host: MemoryHost): boolean {
-    return host.environment === this.#environment && host.state !== 'terminated';
+  /** `before` is what EC2 tells until it tells the change; undefined: nothing, for a host that is launched. */
+  #to(host: MemoryHost, state: HostState, before: HostState | undefined = host.state): void {
+    (host as { state: HostState }).state = state;
+    const lagMs = this.lagMs();
+    const shown = this.#shown.get(host) ?? (before === undefined ? [] : [{ fromMs: 0, state: before }]);
+    // What is shown never goes back in time: a change is not told before an earlier one.
+    const fromMs = Math.max(this.#clock.monotonic() + lagMs, shown.at(-1)?.fromMs ?? 0);
+    if (lagMs > 0 || this.#shown.has(host)) this.#shown.set(host, [...shown, { fromMs, state }]);
+    this.onState(host);
+  }
+
+  /** The host as EC2 tells it; undefined: EC2 does not know it yet. */
+  #view(host: MemoryHost): Host | undefined {
+    const { instanceId, enclaveId, environment, launchedAt } = host;
+    const now = this.#clock.monotonic();
+    const shown = this.#shown.get(host);
+    const state = shown === undefined ? host.state : shown.findLast(({ fromMs }) => fromMs <= now)?.state;
+    return state === undefined ? undefined : { instanceId, enclaveId, environment, state, launchedAt };
+  }
+
+  #isOurs(host: Host | undefined): host is Host {
+    return host !== undefined && host.environment === this.#environment && host.state !== 'terminated';
   }
 
   #now(): string {
     return new Date(this.#clock.now()).toISOString();
   }
-}
-
-function view({ instanceId, enclaveId, environment, state, launchedAt }: MemoryHost): Host {
-  return { instanceId, enclaveId, environment, state, launchedAt };
 }
 
 function incorrectState(operation: string, host: MemoryHost): OperatorError {

@@ -31,8 +31,21 @@ export interface RunScript {
   readonly fails?: { readonly class: ErrorClass; readonly message: string; readonly fix?: string };
   /** What a destroy leaves behind. */
   readonly remaining?: readonly string[];
-  /** `task`: ends without an outcome, so the workflow records one. `workflow`: both die; lock and run item stay. */
-  readonly dies?: 'task' | 'workflow';
+  /** True where what fails or dies has done its work by then. */
+  readonly applied?: boolean;
+  /**
+   * `task`: ends without an outcome, so the workflow records one. `workflow`: both die; lock and run item stay.
+   * `execution`: the workflow dies when the work begins, and its task works on.
+   */
+  readonly dies?: 'task' | 'workflow' | 'execution';
+}
+
+/** How one execution begins; what is left out goes well. */
+export interface StartScript {
+  readonly claimMs?: number;
+  readonly taskStartMs?: number;
+  /** It ends without a claim. */
+  readonly dies?: boolean;
 }
 
 export interface MemoryExecution {
@@ -42,6 +55,8 @@ export interface MemoryExecution {
   readonly executionArn: string;
   state: 'running' | 'succeeded' | 'failed';
   cause: string | undefined;
+  readonly startedAtMs: number;
+  endedAtMs: number | undefined;
   /** True where the claim failed: it ended without Terraform. */
   coalesced: boolean;
   readonly tasks: string[];
@@ -49,6 +64,7 @@ export interface MemoryExecution {
 
 interface MemoryTask {
   state: 'active' | 'stopped';
+  killed: boolean;
   readonly stop: AbortController;
 }
 
@@ -63,6 +79,12 @@ export interface MemoryRunsOptions {
 export class MemoryRuns implements Workflows {
   /** How runs go; a test sets it. */
   script: (run: RunItem) => RunScript = () => ({});
+  /** How executions begin; a test sets it. */
+  startScript: (execution: MemoryExecution) => StartScript = () => ({});
+  /** How far ListExecutions lags behind, ms. */
+  listLagMs: () => number = () => 0;
+  /** Told how many Terraforms work on an enclave whenever that changes. */
+  onWork: (enclaveId: string, working: number) => void = () => {};
   readonly executions = new Map<string, MemoryExecution>();
   /** Most Terraforms seen at work at once: of one enclave (must stay 1), and of all together. */
   readonly peak = { perEnclave: 0, all: 0 };
@@ -105,6 +127,8 @@ export class MemoryRuns implements Workflows {
       executionArn: this.#arn(name, action),
       state: 'running',
       cause: undefined,
+      startedAtMs: this.#options.clock.monotonic(),
+      endedAtMs: undefined,
       coalesced: false,
       tasks: [],
     };
@@ -114,7 +138,9 @@ export class MemoryRuns implements Workflows {
   }
 
   async running(action: RunAction): Promise<ReadonlySet<string>> {
-    const running = [...this.executions.values()].filter((each) => each.state === 'running' && each.action === action);
+    const at = this.#options.clock.monotonic() - this.listLagMs();
+    const ran = (each: MemoryExecution) => each.startedAtMs <= at && (each.endedAtMs ?? Number.POSITIVE_INFINITY) > at;
+    const running = [...this.executions.values()].filter((each) => each.action === action && ran(each));
     return new Set(running.map((each) => each.name));
   }
 
@@ -140,17 +166,29 @@ export class MemoryRuns implements Workflows {
     for (const arn of execution.tasks) this.#tasks.get(arn)?.stop.abort();
   }
 
+  // What a test does.
+
+  /** ECS loses the machine under a task: it ends at once, and nobody records why. */
+  killTask(arn: string): void {
+    const task = this.#tasks.get(arn);
+    if (task === undefined) return;
+    task.killed = true;
+    task.stop.abort();
+  }
+
   // What happens then.
 
   async #execute(execution: MemoryExecution): Promise<void> {
     const { clock } = this.#options;
-    await clock.sleep(this.#timings.claimMs);
+    const start = this.startScript(execution);
+    await clock.sleep(start.claimMs ?? this.#timings.claimMs);
     if (!isRunning(execution)) return;
+    if (start.dies) return this.#end(execution, 'failed', 'States.Runtime: the workflow died');
     if (!this.#claim(execution)) {
       execution.coalesced = true;
       return this.#end(execution, 'succeeded');
     }
-    await clock.sleep(this.#timings.taskStartMs);
+    await clock.sleep(start.taskStartMs ?? this.#timings.taskStartMs);
     if (!isRunning(execution)) return;
     const died = await this.#task(execution);
     if (!isRunning(execution)) return;
@@ -185,7 +223,7 @@ export class MemoryRuns implements Workflows {
   async #task(execution: MemoryExecution): Promise<RunScript['dies']> {
     const { clock } = this.#options;
     const arn = `arn:aws:ecs:us-west-2:000000000000:task/memory/${execution.name}-${execution.tasks.length}`;
-    const task: MemoryTask = { state: 'active', stop: new AbortController() };
+    const task: MemoryTask = { state: 'active', killed: false, stop: new AbortController() };
     this.#tasks.set(arn, task);
     execution.tasks.push(arn);
     try {
@@ -193,6 +231,8 @@ export class MemoryRuns implements Workflows {
       const parsed = RunItemSchema.safeParse(item);
       if (item === undefined || !parsed.success || parsed.data.outcome !== undefined) return undefined;
       const run = parsed.data;
+      const lock = keys.lock(execution.enclaveId);
+      if (this.#options.state.get(lock.pk, lock.sk)?.run !== execution.name) return undefined;
       if (run.taskArn !== undefined && run.taskArn !== arn) return undefined;
       this.#options.history.put({
         ...item,
@@ -205,24 +245,32 @@ export class MemoryRuns implements Workflows {
         return undefined;
       }
       const script = this.script(run);
+      if (script.dies === 'execution') this.#end(execution, 'failed', 'States.Runtime: the workflow died');
       await this.#whileWorking(execution.enclaveId, () =>
         clock.sleep(script.workMs ?? this.#timings.workMs, task.stop.signal),
       );
+      if (task.killed) return undefined;
       if (task.stop.signal.aborted) {
         await clock.sleep(this.#timings.stopMs);
         this.#settle(execution, this.#cancelled());
         return undefined;
       }
-      if (script.dies !== undefined) return script.dies;
+      const failed = script.fails !== undefined || script.dies === 'task' || script.dies === 'workflow';
+      if (failed && script.applied) this.#apply(run, script);
+      if (script.dies === 'task' || script.dies === 'workflow') return script.dies;
       if (script.fails !== undefined) {
         this.#settle(execution, { result: 'failed', ...script.fails, at: this.#now(), by: 'runner' });
         return undefined;
       }
-      this.#settle(execution, run.action === 'deploy' ? this.#deploy(run) : this.#destroy(run, script));
+      this.#settle(execution, this.#apply(run, script));
       return undefined;
     } finally {
       task.state = 'stopped';
     }
+  }
+
+  #apply(run: RunItem, script: RunScript): Outcome {
+    return run.action === 'deploy' ? this.#deploy(run) : this.#destroy(run, script);
   }
 
   #deploy(run: RunItem): Outcome {
@@ -231,7 +279,7 @@ export class MemoryRuns implements Workflows {
     const enclave = enclaveOf(run);
     const living = hosts.living(run.id)[0];
     if (living !== undefined) hosts.apply(living, generation, enclave);
-    const host = living ?? hosts.launch({ enclaveId: run.id, region, generation, enclave });
+    const host = living ?? hosts.launch({ enclaveId: run.id, region, generation, enclave, launchedBy: run.name });
     const { instanceId } = host;
     return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, amiId: 'ami-0', imageDigest: 'sha256:0' };
   }
@@ -248,11 +296,13 @@ export class MemoryRuns implements Workflows {
     this.#workingInAll += 1;
     this.peak.perEnclave = Math.max(this.peak.perEnclave, count);
     this.peak.all = Math.max(this.peak.all, this.#workingInAll);
+    this.onWork(enclaveId, count);
     await work();
     this.#workingInAll -= 1;
     const left = (this.#working.get(enclaveId) ?? 1) - 1;
     if (left === 0) this.#working.delete(enclaveId);
     else this.#working.set(enclaveId, left);
+    this.onWork(enclaveId, left);
   }
 
   #item({ enclaveId, name }: MemoryExecution): JsonMap | undefined {
@@ -280,6 +330,7 @@ export class MemoryRuns implements Workflows {
   #end(execution: MemoryExecution, state: 'succeeded' | 'failed', cause?: string): void {
     execution.state = state;
     execution.cause = cause;
+    execution.endedAtMs = this.#options.clock.monotonic();
   }
 
   #arn(name: string, action: RunAction): string {

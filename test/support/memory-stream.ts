@@ -5,6 +5,10 @@ import type { ChangeStream, Shard, ShardPage, TableChange } from '../../src/reco
 const PAGE_SIZE = 1_000;
 
 interface MemoryShard extends Shard {
+  /** The stream it belongs to: a stream that is enabled anew is another one. */
+  readonly streamArn: string;
+  /** Born, and not yet told by DescribeStream, which lags behind. */
+  hidden: boolean;
   /** Changes still kept; the first one has position `trimmedTo`. */
   log: TableChange[];
   trimmedTo: number;
@@ -21,6 +25,8 @@ function hash(text: string): number {
 export class MemoryStream implements ChangeStream {
   readonly #table: string;
   #tableId = 1;
+  /** Rises when the stream is enabled anew. */
+  #streamNumber = 1;
   #enabled = true;
   #shardNumber = 0;
   #shards: MemoryShard[] = [];
@@ -37,34 +43,67 @@ export class MemoryStream implements ChangeStream {
   // What the table does.
 
   append(change: TableChange, key: string): void {
+    if (!this.#enabled) return;
     if (this.#held !== undefined) {
       this.#held.push({ change, key });
       return;
     }
-    const open = this.#shards.filter((shard) => shard.open);
+    const open = this.#openShards();
     open[hash(key) % open.length]!.log.push(change);
   }
 
   /** The table was deleted and made anew: another table id, another stream, nothing in it. */
   recreate(): void {
     this.#tableId += 1;
+    this.#enabled = true;
     this.#shards = [];
     this.#addShard(undefined);
   }
 
   // What a test does.
 
+  /** Ends every shard, without children; what they hold stays readable. Changes from now on are in no stream. */
   disable(): void {
     this.#enabled = false;
+    for (const shard of this.#openShards()) shard.open = false;
   }
 
-  /** Every open shard ends and gets two children. */
-  split(): void {
-    for (const parent of this.#shards.filter((shard) => shard.open)) {
+  /** Another stream, with another ARN, from now on. */
+  enable(): void {
+    if (this.#enabled) return;
+    this.#enabled = true;
+    this.#streamNumber += 1;
+    this.#addShard(undefined);
+  }
+
+  /** Every open shard ends and gets two children; hidden ones are not listed until {@link reveal}. */
+  split(hidden = false): void {
+    for (const parent of this.#openShards()) {
       parent.open = false;
-      this.#addShard(parent.shardId);
-      this.#addShard(parent.shardId);
+      this.#addShard(parent.shardId, hidden);
+      this.#addShard(parent.shardId, hidden);
     }
+  }
+
+  /** Every open shard ends and gets one child, as each does about every four hours without any load. */
+  rotate(hidden = false): void {
+    for (const parent of this.#openShards()) {
+      parent.open = false;
+      this.#addShard(parent.shardId, hidden);
+    }
+  }
+
+  get openShards(): number {
+    return this.#openShards().length;
+  }
+
+  reveal(): void {
+    for (const shard of this.#shards) shard.hidden = false;
+  }
+
+  /** Tells the last changes of every open shard once more, as a reader sees them who reads a page twice. */
+  repeat(count: number): void {
+    for (const shard of this.#openShards()) shard.log.push(...shard.log.slice(-count));
   }
 
   /** What is in the stream is lost, and ended shards with it, as after 24 hours. */
@@ -73,7 +112,7 @@ export class MemoryStream implements ChangeStream {
       shard.trimmedTo += shard.log.length;
       shard.log = [];
     }
-    this.#shards = this.#shards.filter((shard) => shard.open);
+    this.#shards = this.#openShards();
   }
 
   /** As after 15 minutes without a read. */
@@ -99,23 +138,24 @@ export class MemoryStream implements ChangeStream {
   }
 
   async shards(streamArn: string): Promise<readonly Shard[]> {
-    if (streamArn !== this.#arn) return [];
-    return this.#shards.map(({ shardId, parentShardId }) => ({ shardId, parentShardId }));
+    return this.#shards
+      .filter((shard) => shard.streamArn === streamArn && !shard.hidden)
+      .map(({ shardId, parentShardId }) => ({ shardId, parentShardId }));
   }
 
   async iterator(streamArn: string, shardId: string, from: 'LATEST' | 'TRIM_HORIZON'): Promise<string | undefined> {
     const shard = this.#shards.find((each) => each.shardId === shardId);
-    if (streamArn !== this.#arn || shard === undefined) return undefined;
+    if (shard === undefined || shard.streamArn !== streamArn) return undefined;
     return this.#iteratorAt(shard, from === 'LATEST' ? shard.trimmedTo + shard.log.length : shard.trimmedTo);
   }
 
   async page(iterator: string): Promise<ShardPage> {
-    const [arn, shardId, position, epoch] = iterator.split('|');
+    const [streamArn, shardId, position, epoch] = iterator.split('|');
     if (position === undefined || epoch === undefined || Number(epoch) < this.#iteratorEpoch) {
       return { kind: 'gap', reason: 'expired' };
     }
     const shard = this.#shards.find((each) => each.shardId === shardId);
-    if (arn !== this.#arn || shard === undefined) return { kind: 'gap', reason: 'notFound' };
+    if (shard === undefined || shard.streamArn !== streamArn) return { kind: 'gap', reason: 'notFound' };
     const from = Number(position) - shard.trimmedTo;
     if (from < 0) return { kind: 'gap', reason: 'trimmed' };
     const changes = shard.log.slice(from, from + PAGE_SIZE);
@@ -125,15 +165,27 @@ export class MemoryStream implements ChangeStream {
   }
 
   get #arn(): string {
-    return `arn:memory:${this.#table}/stream/${this.#tableId}`;
+    return `arn:memory:${this.#table}/stream/${this.#tableId}.${this.#streamNumber}`;
+  }
+
+  #openShards(): MemoryShard[] {
+    return this.#shards.filter((shard) => shard.open);
   }
 
   #iteratorAt(shard: MemoryShard, position: number): string {
-    return `${this.#arn}|${shard.shardId}|${position}|${this.#iteratorEpoch}`;
+    return `${shard.streamArn}|${shard.shardId}|${position}|${this.#iteratorEpoch}`;
   }
 
-  #addShard(parentShardId: string | undefined): void {
+  #addShard(parentShardId: string | undefined, hidden = false): void {
     const shardId = `shard-${String(this.#shardNumber++).padStart(4, '0')}`;
-    this.#shards.push({ shardId, parentShardId, log: [], trimmedTo: 0, open: true });
+    this.#shards.push({
+      shardId,
+      parentShardId,
+      streamArn: this.#arn,
+      hidden,
+      log: [],
+      trimmedTo: 0,
+      open: true,
+    });
   }
 }

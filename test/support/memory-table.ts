@@ -11,6 +11,9 @@ function freeze<T extends JsonValue | undefined>(value: T): T {
   return value;
 }
 
+/** Told of every write that changed something, at the instant of the write; `undefined` stands for no item. */
+export type TableWatcher = (before: JsonMap | undefined, after: JsonMap | undefined) => void;
+
 /**
  * Items by partition and sort key. Items go in by way of JSON, as they would on the wire, and come out frozen: whoever
  * changes one in place fails.
@@ -19,6 +22,7 @@ export class MemoryTable {
   readonly stream: MemoryStream;
   readonly #keyNames: readonly string[];
   readonly #partitions = new Map<string, Map<string, JsonMap>>();
+  readonly #watchers: TableWatcher[] = [];
 
   constructor(name: string, keyNames: readonly [string] | readonly [string, string]) {
     this.stream = new MemoryStream(name);
@@ -47,7 +51,8 @@ export class MemoryTable {
     const keys = this.#keysOf(stored);
     const [pk = '', sk = ''] = Object.values(keys);
     const partition = this.#partitions.get(pk) ?? new Map<string, JsonMap>();
-    const unchanged = JSON.stringify(partition.get(sk)) === text;
+    const before = partition.get(sk);
+    const unchanged = JSON.stringify(before) === text;
     partition.set(sk, stored);
     this.#partitions.set(pk, partition);
     if (unchanged) return;
@@ -55,6 +60,7 @@ export class MemoryTable {
       Object.entries(stored).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
     );
     this.#announce({ kind: 'put', keys, strings, attributes: Object.keys(stored) });
+    for (const watcher of this.#watchers) watcher(before, stored);
   }
 
   delete(pk: string, sk = ''): void {
@@ -64,6 +70,12 @@ export class MemoryTable {
     partition.delete(sk);
     if (partition.size === 0) this.#partitions.delete(pk);
     this.#announce({ kind: 'remove', keys: this.#keysOf(item), strings: {}, attributes: [] });
+    for (const watcher of this.#watchers) watcher(item, undefined);
+  }
+
+  /** Watches every write from now on; what invariants are checked on. */
+  watch(watcher: TableWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   /** The table is deleted and made anew, empty. */

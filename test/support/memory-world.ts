@@ -29,7 +29,16 @@ export interface Connection {
   kill(): void;
 }
 
+/** Methods of those ports that are objects with more to them than their port. */
+export const PORT_METHODS = {
+  workflows: ['start', 'running', 'describe', 'tasks', 'abort'],
+  hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave'],
+  stream: ['describeTable', 'shards', 'iterator', 'page'],
+} as const;
+
 export interface MemoryWorld extends Connection {
+  /** The ports with nothing around them: a call has its effect before it returns its promise. */
+  readonly bare: Omit<Ports, 'clock' | 'random' | 'log'>;
   readonly tables: { readonly records: MemoryTable; readonly state: MemoryTable; readonly history: MemoryTable };
   readonly hosts: MemoryHosts;
   readonly runs: MemoryRuns;
@@ -53,6 +62,8 @@ export interface MemoryWorldOptions {
   readonly historyDays?: number;
   readonly runTimings?: Partial<RunTimings>;
   readonly hostTimings?: Partial<HostTimings>;
+  /** Hosts a page of a sweep. @default 1000 */
+  readonly sweepPageSize?: number;
 }
 
 /** The clock of a process that may be killed: its timers die with it. */
@@ -77,9 +88,27 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
   const records = new MemoryTable('enclaves', ['id']);
   const state = new MemoryTable('state', ['pk', 'sk']);
   const history = new MemoryTable('history', ['pk', 'sk']);
-  const hosts = new MemoryHosts({ clock, random, state, environment, timings: options.hostTimings });
+  const hosts = new MemoryHosts({
+    clock,
+    random,
+    state,
+    environment,
+    timings: options.hostTimings,
+    pageSize: options.sweepPageSize,
+  });
   const runs = new MemoryRuns({ clock, state, history, hosts, timings: options.runTimings });
   const expiresAt = () => Math.floor(clock.now() / 1_000) + historyDays * 24 * 60 * 60;
+
+  const bare: MemoryWorld['bare'] = {
+    records: memoryRecords(records),
+    state: memoryState(state, history, expiresAt),
+    leases: memoryLeases(state),
+    history: memoryHistory(history, expiresAt, random),
+    workflows: runs,
+    tasks: runs.ecs,
+    hosts,
+    streams: { records: records.stream, state: state.stream, history: history.stream },
+  };
 
   const connect = (): Connection => {
     const faults = new Faults();
@@ -88,17 +117,17 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
       clock: mortal(clock, faults),
       random,
       log,
-      records: faults.around('records', memoryRecords(records)),
-      state: faults.around('state', memoryState(state, history, expiresAt)),
-      leases: faults.around('leases', memoryLeases(state)),
-      history: faults.around('history', memoryHistory(history, expiresAt, random)),
-      workflows: faults.around('workflows', runs, ['start', 'running', 'describe', 'tasks', 'abort']),
-      tasks: faults.around('tasks', runs.ecs),
-      hosts: faults.around('hosts', hosts, ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave']),
+      records: faults.around('records', bare.records),
+      state: faults.around('state', bare.state),
+      leases: faults.around('leases', bare.leases),
+      history: faults.around('history', bare.history),
+      workflows: faults.around('workflows', runs, PORT_METHODS.workflows),
+      tasks: faults.around('tasks', bare.tasks),
+      hosts: faults.around('hosts', hosts, PORT_METHODS.hosts),
       streams: {
-        records: faults.around('streams.records', records.stream, STREAM_METHODS),
-        state: faults.around('streams.state', state.stream, STREAM_METHODS),
-        history: faults.around('streams.history', history.stream, STREAM_METHODS),
+        records: faults.around('streams.records', records.stream, PORT_METHODS.stream),
+        state: faults.around('streams.state', state.stream, PORT_METHODS.stream),
+        history: faults.around('streams.history', history.stream, PORT_METHODS.stream),
       },
     };
     return { ports, log, faults, kill: () => faults.kill() };
@@ -106,6 +135,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
 
   return {
     ...connect(),
+    bare,
     tables: { records, state, history },
     hosts,
     runs,
@@ -122,5 +152,3 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     },
   };
 }
-
-const STREAM_METHODS = ['describeTable', 'shards', 'iterator', 'page'] as const;
