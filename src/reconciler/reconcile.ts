@@ -75,8 +75,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   ]);
 
   // Decide. Nothing waits between finding a slot free and holding it.
-  const hadRun = remembered.lifecycle?.run !== undefined;
-  if (hadRun) context.slots.hold(id);
+  if (remembered.lifecycle?.run !== undefined) context.slots.hold(id);
   const slot = context.slots.isFree(id);
   const assessment = assess({ intent, record, spec, requests, run, host, reports, slot }, context);
   const decision = decide(remembered.lifecycle, intent.lifecycle, assessment);
@@ -90,21 +89,15 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     const epoch = context.epoch();
     lifecycle = { ...lifecycle, revision: (remembered.lifecycle?.revision ?? 0) + 1, epoch };
     const begun = lifecycle.run !== undefined && lifecycle.run.name !== remembered.lifecycle?.run?.name;
-    const commit = ports.state.commit({
+    // A slot stays held where this fails or conflicts: a marker may stand all the same, and the reconcile that
+    // follows knows.
+    const result = await ports.state.commit({
       lifecycle,
       readRevision: remembered.lifecycle?.revision,
       start: begun ? startOf(lifecycle, config, ports.clock.now()) : undefined,
       consumed: requests,
     });
-    const result = await commit.catch((error: unknown) => {
-      // It may have been written all the same; then the next reconcile reads the marker and takes the slot again.
-      if (!hadRun) context.slots.release(id);
-      throw error;
-    });
-    if (result === 'conflict') {
-      if (!hadRun) context.slots.release(id);
-      return { kind: 'conflict' };
-    }
+    if (result === 'conflict') return { kind: 'conflict' };
     context.onLifecycle(id, lifecycle);
   }
 
