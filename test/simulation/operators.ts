@@ -1,0 +1,205 @@
+/** The operators: started, killed, stopped, frozen and thawed. */
+import { Registry } from 'prom-client';
+import { ControlLoop } from '../../src/reconciler/control-loop.ts';
+import type { Metrics } from '../../src/reconciler/metrics.ts';
+import type { Log } from '../../src/reconciler/ports.ts';
+import type { Dice } from './dice.ts';
+import { SimulatedProcess } from './process.ts';
+import type { Stage } from './stage.ts';
+
+const SECOND = 1_000;
+
+/** What the invariants want to know of the operators. */
+export interface Watcher {
+  /** A call of an operator arrives. */
+  called(operation: string, args: readonly unknown[]): void;
+  relisted(operator: Operator, repaired: number): void;
+  /** An operator declared a gap of its feed. */
+  gap(operator: Operator, reason: string): void;
+}
+
+export interface Operator {
+  readonly name: string;
+  readonly process: SimulatedProcess;
+  readonly loop: ControlLoop;
+  readonly startedMs: number;
+  /** SIGTERM. */
+  readonly stop: () => void;
+  stopping: boolean;
+}
+
+export class Operators {
+  readonly #stage: Stage;
+  readonly #dice: Dice;
+  readonly #watcher: Watcher;
+  readonly #all: Operator[] = [];
+  #number = 0;
+  /** When an operator last was killed, frozen, thawed or stopped. */
+  disturbedMs = 0;
+
+  constructor(stage: Stage, watcher: Watcher) {
+    this.#stage = stage;
+    this.#dice = stage.dice.fork('operators');
+    this.#watcher = watcher;
+  }
+
+  /** Those whose process exists. */
+  get alive(): readonly Operator[] {
+    return this.#all.filter(({ process, stopping }) => !process.killed && !stopping);
+  }
+
+  /** One leads that can do its work. */
+  get leading(): Operator | undefined {
+    return this.alive.find(({ process, loop }) => !process.frozen && loop.view().role === 'leader');
+  }
+
+  startAll(): void {
+    for (let n = 0; n < this.#stage.settings.operators; n += 1) this.start();
+  }
+
+  start(): Operator {
+    const { stage } = { stage: this.#stage };
+    this.#number += 1;
+    const name = `op${this.#number}`;
+    const dice = this.#dice.fork(name);
+    const stopper = new AbortController();
+    const process = new SimulatedProcess({
+      name,
+      clock: stage.clock,
+      world: stage.world,
+      weather: stage.weather,
+      dice,
+      log: this.#log(name, () => operator),
+      skewMs: stage.has('skew') ? dice.between(-3 * SECOND, 3 * SECOND) : 0,
+      as: (operation, args, call) =>
+        stage.as(name, () => {
+          this.#watcher.called(operation, args);
+          return call();
+        }),
+    });
+    const loop = new ControlLoop({
+      config: stage.settings.config,
+      ports: process.ports,
+      metrics: this.#metrics(() => operator),
+      holder: name,
+      signal: stopper.signal,
+    });
+    const operator: Operator = {
+      name,
+      process,
+      loop,
+      startedMs: stage.clock.monotonic(),
+      stopping: false,
+      stop: () => {
+        operator.stopping = true;
+        this.#disturbed(`${name} is stopped`);
+        stopper.abort();
+      },
+    };
+    this.#all.push(operator);
+    this.#disturbed(`${name} starts`);
+    loop.run().then(
+      () => stage.trace.say(name, 'ended'),
+      (error: unknown) => stage.violate('an operator never falls', `${name}: ${(error as Error).stack ?? error}`),
+    );
+    return operator;
+  }
+
+  kill(operator: Operator): void {
+    this.#disturbed(`${operator.name} is killed`);
+    operator.process.kill();
+  }
+
+  /** Faults of processes, until they stop. */
+  act(): void {
+    const stage = this.#stage;
+    const going = () => !stage.calm;
+    if (stage.has('crashes')) {
+      stage.every(this.#dice.fork('crashes'), 5 * 60 * SECOND, going, () =>
+        this.#crash(this.#dice.between(0, 60) * SECOND),
+      );
+    }
+    if (stage.has('freezes')) stage.every(this.#dice.fork('freezes'), 4 * 60 * SECOND, going, () => this.#freeze());
+    if (stage.has('storms')) {
+      stage.every(this.#dice.fork('storms'), 15 * 60 * SECOND, going, () => this.#storm(this.#dice.between(3, 8)));
+    }
+  }
+
+  /** As many run as shall, all of them thawed. */
+  clear(): void {
+    for (const operator of this.alive) operator.process.thaw();
+    while (this.alive.length < this.#stage.settings.operators) this.start();
+  }
+
+  /** Replaces the leader, by a kill or by a stop. */
+  restart(): void {
+    const leader = this.leading ?? this.alive[0];
+    if (leader === undefined) return;
+    if (this.#dice.chance(0.5)) this.kill(leader);
+    else leader.stop();
+    this.start();
+  }
+
+  #crash(downMs: number): void {
+    const [victim] = this.#shuffled();
+    if (victim === undefined) return;
+    if (this.#dice.chance(0.3)) victim.stop();
+    else this.kill(victim);
+    this.#stage.clock.schedule(downMs, () => {
+      if (this.alive.length < this.#stage.settings.operators) this.start();
+    });
+  }
+
+  #storm(left: number): void {
+    if (left === 0 || this.#stage.calm) return;
+    this.#crash(this.#dice.between(0, 5) * SECOND);
+    this.#stage.clock.schedule(this.#dice.between(1, 20) * SECOND, () => this.#storm(left - 1));
+  }
+
+  #freeze(): void {
+    const [victim] = this.#shuffled();
+    if (victim === undefined || victim.process.frozen) return;
+    this.#disturbed(`${victim.name} is frozen`);
+    victim.process.freeze();
+    this.#stage.clock.schedule(this.#dice.between(1, 90) * SECOND, () => {
+      if (!victim.process.frozen) return;
+      this.#disturbed(`${victim.name} thaws`);
+      victim.process.thaw();
+    });
+  }
+
+  /** Mostly the leader first: what happens to a standby hardly matters. */
+  #shuffled(): readonly Operator[] {
+    const { leading } = this;
+    const others = this.alive.filter((operator) => operator !== leading);
+    if (leading !== undefined && (others.length === 0 || this.#dice.chance(0.8))) return [leading];
+    return others.length === 0 ? [] : [this.#dice.pick(others)];
+  }
+
+  #disturbed(what: string): void {
+    this.disturbedMs = this.#stage.clock.monotonic();
+    this.#stage.trace.say('ops', what);
+  }
+
+  #metrics(operator: () => Operator): Metrics {
+    return {
+      registry: new Registry(),
+      reconciled: () => {},
+      failed: () => {},
+      relisted: (repaired) => this.#watcher.relisted(operator(), repaired),
+      leading: (leads) => this.#stage.trace.say(operator().name, leads ? 'leads' : 'leads no more'),
+    };
+  }
+
+  #log(name: string, operator: () => Operator): Log {
+    const { trace } = this.#stage;
+    const keep = (fields: object, message: string) => {
+      const { enclaveId, error, reason, feed, class: errorClass } = fields as Record<string, unknown>;
+      const parts = [enclaveId, feed, reason, error ?? errorClass].filter((part) => part !== undefined);
+      trace.say(name, `${message}${parts.length === 0 ? '' : `: ${parts.map(String).join(', ')}`}`);
+      if (message.startsWith('changes may have been missed')) this.#watcher.gap(operator(), String(reason));
+      if (errorClass === 'Unexpected') this.#stage.violate('no surprises', `${String(enclaveId)}: ${String(error)}`);
+    };
+    return { debug: () => {}, info: () => {}, warn: keep, error: keep };
+  }
+}

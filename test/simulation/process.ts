@@ -1,0 +1,204 @@
+/** One operator's process: its clock, and its way to AWS, both of which can be frozen and killed. */
+import type { Clock, Log, Ports } from '../../src/reconciler/ports.ts';
+import { type MemoryWorld, PORT_METHODS } from '../support/memory-world.ts';
+import type { VirtualClock } from '../support/virtual-clock.ts';
+import type { Dice } from './dice.ts';
+import type { Weather } from './weather.ts';
+
+export interface ProcessOptions {
+  readonly name: string;
+  readonly clock: VirtualClock;
+  readonly world: MemoryWorld;
+  readonly weather: Weather;
+  readonly dice: Dice;
+  readonly log: Log;
+  /** How far its wall clock is off. */
+  readonly skewMs: number;
+  /** Runs `call` as this process: whatever is written meanwhile, it has written. */
+  readonly as: <T>(operation: string, args: readonly unknown[], call: () => T) => T;
+}
+
+const never = new Promise<never>(() => {});
+
+type Method = (...args: unknown[]) => unknown;
+
+const answersInPages = (method: Method) => Object.prototype.toString.call(method) === '[object AsyncGeneratorFunction]';
+
+/**
+ * Killed, it does nothing more, but what it has sent may still arrive. Frozen, it does nothing until it is thawed:
+ * then every timer that fell due fires, and every answer that came is read, long after it was given.
+ */
+export class SimulatedProcess {
+  readonly name: string;
+  readonly ports: Ports;
+  readonly #options: ProcessOptions;
+  #killed = false;
+  #thawed: Promise<void> | undefined;
+  #thaw: () => void = () => {};
+
+  constructor(options: ProcessOptions) {
+    const { name, world, log, dice } = options;
+    this.name = name;
+    this.#options = options;
+    const { bare } = world;
+    this.ports = {
+      clock: this.#clock(),
+      random: dice.random,
+      log,
+      records: this.#port('records', bare.records),
+      state: this.#port('state', bare.state),
+      leases: this.#port('leases', bare.leases),
+      history: this.#port('history', bare.history),
+      workflows: this.#port('workflows', bare.workflows, PORT_METHODS.workflows),
+      tasks: this.#port('tasks', bare.tasks),
+      hosts: this.#port('hosts', bare.hosts, PORT_METHODS.hosts),
+      streams: {
+        records: this.#port('streams.records', bare.streams.records, PORT_METHODS.stream),
+        state: this.#port('streams.state', bare.streams.state, PORT_METHODS.stream),
+        history: this.#port('streams.history', bare.streams.history, PORT_METHODS.stream),
+      },
+    };
+  }
+
+  get killed(): boolean {
+    return this.#killed;
+  }
+
+  get frozen(): boolean {
+    return this.#thawed !== undefined;
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.#killed = true;
+    this.thaw();
+  }
+
+  /** SIGSTOP. */
+  freeze(): void {
+    this.#thawed ??= new Promise((resolve) => {
+      this.#thaw = resolve;
+    });
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#thawed = undefined;
+    this.#thaw();
+  }
+
+  /** Passes once the process may go on; never, where it was killed. */
+  async #alive(): Promise<void> {
+    while (this.#thawed !== undefined) await this.#thawed;
+    if (this.#killed) await never;
+  }
+
+  /** The port with this process' life around its methods; `names` where the object has more than the port's. */
+  #port<T extends object, K extends keyof T & string>(
+    prefix: string,
+    port: T,
+    names: readonly K[] = Object.keys(port) as K[],
+  ): Pick<T, K> {
+    const made = names.map((name) => {
+      const method = port[name] as Method;
+      const operation = `${prefix}.${name}`;
+      return [
+        name,
+        answersInPages(method) ? this.#pages(operation, port, method) : this.#call(operation, port, method),
+      ];
+    });
+    return Object.fromEntries(made) as Pick<T, K>;
+  }
+
+  #call(operation: string, port: object, method: Method) {
+    const { clock, weather, dice, as } = this.#options;
+    return async (...args: unknown[]) => {
+      if (this.#killed || this.frozen) await this.#alive();
+      const fate = weather.draw(operation);
+      if (fate.beforeMs > 0) {
+        await clock.sleep(fate.beforeMs);
+        // What a killed process had sent arrives, or does not.
+        if (this.#killed && dice.chance(0.5)) await never;
+      }
+      let result: unknown;
+      if (fate.error === undefined) {
+        const send = () => as(operation, args, () => method.apply(port, args)) as Promise<unknown>;
+        // An answer that is an error travels back as any other does.
+        result = await send().then(
+          (value) => ({ value }),
+          (error: unknown) => ({ error }),
+        );
+        if (fate.twice)
+          result = await send().then(
+            (value) => ({ value }),
+            (error: unknown) => ({ error }),
+          );
+      }
+      if (fate.afterMs > 0) await clock.sleep(fate.afterMs);
+      if (this.#killed || this.frozen) await this.#alive();
+      const failure = fate.error ?? fate.lost;
+      if (failure !== undefined) throw failure;
+      const answer = result as { readonly value: unknown } | { readonly error: unknown };
+      if ('error' in answer) throw answer.error;
+      return answer.value;
+    };
+  }
+
+  #pages(operation: string, port: object, method: Method) {
+    const { clock, weather, as } = this.#options;
+    const alive = () => this.#alive();
+    const blind = (args: readonly unknown[]) => operation === 'hosts.sweep' && weather.blind.has(String(args[0]));
+    return async function* (...args: unknown[]) {
+      await alive();
+      const fate = weather.draw(operation);
+      if (fate.beforeMs > 0) await clock.sleep(fate.beforeMs);
+      await alive();
+      if (fate.error !== undefined) throw fate.error;
+      const pages = as(operation, args, () => method.apply(port, args)) as AsyncIterable<unknown>;
+      for await (const page of pages) {
+        yield blind(args) ? [] : page;
+        await alive();
+        // Whole answers only: what breaks off is an error, however much has been told.
+        if (fate.partial || fate.lost !== undefined) throw fate.lost ?? weather.brokenOff(operation);
+      }
+      if (fate.afterMs > 0) await clock.sleep(fate.afterMs);
+      await alive();
+    };
+  }
+
+  #clock(): Clock {
+    const { clock, skewMs } = this.#options;
+    const schedule: Clock['schedule'] = (delayMs, callback) => {
+      let cancelled = false;
+      const fire = async () => {
+        await this.#alive();
+        if (!cancelled) callback();
+      };
+      const cancel = clock.schedule(delayMs, () => {
+        if (this.#killed || cancelled) return;
+        if (this.frozen) void fire();
+        else callback();
+      });
+      return () => {
+        cancelled = true;
+        cancel();
+      };
+    };
+    return {
+      now: () => clock.now() + skewMs,
+      monotonic: () => clock.monotonic(),
+      schedule,
+      sleep: (delayMs, signal) =>
+        new Promise((resolve) => {
+          if (signal?.aborted) return resolve();
+          const wake = () => {
+            cancel();
+            signal?.removeEventListener('abort', wake);
+            resolve();
+          };
+          const cancel = schedule(delayMs, wake);
+          signal?.addEventListener('abort', wake, { once: true });
+        }),
+    };
+  }
+}

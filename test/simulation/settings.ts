@@ -1,0 +1,124 @@
+/** What a seed decides before anything happens: the fleet, the configuration, which faults there are. */
+import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
+import type { Dice } from './dice.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/**
+ * Kinds of faults. A seed has about half of them: with all of them at once, one hides what another does.
+ */
+export const FAULTS = [
+  /** Calls that fail without effect. */
+  'errors',
+  /** Calls that have their effect, and fail. */
+  'lostReplies',
+  /** Requests that arrive twice, as an SDK's retry makes them. */
+  'duplicates',
+  /** Calls that take up to half a minute. */
+  'slowCalls',
+  /** Another tool of the account uses an API's rate up. */
+  'throttling',
+  /** A whole service fails for minutes. */
+  'outages',
+  /** DescribeInstances and ListExecutions lag behind. */
+  'lag',
+  /** Hosts are stopped, started and terminated behind our back. */
+  'hosts',
+  /** Enclaves crash, agents freeze. */
+  'agents',
+  /** Sweeps that break off, regions that describe nothing. */
+  'sweeps',
+  /** Runs fail, hang, and leave things behind. */
+  'runs',
+  /** Tasks are killed, workflows die. */
+  'tasks',
+  /** Shards split, records come twice or late. */
+  'shards',
+  /** Iterators expire, streams are trimmed. */
+  'gaps',
+  /** Streams are disabled, and enabled with another ARN. */
+  'streams',
+  /** Operators are killed at any moment. */
+  'crashes',
+  /** Operators are stopped and continued (SIGSTOP), for longer than the lease. */
+  'freezes',
+  /** Operators are restarted again and again. */
+  'storms',
+  /** Operators' clocks differ. */
+  'skew',
+  /** An enclave that dies again whenever it is repaired. */
+  'sick',
+  /** Commands the application's gates would not let through, and late ones. */
+  'lateCommands',
+  /** Records are deleted, brought back, and made anew by somebody else. */
+  'deletions',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export interface Settings {
+  readonly seed: number;
+  readonly config: Config;
+  readonly faults: ReadonlySet<Fault>;
+  /** Enclaves the application owns at most. */
+  readonly fleet: number;
+  /** Operators that compete. */
+  readonly operators: number;
+  /** How long faults last. */
+  readonly chaosMs: number;
+  /** Mean time between two things the application does. */
+  readonly appEveryMs: number;
+  /** Mean time between two incidents. */
+  readonly incidentEveryMs: number;
+  /** Mean time from request to answer, where a call takes time at all. */
+  readonly latencyMs: number;
+}
+
+/** Durations are shorter than those of production, so that an hour meets every deadline several times. */
+function configOf(dice: Dice): Config {
+  return ConfigSchema.parse({
+    workers: dice.pick([2, 4, 16]),
+    maxRuns: dice.pick([2, 3, 6, 16]),
+    attemptsPerGeneration: dice.pick([2, 3, 5]),
+    repairAttempts: dice.pick([2, 3]),
+    relistMs: dice.pick([2, 3, 5]) * MINUTE,
+    sweepMs: dice.pick([30, 60]) * SECOND,
+    settleMs: dice.pick([20, 30]) * SECOND,
+    retryBaseMs: 5 * SECOND,
+    retryMaxMs: 2 * MINUTE,
+    stalledRetryMs: 8 * MINUTE,
+    errorBackoffMaxMs: MINUTE,
+    deletionGraceMs: dice.pick([1, 3]) * MINUTE,
+    reportSilenceMs: 6 * MINUTE,
+    deployDeadlineMs: 8 * MINUTE,
+    destroyDeadlineMs: 8 * MINUTE,
+    verifyDeadlineMs: 4 * MINUTE,
+    pauseDeadlineMs: 5 * MINUTE,
+    resumeDeadlineMs: 5 * MINUTE,
+    logLevel: 'warn',
+  });
+}
+
+export interface Options {
+  /** Instead of what the seed says. */
+  readonly hours?: number | undefined;
+}
+
+export function settingsOf(seed: number, dice: Dice, { hours }: Options = {}): Settings {
+  const appEveryMs = dice.pick([15, 30, 60]) * SECOND;
+  return {
+    seed,
+    config: configOf(dice),
+    faults: new Set(FAULTS.filter(() => dice.chance(0.45))),
+    fleet: dice.weighted([
+      [4, dice.between(1, 4)],
+      [4, dice.between(5, 10)],
+      [1, dice.between(11, 24)],
+    ]),
+    operators: dice.pick([1, 2, 2, 3]),
+    chaosMs: hours === undefined ? dice.pick([15, 25, 40, 60]) * MINUTE : hours * 60 * MINUTE,
+    appEveryMs,
+    incidentEveryMs: dice.pick([20, 40, 90]) * SECOND,
+    latencyMs: dice.pick([20, 60, 200]),
+  };
+}
