@@ -15,9 +15,15 @@ export type Priority = (typeof PRIORITY)[keyof typeof PRIORITY];
 export interface AddOptions {
   /** @default PRIORITY.change */
   readonly priority?: Priority | undefined;
-  /** Not before this long from now, ms. @default 0 */
+  /** Not before this long from now, ms; at most 2³¹ - 1. @default 0 */
   readonly delayMs?: number | undefined;
 }
+
+/** The longest delay there is (24.8 days): what a timer can hold. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/** A delay that is none counts as no delay: the key is looked at once too often, never too late. */
+const bounded = (delayMs = 0) => (delayMs > 0 ? Math.min(delayMs, LONGEST_DELAY_MS) : 0);
 
 interface Entry {
   readonly key: string;
@@ -79,7 +85,7 @@ export class WorkQueue {
     if (this.#closed) return;
     const now = this.#clock.monotonic();
     const priority = options.priority ?? PRIORITY.change;
-    const readyAt = now + Math.max(0, options.delayMs ?? 0);
+    const readyAt = now + bounded(options.delayMs);
     const processing = this.#processing.get(key);
     if (processing !== undefined) {
       processing.again =
@@ -122,6 +128,7 @@ export class WorkQueue {
 
   /** The most urgent ready key, which is then processed until `done`; undefined: none is ready. */
   take(): { readonly key: string; readonly priority: Priority; readonly waitedMs: number } | undefined {
+    if (this.#closed) return undefined;
     const now = this.#clock.monotonic();
     this.#promote(now);
     for (let node = this.#ready.pop(); node !== undefined; node = this.#ready.pop()) {
@@ -143,7 +150,7 @@ export class WorkQueue {
     if (again !== undefined && !this.#closed) this.#insert(key, again.priority, again.readyAt, this.#clock.monotonic());
   }
 
-  /** Takes nothing in any more; what is being processed may finish. */
+  /** Takes nothing in and gives nothing out any more; what is being processed may finish. */
   close(): void {
     this.#closed = true;
     this.#cancelTimer?.();
