@@ -17,7 +17,19 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
     ],
   },
   { title: 'Health, metrics, logs', keys: ['httpHost', 'httpPort', 'logLevel'] },
-  { title: 'Limits', keys: ['workers', 'maxRuns', 'attemptsPerGeneration', 'repairAttempts', 'historyDays'] },
+  {
+    title: 'Limits',
+    keys: [
+      'workers',
+      'maxRuns',
+      'maxRunsPerWallet',
+      'maxEnclavesPerWallet',
+      'attemptsPerGeneration',
+      'repairAttempts',
+      'historyDays',
+    ],
+  },
+  { title: "AWS' rate limits", keys: ['runInstancesPerSecond', 'awsBudgetShare', 'awsBudgetWaitMs'] },
   {
     title: 'Intervals',
     keys: ['feedIdleMinMs', 'feedIdleMaxMs', 'relistMs', 'sweepMs', 'observeMs', 'runBackstopMs', 'settleMs'],
@@ -33,7 +45,17 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'reconcileTimeoutMs',
     ],
   },
-  { title: 'Grace and silence', keys: ['deletionGraceMs', 'staleCommandMs', 'reportSilenceMs'] },
+  {
+    title: 'Grace and silence',
+    keys: [
+      'deletionGraceMs',
+      'deletionHoldPercent',
+      'deletionHoldMin',
+      'deletionHoldWindowMs',
+      'staleCommandMs',
+      'reportSilenceMs',
+    ],
+  },
   {
     title: 'Deadlines',
     keys: [

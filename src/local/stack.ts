@@ -61,6 +61,8 @@ const LOCAL_PACE = {
   feedIdleMaxMs: '500',
   runBackstopMs: '10000',
   settleMs: '10000',
+  runInstancesPerSecond: '0',
+  awsBudgetShare: '0',
 } as const;
 
 function variableOf(key: string): string {

@@ -9,6 +9,8 @@ const ms = (fallback: number, meaning: string) =>
   z.coerce.number().int().min(0).max(2_147_483_647).default(fallback).describe(meaning);
 const count = (fallback: number, min: number, max: number, meaning: string) =>
   z.coerce.number().int().min(min).max(max).default(fallback).describe(meaning);
+const decimal = (fallback: number, max: number, meaning: string) =>
+  z.coerce.number().min(0).max(max).default(fallback).describe(meaning);
 const name = (fallback: string, meaning: string) =>
   z
     .string()
@@ -50,6 +52,15 @@ export const ConfigSchema = z.strictObject({
 
   workers: count(32, 1, 1_000, 'Reconciles at a time.'),
   maxRuns: count(16, 1, 10_000, 'Terraform runs in flight at a time, all enclaves together.'),
+  maxRunsPerWallet: count(0, 0, 10_000, 'Terraform runs in flight at a time for one wallet; 0: as many as maxRuns.'),
+  maxEnclavesPerWallet: count(0, 0, 1_000_000, 'Enclaves one wallet may have; more wait. 0: any number.'),
+  runInstancesPerSecond: decimal(
+    1,
+    1_000,
+    "Creations begun a second; EC2's RunInstances refills 2 a second, for all of the account. 0: as fast as runs allow.",
+  ),
+  awsBudgetShare: decimal(0.5, 1, "The operator's part of the account's AWS rate limits; 0: calls are not held back."),
+  awsBudgetWaitMs: ms(15 * SECOND, 'Longest wait of a call for its turn; after it the call fails, to be tried again.'),
   attemptsPerGeneration: count(5, 1, 100, 'Failed runs of one generation before the enclave is stalled.'),
   repairAttempts: count(3, 1, 100, 'Failed repairs of one drift before the next rung, and at last stalled.'),
 
@@ -69,6 +80,14 @@ export const ConfigSchema = z.strictObject({
   reconcileTimeoutMs: ms(30 * SECOND, 'Budget of one reconcile.'),
 
   deletionGraceMs: ms(5 * MINUTE, 'How long a record must be gone before its enclave is destroyed.'),
+  deletionHoldPercent: count(
+    10,
+    0,
+    100,
+    'Share of all enclaves whose records may vanish within the window, in percent.',
+  ),
+  deletionHoldMin: count(3, 1, 1_000_000, 'Fewer vanished records than this never hold deletions.'),
+  deletionHoldWindowMs: ms(10 * MINUTE, 'Sliding window in which vanished records are counted.'),
   staleCommandMs: ms(24 * HOUR, 'A PENDING_DEPLOY written this long before installation is not carried out unasked.'),
   reportSilenceMs: ms(15 * MINUTE, 'Silence of a host after which its state is Unknown.'),
 

@@ -1,4 +1,5 @@
 /** Control loop: competes for the lease, leads while it holds, hands over. */
+import { type BudgetState, Budgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { Controller } from './controller.ts';
 import type { HealthView } from './health.ts';
@@ -18,16 +19,23 @@ export interface ControlLoopOptions {
 
 export class ControlLoop {
   readonly #options: ControlLoopOptions;
+  readonly #budgets: Budgets;
   #role: HealthView['role'] = 'starting';
   #controller: Controller | undefined;
   #term: Term | undefined;
 
   constructor(options: ControlLoopOptions) {
-    this.#options = options;
+    // Budgets outlive terms: AWS counts the process' calls, not its leases.
+    this.#budgets = new Budgets(options.ports, options.config);
+    this.#options = { ...options, ports: this.#budgets.ports };
   }
 
   get controller(): Controller | undefined {
     return this.#controller;
+  }
+
+  budgets(): BudgetState {
+    return this.#budgets.state();
   }
 
   view(): HealthView {

@@ -1,0 +1,215 @@
+/** Budgets: how much of AWS' rate limits this operator uses. */
+import type { Config } from './config.ts';
+import { listening } from './listening.ts';
+import { type Hosts, OperatorError, type Ports, type Tasks, type Workflows } from './ports.ts';
+import { SlowDown } from './slow-down.ts';
+import { type BucketLimits, TokenBucket } from './token-bucket.ts';
+
+/**
+ * AWS' own limits by family of calls, an account and a region: those of EC2 and ECS everywhere, of Step Functions
+ * outside its three large regions. SendCommand's is not published: a careful guess.
+ */
+export const AWS_LIMITS = {
+  'ec2:Describe': { burst: 100, perSecond: 20 },
+  'ec2:StartInstances': { burst: 5, perSecond: 2 },
+  'ec2:StopInstances': { burst: 50, perSecond: 5 },
+  'ssm:SendCommand': { burst: 10, perSecond: 5 },
+  'states:StartExecution': { burst: 800, perSecond: 150 },
+  'states:StopExecution': { burst: 500, perSecond: 25 },
+  'states:DescribeExecution': { burst: 250, perSecond: 10 },
+  'states:ListExecutions': { burst: 100, perSecond: 2 },
+  'states:GetExecutionHistory': { burst: 400, perSecond: 20 },
+  'ecs:StopTask': { burst: 100, perSecond: 40 },
+  'ecs:DescribeTasks': { burst: 100, perSecond: 20 },
+} as const satisfies Record<string, BucketLimits>;
+export type ApiFamily = keyof typeof AWS_LIMITS;
+
+/** What the budgets say of themselves, for metrics. */
+export interface BudgetState {
+  /** In (0, 1]: the share of the refill that is used; below 1 after AWS has throttled. */
+  readonly pace: number;
+  /** Throttled answers so far. */
+  readonly throttled: number;
+  /** Calls that waited for their turn, and how long they did all together. */
+  readonly waits: number;
+  readonly waitedMs: number;
+  /** Calls that are waiting now. */
+  readonly waiting: number;
+  /** Calls that were given up because their turn did not come in time. */
+  readonly refused: number;
+}
+
+/**
+ * Puts a token bucket before every call of EC2, SSM, ECS and Step Functions, and listens to all ports for throttling.
+ *
+ * *Guarantees*: a call waits for its turn, never longer than `awsBudgetWaitMs`, then fails as `Throttled`; what destroys
+ * or stops a run goes first; after a throttled answer of any port every refill is halved, and regained within minutes.
+ * *Caveats*: a listing counts as one call, of which more than a page is asked for above 1,000 running executions.
+ */
+export class Budgets {
+  /** The ports to use instead. */
+  readonly ports: Ports;
+  readonly #inner: Ports;
+  readonly #config: Pick<Config, 'awsBudgetShare' | 'awsBudgetWaitMs' | 'region'>;
+  readonly #slowDown: SlowDown;
+  readonly #buckets = new Map<string, TokenBucket>();
+  #waits = 0;
+  #waitedMs = 0;
+  #refused = 0;
+
+  constructor(inner: Ports, config: Pick<Config, 'awsBudgetShare' | 'awsBudgetWaitMs' | 'region'>) {
+    this.#inner = inner;
+    this.#config = config;
+    this.#slowDown = new SlowDown(inner.clock);
+    const heard = <T extends object>(port: T) => listening(port, (error) => this.#heard(error));
+    this.ports = {
+      ...inner,
+      records: heard(inner.records),
+      state: heard(inner.state),
+      leases: heard(inner.leases),
+      history: heard(inner.history),
+      workflows: this.#workflows(heard(inner.workflows)),
+      tasks: this.#tasks(heard(inner.tasks)),
+      hosts: this.#hosts(heard(inner.hosts)),
+      streams: {
+        records: heard(inner.streams.records),
+        state: heard(inner.streams.state),
+        history: heard(inner.streams.history),
+      },
+    };
+  }
+
+  state(): BudgetState {
+    let waiting = 0;
+    for (const bucket of this.#buckets.values()) waiting += bucket.waiting;
+    return {
+      pace: this.#slowDown.pace(this.#inner.clock.monotonic()),
+      throttled: this.#slowDown.count,
+      waits: this.#waits,
+      waitedMs: this.#waitedMs,
+      waiting,
+      refused: this.#refused,
+    };
+  }
+
+  #heard(error: unknown): void {
+    if (!(error instanceof OperatorError) || error.class !== 'Throttled') return;
+    // What came in until now came in at the old pace.
+    for (const bucket of this.#buckets.values()) bucket.refill();
+    if (!this.#slowDown.throttled()) return;
+    for (const bucket of this.#buckets.values()) bucket.refill();
+    const pace = this.#slowDown.pace(this.#inner.clock.monotonic());
+    this.#inner.log.warn({ operation: error.operation, pace }, 'AWS throttles: all budgets are halved for a while');
+  }
+
+  async #turn(family: ApiFamily, region: string, urgent = false): Promise<void> {
+    const { awsBudgetShare: share, awsBudgetWaitMs } = this.#config;
+    if (share === 0) return;
+    const { clock } = this.#inner;
+    const began = clock.monotonic();
+    const admitted = await this.#bucket(family, region, share).take(awsBudgetWaitMs, urgent);
+    const waitedMs = clock.monotonic() - began;
+    if (waitedMs > 0) this.#waits += 1;
+    this.#waitedMs += waitedMs;
+    if (admitted) return;
+    this.#refused += 1;
+    throw new OperatorError(
+      'Throttled',
+      family,
+      `its turn in ${region} did not come within ${awsBudgetWaitMs} ms; tried again (awsBudgetShare is the operator's part of the account's limit)`,
+    );
+  }
+
+  #bucket(family: ApiFamily, region: string, share: number): TokenBucket {
+    const key = `${family} ${region}`;
+    const known = this.#buckets.get(key);
+    if (known !== undefined) return known;
+    const { burst, perSecond } = AWS_LIMITS[family];
+    const limits = { burst: Math.max(1, burst * share), perSecond: perSecond * share };
+    const bucket = new TokenBucket(this.#inner.clock, limits, this.#slowDown.pace);
+    this.#buckets.set(key, bucket);
+    return bucket;
+  }
+
+  #workflows(inner: Workflows): Workflows {
+    const { region } = this.#config;
+    const turn = (family: ApiFamily, urgent: boolean) => this.#turn(family, region, urgent);
+    return {
+      async start(name, action, enclaveId) {
+        await turn('states:StartExecution', action === 'destroy');
+        return inner.start(name, action, enclaveId);
+      },
+      async running(action) {
+        await turn('states:ListExecutions', action === 'destroy');
+        return inner.running(action);
+      },
+      async describe(name, action) {
+        await turn('states:DescribeExecution', action === 'destroy');
+        return inner.describe(name, action);
+      },
+      async tasks(name, action) {
+        await turn('states:GetExecutionHistory', action === 'destroy');
+        return inner.tasks(name, action);
+      },
+      async abort(name, action, cause) {
+        await turn('states:StopExecution', true);
+        return inner.abort(name, action, cause);
+      },
+    };
+  }
+
+  #tasks(inner: Tasks): Tasks {
+    const { region } = this.#config;
+    const turn = (family: ApiFamily, urgent: boolean) => this.#turn(family, region, urgent);
+    return {
+      async describe(arns) {
+        await turn('ecs:DescribeTasks', false);
+        return inner.describe(arns);
+      },
+      async stop(arn, reason) {
+        await turn('ecs:StopTask', true);
+        return inner.stop(arn, reason);
+      },
+    };
+  }
+
+  #hosts(inner: Hosts): Hosts {
+    const turn = (family: ApiFamily, region: string) => this.#turn(family, region);
+    return {
+      async *sweep(region, signal) {
+        // One turn a page: the next is asked for when it is pulled.
+        const pages = inner.sweep(region, signal)[Symbol.asyncIterator]();
+        try {
+          for (;;) {
+            await turn('ec2:Describe', region);
+            const page = await pages.next();
+            if (page.done) return;
+            yield page.value;
+          }
+        } finally {
+          await pages.return?.();
+        }
+      },
+      async find(region, enclaveId) {
+        await turn('ec2:Describe', region);
+        return inner.find(region, enclaveId);
+      },
+      async byInstanceId(region, instanceId) {
+        await turn('ec2:Describe', region);
+        return inner.byInstanceId(region, instanceId);
+      },
+      async start(region, instanceId) {
+        await turn('ec2:StartInstances', region);
+        return inner.start(region, instanceId);
+      },
+      async stop(region, instanceId) {
+        await turn('ec2:StopInstances', region);
+        return inner.stop(region, instanceId);
+      },
+      async restartEnclave(region, instanceId) {
+        await turn('ssm:SendCommand', region);
+        return inner.restartEnclave(region, instanceId);
+      },
+    };
+  }
+}
