@@ -6,6 +6,7 @@ import {
   TransactGetItemsCommand,
   type TransactWriteItem,
   TransactWriteItemsCommand,
+  UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import {
   ControlSchema,
@@ -196,6 +197,22 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
         () => client.send(new PutItemCommand(input)),
         onNames('exists' as const, 'ConditionalCheckFailedException'),
       );
+    },
+
+    async amendControl(set) {
+      const members = Object.entries(set).filter(([, value]) => value !== undefined);
+      const input = {
+        TableName: stateTable,
+        Key: toItem(keys.control),
+        UpdateExpression: `SET ${members.map((_, index) => `#m${index} = :m${index}`).join(', ')}`,
+        ConditionExpression: 'attribute_exists(#pk)',
+        ExpressionAttributeNames: {
+          '#pk': 'pk',
+          ...Object.fromEntries(members.map(([name], index) => [`#m${index}`, name])),
+        },
+        ExpressionAttributeValues: toItem(Object.fromEntries(members.map(([, value], index) => [`:m${index}`, value]))),
+      };
+      await call('dynamodb:UpdateItem', 'fleet/control', () => client.send(new UpdateItemCommand(input)));
     },
   };
 }

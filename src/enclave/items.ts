@@ -222,6 +222,16 @@ export const ControlSchema = z.looseObject({
   ...Versioned,
   /** When the operator first ran here: commands much older than this are not carried out unasked. */
   installedAt: z.string(),
+  /** Written by enclavectl: nothing is begun but deletions by command, until it is lifted or expires. */
+  freeze: z
+    .looseObject({ reason: z.string(), actor: z.string(), at: z.string(), until: z.string().optional() })
+    .optional(),
+  /** Written by the operator: enclaves whose records vanished are kept until someone confirms. */
+  deletionHold: z.looseObject({ reason: z.string(), since: z.string() }).optional(),
+  /** Written by enclavectl: records that were missing by then are meant to be gone. */
+  deletionsConfirmed: z.looseObject({ actor: z.string(), at: z.string() }).optional(),
+  /** The enclaves table as it was first met, or last confirmed: another one under its name is not believed empty. */
+  tableId: z.string().optional(),
 });
 export type Control = z.infer<typeof ControlSchema>;
 

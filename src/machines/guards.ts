@@ -97,6 +97,12 @@ export function repairRung(context: Context): Rung {
   return ladder[step] ?? 'exhausted';
 }
 
+/** Why a wanted deletion does not begin; undefined where nothing holds it. */
+export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | undefined {
+  const vanished = lifecycle.missingSince !== undefined && lifecycle.absentBecause !== 'command';
+  return vanished && !assessment.deletionsAllowed ? 'DeletionHeld' : undefined;
+}
+
 export const guards = {
   absentWanted: ({ context }: { context: Context }) => context.lifecycle.desired === 'Absent',
   pauseWanted: ({ context }: { context: Context }) => context.lifecycle.desired === 'Paused',

@@ -1,9 +1,9 @@
 /** Projection: conditions, message and published status of a decision. */
-import { type Condition, type ConditionUpdate, type Reason, setCondition } from '../enclave/conditions.ts';
+import { type Condition, type ConditionUpdate, conditionOf, type Reason, setCondition } from '../enclave/conditions.ts';
 import type { Failure, Lifecycle } from '../enclave/items.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
 import type { Limits } from './assessment.ts';
-import { behind, type Context, elapsed } from './guards.ts';
+import { behind, type Context, deletionHeld, elapsed } from './guards.ts';
 
 /** Returns the lifecycle with conditions and message brought up to date. */
 export function project(context: Context): Lifecycle {
@@ -29,7 +29,8 @@ function conditionsOf(context: Context): readonly ConditionUpdate[] {
       ? { type: 'Stalled', status: 'True', reason: stalledReason(lifecycle), message: failureText(lifecycle.failure) }
       : { type: 'Stalled', status: 'False', reason: 'None' },
   ];
-  if (absent) updates.push(deletionBlocked(context));
+  const blocked = conditionOf(lifecycle.conditions, 'DeletionBlocked')?.status === 'True';
+  if (absent || blocked || heldBack(context)) updates.push(deletionBlocked(context));
   return updates;
 }
 
@@ -185,7 +186,19 @@ function stalledReason(lifecycle: Lifecycle): Reason {
   return lifecycle.nextAttemptAt === undefined ? 'TerminalError' : 'RetryLimitReached';
 }
 
-function deletionBlocked({ lifecycle }: Context): ConditionUpdate {
+/** It would be destroyed by now, were it not held. */
+function heldBack(context: Context): boolean {
+  const { now, limits } = context.assessment;
+  const graceOver = elapsed(context.lifecycle.missingSince, now) >= limits.deletionGraceMs;
+  return graceOver && deletionHeld(context) !== undefined;
+}
+
+function deletionBlocked(context: Context): ConditionUpdate {
+  const { lifecycle } = context;
+  const held = heldBack(context) ? deletionHeld(context) : undefined;
+  if (held !== undefined && lifecycle.run === undefined && lifecycle.phase !== 'destroyed') {
+    return { type: 'DeletionBlocked', status: 'True', reason: held };
+  }
   if (lifecycle.phase === 'destroying' && lifecycle.failure !== undefined && lifecycle.attempts.key === 'destroy') {
     return {
       type: 'DeletionBlocked',
@@ -207,6 +220,7 @@ export function failureText(failure: Failure | undefined): string {
 function describePhase(context: Context): string {
   const { lifecycle, assessment } = context;
   if (assessment.record === 'gone' && lifecycle.desired !== 'Absent') {
+    if (heldBack(context)) return 'the record is gone; deletions are held until `enclavectl confirm-deletions`';
     return 'the record is gone; the enclave is destroyed after the grace period';
   }
   switch (lifecycle.phase) {

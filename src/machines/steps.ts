@@ -3,7 +3,7 @@ import { and, setup } from 'xstate';
 import type { Lifecycle } from '../enclave/items.ts';
 import type { Assessment } from './assessment.ts';
 import type { Effect } from './effects.ts';
-import { type Context, elapsed, guards, isTerminalClass, repairRung, settling } from './guards.ts';
+import { type Context, deletionHeld, elapsed, guards, isTerminalClass, repairRung, settling } from './guards.ts';
 import * as update from './updates.ts';
 
 type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type'>;
@@ -43,6 +43,7 @@ export const machineSetup = setup({
       context.assessment.slot &&
       context.lifecycle.touched &&
       context.lifecycle.teardown === undefined &&
+      deletionHeld(context) === undefined &&
       attemptReady(context),
     canAct: ({ context }) => context.assessment.run.state === 'none' && !settling(context) && attemptReady(context),
     runIsDestroy: ({ context }) => context.lifecycle.run?.action === 'destroy',

@@ -5,6 +5,7 @@ import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { Feed } from './feed.ts';
+import { Fleet } from './fleet.ts';
 import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
 import type { Metrics } from './metrics.ts';
@@ -42,6 +43,7 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #workers: PQueue;
   readonly #feed: Feed;
+  readonly #fleet: Fleet;
   readonly #slots: RunSlots;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
@@ -58,12 +60,22 @@ export class Controller {
     this.#slots = new RunSlots(config.maxRuns, (id) => this.#queue.add(id, { priority: PRIORITY.retry }));
     const reports = new ReportFreshness(ports.clock);
     const hosts = new HostObserver(ports, config, (id) => this.#queue.add(id, { priority: PRIORITY.drift }));
+    this.#fleet = new Fleet({
+      ports,
+      config,
+      control: options.control,
+      epoch: () => term.assert(),
+      enqueue: (id, priority) => this.#queue.add(id, { priority }),
+    });
     this.#feed = new Feed({
       ports,
       config,
       enqueue: (id, priority) => this.#queue.add(id, { priority }),
       onLifecycle: (lifecycle) => this.#listed(lifecycle),
       onRelist: (repaired) => options.metrics.relisted(repaired),
+      onTable: (tableId) => void this.#fleet.sawTable(tableId),
+      onListed: (records) => void this.#fleet.listed(records),
+      onControl: () => void this.#fleet.refresh(),
     });
     this.#context = {
       ports,
@@ -76,8 +88,9 @@ export class Controller {
       slots: this.#slots,
       reports,
       epoch: () => term.assert(),
-      deletionsAllowed: () => true,
+      deletionsAllowed: () => this.#fleet.deletionsAllowed,
       onLifecycle: (id, lifecycle) => {
+        this.#fleet.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);
@@ -132,6 +145,7 @@ export class Controller {
    * without one frees nothing: it may be older than a marker that is being committed.
    */
   #listed(lifecycle: Lifecycle): void {
+    this.#fleet.know(lifecycle.id, lifecycle);
     if (lifecycle.run !== undefined) this.#slots.hold(lifecycle.id);
   }
 

@@ -1,6 +1,6 @@
 /** Feed: which enclaves changed, from three streams and a list. */
 import { createHash } from 'node:crypto';
-import type { Lifecycle } from '../enclave/items.ts';
+import { keys, type Lifecycle } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import type { Ports, RawRecord, TableChange } from './ports.ts';
@@ -14,6 +14,12 @@ export interface FeedOptions {
   /** Every lifecycle a list finds. */
   readonly onLifecycle: (lifecycle: Lifecycle) => void;
   readonly onRelist: (repaired: number) => void;
+  /** The table of records, each time its stream is opened. */
+  readonly onTable: (tableId: string) => void;
+  /** After every full list: how many records there are. */
+  readonly onListed: (records: number) => void;
+  /** `fleet/control` has changed. */
+  readonly onControl: () => void;
 }
 
 /**
@@ -43,6 +49,7 @@ export class Feed {
         ports,
         config,
         onChange,
+        onTable: name === 'records' ? options.onTable : undefined,
         onGap: (reason) => this.#gap(name, reason),
       });
     this.#tables = [
@@ -131,6 +138,7 @@ export class Feed {
     }
     if (signal.aborted) return;
     this.#seen = seen;
+    this.#options.onListed(seen.size);
     await this.#countRepairs(found, signal);
   }
 
@@ -157,6 +165,7 @@ export class Feed {
 
   #stateChanged(change: TableChange): void {
     const { pk = '', sk = '' } = change.keys;
+    if (pk === keys.control.pk && sk === keys.control.sk) this.#options.onControl();
     const [kind, id] = split(pk);
     if (id === '') return;
     const put = change.kind === 'put';

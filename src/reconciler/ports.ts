@@ -99,6 +99,8 @@ export interface StateStore {
   control(): Promise<Control | undefined>;
   /** Creates `fleet/control` if there is none. */
   install(control: Control): Promise<void>;
+  /** Sets members of `fleet/control`, and leaves the others to who wrote them. It must exist. */
+  amendControl(set: Partial<Control>): Promise<void>;
 }
 
 export interface LeaseStore {

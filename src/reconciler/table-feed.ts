@@ -21,6 +21,8 @@ export interface TableFeedOptions {
   readonly ports: Needs;
   readonly config: Pick<Config, 'feedIdleMinMs' | 'feedIdleMaxMs'>;
   readonly onChange: (change: TableChange) => void;
+  /** The table that is followed, told each time its stream is looked for, before the first change. */
+  readonly onTable?: ((tableId: string) => void) | undefined;
   /** Changes may have been missed: the table must be listed. */
   readonly onGap: (reason: string) => void;
 }
@@ -83,7 +85,8 @@ export class TableFeed {
   async #openAndFollow(signal: AbortSignal, first: boolean): Promise<void> {
     const { stream, ports, onGap, name } = this.#options;
     this.#state = { kind: 'opening' };
-    const { streamArn } = await stream.describeTable();
+    const { tableId, streamArn } = await stream.describeTable();
+    this.#options.onTable?.(tableId);
     if (streamArn === undefined) {
       if (first) ports.log.warn({ feed: name }, 'the table has no stream: changes are found by lists alone');
       this.#state = { kind: 'streamless' };

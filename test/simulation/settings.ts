@@ -89,6 +89,8 @@ function configOf(dice: Dice): Config {
     stalledRetryMs: 8 * MINUTE,
     errorBackoffMaxMs: MINUTE,
     deletionGraceMs: dice.pick([1, 3]) * MINUTE,
+    // Nobody here confirms deletions: what holds them has scenarios of its own.
+    deletionHoldMin: 1_000,
     reportSilenceMs: 6 * MINUTE,
     deployDeadlineMs: 8 * MINUTE,
     destroyDeadlineMs: 8 * MINUTE,

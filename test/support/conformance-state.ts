@@ -246,6 +246,10 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
       await state.install({ v: 1, minReader: 1, installedAt: AT });
       await state.install({ v: 1, minReader: 1, installedAt: '2031-01-01T00:00:00.000Z' });
       expect(await state.control()).toEqual({ v: 1, minReader: 1, installedAt: AT });
+      const deletionHold = { reason: 'many', since: AT };
+      await state.amendControl({ deletionHold });
+      await state.amendControl({ tableId: 'table-1' });
+      expect(await state.control()).toEqual({ v: 1, minReader: 1, installedAt: AT, deletionHold, tableId: 'table-1' });
     });
   });
 }

@@ -171,6 +171,12 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
       return controlOf(at(keys.control));
     },
 
+    async amendControl(set) {
+      const stored = at(keys.control);
+      if (stored === undefined) throw new Error('fleet/control does not exist');
+      state.put({ ...stored, ...set });
+    },
+
     async install(control) {
       if (at(keys.control) === undefined) state.put({ ...control, ...keys.control });
     },

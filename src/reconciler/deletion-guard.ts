@@ -1,0 +1,122 @@
+/** Deletion guard: whether so many records vanished that nobody may mean it. */
+import type { Control, Lifecycle } from '../enclave/items.ts';
+
+export interface DeletionLimits {
+  /** More than this share of all enclaves, in percent … */
+  readonly percent: number;
+  /** … and at least this many … */
+  readonly min: number;
+  /** … whose records vanished within this time, ms. */
+  readonly windowMs: number;
+}
+
+export type DeletionHold = NonNullable<Control['deletionHold']>;
+
+/** The most of `times` that lie within one window, wherever it begins. */
+export function mostWithin(times: Iterable<number>, windowMs: number): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  let most = 0;
+  let first = 0;
+  for (const [index, time] of sorted.entries()) {
+    while (time - (sorted[first] ?? time) > windowMs) first += 1;
+    most = Math.max(most, index - first + 1);
+  }
+  return most;
+}
+
+/** Since when the record of an enclave that still exists is gone, unless its deletion was asked for by command. */
+function vanishedAt(lifecycle: Lifecycle): number | undefined {
+  if (lifecycle.missingSince === undefined || lifecycle.phase === 'destroyed') return undefined;
+  return lifecycle.absentBecause === 'command' ? undefined : Date.parse(lifecycle.missingSince);
+}
+
+/**
+ * Counts vanished records by the lifecycles' persisted `missingSince`.
+ *
+ * *Guarantees*: once it holds, it holds until someone confirms, also if every record comes back; what was confirmed is
+ * never counted again. An enclave destroyed meanwhile still counts as vanished while the window lasts. *Caveats*: it
+ * knows the lifecycles it was told of; until all were listed, its silence means nothing.
+ */
+export class DeletionGuard {
+  readonly #limits: DeletionLimits;
+  readonly #onHold: (hold: DeletionHold) => void;
+  /** Enclaves that exist, and whether their record does, as far as was seen. */
+  readonly #existing = new Map<string, boolean>();
+  readonly #vanished = new Map<string, number>();
+  #confirmedAt = Number.NEGATIVE_INFINITY;
+  #hold: DeletionHold | undefined;
+
+  /** `onHold` is told once a hold begins here; not of one that was read. */
+  constructor(limits: DeletionLimits, onHold: (hold: DeletionHold) => void) {
+    this.#limits = limits;
+    this.#onHold = onHold;
+  }
+
+  get hold(): DeletionHold | undefined {
+    return this.#hold;
+  }
+
+  /** Enclaves that exist without a record. */
+  unrecorded(): readonly string[] {
+    return [...this.#existing].flatMap(([id, recorded]) => (recorded ? [] : [id]));
+  }
+
+  /** Takes over what others wrote: a confirmation ends every hold that began before it. */
+  follow(control: Control): void {
+    const confirmed = control.deletionsConfirmed;
+    if (confirmed !== undefined) this.#confirmedAt = Date.parse(confirmed.at);
+    for (const [id, at] of this.#vanished) if (at <= this.#confirmedAt) this.#vanished.delete(id);
+    const hold = control.deletionHold ?? this.#hold;
+    this.#hold = hold !== undefined && Date.parse(hold.since) > this.#confirmedAt ? hold : undefined;
+  }
+
+  /** Told of a lifecycle as it now stands; undefined: forgotten. */
+  know(id: string, lifecycle: Lifecycle | undefined, now: number): void {
+    if (lifecycle === undefined || lifecycle.phase === 'destroyed') {
+      this.#existing.delete(id);
+      return;
+    }
+    this.#existing.set(id, lifecycle.missingSince === undefined);
+    const at = vanishedAt(lifecycle);
+    if (at === undefined || at <= this.#confirmedAt) this.#vanished.delete(id);
+    else if (this.#vanished.get(id) !== at) {
+      this.#vanished.set(id, at);
+      this.#count(now);
+    }
+  }
+
+  /** Told of a whole list: a table without any record is one that was lost, not a fleet that was deleted. */
+  listed(records: number, now: number): void {
+    if (records > 0) return;
+    let lost = 0;
+    for (const recorded of this.#existing.values()) if (recorded) lost += 1;
+    if (lost >= this.#limits.min) this.#begin(`the enclaves table is empty, and ${lost} enclaves exist`, now);
+  }
+
+  /** Told of the table that is followed. */
+  sawTable(known: string, seen: string, now: number): void {
+    if (known !== seen) this.#begin(`the enclaves table is another one than before (${seen}, not ${known})`, now);
+  }
+
+  #count(now: number): void {
+    if (this.#hold !== undefined) return;
+    const { percent, min, windowMs } = this.#limits;
+    for (const [id, at] of this.#vanished) {
+      if (!this.#existing.has(id) && now - at > windowMs) this.#vanished.delete(id);
+    }
+    const fleet = this.#existing.size + [...this.#vanished.keys()].filter((id) => !this.#existing.has(id)).length;
+    const enough = Math.max(min, Math.floor((fleet * percent) / 100) + 1);
+    // Sorting comes last: a fleet of which little is missing costs a comparison.
+    if (this.#vanished.size < enough) return;
+    const most = mostWithin(this.#vanished.values(), windowMs);
+    if (most >= enough) {
+      this.#begin(`the records of ${most} of ${fleet} enclaves vanished within ${Math.round(windowMs / 1_000)} s`, now);
+    }
+  }
+
+  #begin(reason: string, now: number): void {
+    if (this.#hold !== undefined) return;
+    this.#hold = { reason, since: new Date(now).toISOString() };
+    this.#onHold(this.#hold);
+  }
+}

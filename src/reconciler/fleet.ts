@@ -1,0 +1,125 @@
+/** Fleet: what holds for all enclaves together, and who must look again when it changes. */
+import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Config } from './config.ts';
+import { DeletionGuard, type DeletionHold } from './deletion-guard.ts';
+import type { Ports } from './ports.ts';
+import { PRIORITY, type Priority } from './queue.ts';
+
+export interface FleetOptions {
+  readonly ports: Pick<Ports, 'clock' | 'log' | 'state'>;
+  readonly config: Config;
+  readonly control: Control;
+  /** Throws where this process no longer leads. */
+  readonly epoch: () => number;
+  readonly enqueue: (id: string, priority: Priority) => void;
+}
+
+/**
+ * Keeps `fleet/control` as it was last read, and the deletion guard.
+ *
+ * *Guarantees*: a hold that begins here is persisted, at the latest with the next list, and heeded at once. *Caveats*:
+ * a member of `fleet/control` that others wrote is known after {@link refresh}.
+ */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #guard: DeletionGuard;
+  #control: Control;
+  #tableId: string | undefined;
+  #listed = false;
+
+  constructor(options: FleetOptions) {
+    const { config, control } = options;
+    this.#options = options;
+    this.#control = control;
+    const limits = {
+      percent: config.deletionHoldPercent,
+      min: config.deletionHoldMin,
+      windowMs: config.deletionHoldWindowMs,
+    };
+    this.#guard = new DeletionGuard(limits, (hold) => this.#held(hold));
+    this.#guard.follow(control);
+  }
+
+  get control(): Control {
+    return this.#control;
+  }
+
+  /** Before every lifecycle was listed, and the table is known to be the same, nobody can say what is missing. */
+  get deletionsAllowed(): boolean {
+    return this.#listed && this.#tableId !== undefined && this.#guard.hold === undefined;
+  }
+
+  /** Told of a lifecycle as it now stands; undefined: forgotten. */
+  know(id: string, lifecycle: Lifecycle | undefined): void {
+    this.#guard.know(id, lifecycle, this.#options.ports.clock.now());
+  }
+
+  /** Told of the table that is followed, each time its stream is opened. */
+  async sawTable(tableId: string): Promise<void> {
+    const known = this.#control.tableId;
+    if (known !== undefined) this.#guard.sawTable(known, tableId, this.#options.ports.clock.now());
+    const first = this.#tableId === undefined;
+    this.#tableId = tableId;
+    if (first) this.#lookAtUnrecorded();
+    await this.#persist();
+  }
+
+  /** Told after every full list. */
+  async listed(records: number): Promise<void> {
+    this.#guard.listed(records, this.#options.ports.clock.now());
+    const first = !this.#listed;
+    this.#listed = true;
+    if (first) this.#lookAtUnrecorded();
+    await this.refresh();
+  }
+
+  /** Reads `fleet/control` anew; whoever it concerns is looked at again. */
+  async refresh(): Promise<void> {
+    const { ports } = this.#options;
+    try {
+      const control = await ports.state.control();
+      if (control === undefined) return;
+      const held = this.#guard.hold !== undefined;
+      this.#control = control;
+      this.#guard.follow(control);
+      if (held && this.#guard.hold === undefined) {
+        ports.log.warn({ actor: control.deletionsConfirmed?.actor }, 'deletions of vanished records go on: confirmed');
+        this.#lookAtUnrecorded();
+      }
+      await this.#persist();
+    } catch (error) {
+      ports.log.warn({ error: String(error) }, 'fleet/control could not be read; the next list tries again');
+    }
+  }
+
+  #held(hold: DeletionHold): void {
+    this.#options.ports.log.error(
+      { reason: hold.reason },
+      'deletions are held: restore the records, or run `enclavectl confirm-deletions`',
+    );
+    this.#lookAtUnrecorded();
+    void this.#persist();
+  }
+
+  /** What the next leader must know; what could not be written is written after the next list. */
+  async #persist(): Promise<void> {
+    const { ports, epoch } = this.#options;
+    const { hold } = this.#guard;
+    const set: Partial<Control> = {
+      ...(hold !== undefined && this.#control.deletionHold?.since !== hold.since ? { deletionHold: hold } : {}),
+      ...(this.#tableId !== undefined && this.#control.tableId === undefined ? { tableId: this.#tableId } : {}),
+    };
+    if (Object.keys(set).length === 0) return;
+    try {
+      epoch();
+      await ports.state.amendControl(set);
+      this.#control = { ...this.#control, ...set };
+    } catch (error) {
+      ports.log.warn({ error: String(error) }, 'fleet/control could not be written; the next list tries again');
+    }
+  }
+
+  #lookAtUnrecorded(): void {
+    for (const id of this.#guard.unrecorded()) this.#options.enqueue(id, PRIORITY.delete);
+  }
+}
