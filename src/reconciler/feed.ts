@@ -34,7 +34,10 @@ export class Feed {
   readonly #options: FeedOptions;
   readonly #tables: readonly TableFeed[];
   readonly #own = new Map<string, string>();
-  #seen = new Map<string, string>();
+  /** Digest of every record of the last list. */
+  #listed = new Map<string, string>();
+  /** Records the stream told of since the last list began. */
+  #told = new Set<string>();
   #relistWanted: (() => void) | undefined;
   #gaps = 0;
   #synced = false;
@@ -81,7 +84,7 @@ export class Feed {
 
   forget(id: string): void {
     this.#own.delete(id);
-    this.#seen.delete(id);
+    this.#listed.delete(id);
   }
 
   /** Runs until the signal aborts. Never rejects. */
@@ -96,6 +99,7 @@ export class Feed {
         this.#relistWanted = resolve;
       });
       try {
+        if (this.#synced) await Promise.all(this.#tables.map((table) => table.refresh()));
         await this.#list(signal);
         this.#synced = true;
       } catch (error) {
@@ -119,47 +123,62 @@ export class Feed {
   /** Lists records and lifecycles; everything found is looked at, at the lowest priority. */
   async #list(signal: AbortSignal): Promise<void> {
     const { ports, enqueue, onLifecycle } = this.#options;
-    const seen = new Map<string, string>();
+    const listed = new Map<string, string>();
     const found: string[] = [];
-    for await (const page of ports.state.scan(signal)) {
-      for (const lifecycle of page) {
-        onLifecycle(lifecycle);
-        enqueue(lifecycle.id, PRIORITY.resync);
+    const toldBefore = this.#told;
+    this.#told = new Set();
+    try {
+      for await (const page of ports.state.scan(signal)) {
+        for (const lifecycle of page) {
+          onLifecycle(lifecycle);
+          enqueue(lifecycle.id, PRIORITY.resync);
+        }
       }
-    }
-    for await (const page of ports.records.scan(signal)) {
-      for (const record of page) {
-        const digest = digestOf(record);
-        seen.set(record.id, digest);
-        const before = this.#seen.get(record.id);
-        if (this.#synced && before !== digest && before !== STREAMED) found.push(record.id);
-        enqueue(record.id, PRIORITY.resync);
+      for await (const page of ports.records.scan(signal)) {
+        for (const record of page) {
+          const digest = digestOf(record);
+          listed.set(record.id, digest);
+          if (this.#listed.get(record.id) !== digest) found.push(record.id);
+          enqueue(record.id, PRIORITY.resync);
+        }
       }
+    } catch (error) {
+      for (const id of toldBefore) this.#told.add(id);
+      throw error;
     }
     if (signal.aborted) return;
-    this.#seen = seen;
-    this.#options.onListed(seen.size);
-    await this.#countRepairs(found, signal);
+    for (const id of new Set([...this.#listed.keys(), ...toldBefore])) {
+      if (listed.has(id)) continue;
+      found.push(id);
+      enqueue(id, PRIORITY.delete);
+    }
+    this.#listed = listed;
+    this.#options.onListed(listed.size);
+    const untold = found.filter((id) => !toldBefore.has(id));
+    if (this.#synced) await this.#countRepairs(untold, signal);
   }
 
   /** What the stream tells within the time it takes to poll was not the list's find. */
-  async #countRepairs(found: readonly string[], signal: AbortSignal): Promise<void> {
+  async #countRepairs(untold: readonly string[], signal: AbortSignal): Promise<void> {
     const { ports, config, onRelist } = this.#options;
-    if (found.length > 0) await ports.clock.sleep(2 * config.feedIdleMaxMs + 1_000, signal);
-    onRelist(found.filter((id) => this.#seen.get(id) !== STREAMED).length);
+    if (untold.length > 0) await ports.clock.sleep(2 * config.feedIdleMaxMs + 1_000, signal);
+    onRelist(untold.filter((id) => !this.#told.has(id)).length);
   }
 
   #recordChanged(change: TableChange): void {
     const id = change.keys.id;
     if (id === undefined) return;
+    this.#told.add(id);
     if (change.kind === 'remove') {
-      this.#seen.delete(id);
       this.#options.enqueue(id, PRIORITY.delete);
       return;
     }
-    this.#seen.set(id, STREAMED);
     const { status, updatedAt } = change.strings;
-    if (updatedAt !== undefined && this.#own.get(id) === updatedAt) return;
+    if (updatedAt !== undefined && this.#own.get(id) === updatedAt) {
+      // Only the first is the echo: somebody may change a record and leave its time as it is.
+      this.#own.delete(id);
+      return;
+    }
     this.#options.enqueue(id, priorityOf(status));
   }
 
@@ -182,9 +201,6 @@ export class Feed {
     }
   }
 }
-
-/** Stands for "told by the stream since the last list": not something a list repaired. */
-const STREAMED = 'streamed';
 
 function digestOf(record: RawRecord): string {
   return createHash('sha256').update(canonicalJson(record)).digest('base64url').slice(0, 16);
