@@ -213,7 +213,7 @@ function deletionBlocked(context: Context): ConditionUpdate {
 /** What the record's `error_message` says: class, first diagnostic, fix. */
 export function failureText(failure: Failure | undefined): string {
   if (failure === undefined) return '';
-  return `${failure.class}: ${failure.message}${failure.fix === undefined ? '' : `; ${failure.fix}`}`;
+  return `${failure.class}: ${failure.fix === undefined ? failure.message : `${failure.message.replace(/\.$/, '')}; ${failure.fix}`}`;
 }
 
 /** One sentence for people: what it is doing, or waiting for, and why. */
