@@ -100,6 +100,11 @@ export function findLocalStack(cwd: string): LocalStack | undefined {
   }
 }
 
+/** Whether the stack's process still lives; its database can be away for a moment all the same. */
+export function isRunning(stack: LocalStack): boolean {
+  return isAlive(stack.endpoint.pid);
+}
+
 function readEndpoint(path: string): Endpoints | undefined {
   try {
     return EndpointsSchema.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data;

@@ -3,6 +3,7 @@ import type { OperatorEvent } from '../../enclave/items.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable, renderTable } from '../output.ts';
+import { poll } from '../poll.ts';
 import { openStore } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
@@ -16,11 +17,12 @@ interface Options extends GlobalOptions {
 }
 
 export async function events(io: Io, [id]: readonly string[], options: Options): Promise<ExitCode> {
-  const store = openStore(resolveTarget(io, options));
+  const target = resolveTarget(io, options);
+  const store = openStore(target);
   try {
     const seen = new Set<string>();
     let newest = '';
-    do {
+    const look = async () => {
       const since = newest === '' ? '' : new Date(Date.parse(newest) - OVERLAP_MS).toISOString();
       const fresh = (await store.events(id, since)).filter((event) => !seen.has(keyOf(event)));
       if (fresh.length > 0) io.out(render(io, fresh, options, newest === ''));
@@ -28,9 +30,10 @@ export async function events(io: Io, [id]: readonly string[], options: Options):
         seen.add(keyOf(event));
         if (event.at > newest) newest = event.at;
       }
-      if (newest === '' && options.follow !== true) io.err('no events\n');
-      if (options.follow === true) await io.clock.sleep(POLL_MS, io.signal);
-    } while (options.follow === true && !io.signal.aborted);
+    };
+    if (options.follow === true) await poll(io, target, POLL_MS, look);
+    else await look();
+    if (newest === '' && options.follow !== true) io.err('no events\n');
     return EXIT.yes;
   } finally {
     store.close();

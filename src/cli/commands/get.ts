@@ -2,6 +2,7 @@
 import { stringify } from 'yaml';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { poll } from '../poll.ts';
 import { type Row, renderRows, toRow, toRows } from '../row.ts';
 import { openStore, type Store } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
@@ -21,7 +22,7 @@ export async function get(io: Io, [id]: readonly string[], options: Options): Pr
   const store = openStore(target);
   try {
     let printed = '';
-    do {
+    const look = async () => {
       const rows = id === undefined ? await list(store, io) : [await one(store, io, id)];
       // Ages change all the time, and are no reason to print again.
       const version = JSON.stringify(rows.map((row) => ({ ...row, ageSeconds: 0 })));
@@ -30,10 +31,9 @@ export async function get(io: Io, [id]: readonly string[], options: Options): Pr
         io.out(clear + render(io, rows, options));
       }
       printed = version;
-      if (options.watch === true) {
-        await io.clock.sleep(target.local === undefined ? WATCH_AWS_MS : WATCH_LOCAL_MS, io.signal);
-      }
-    } while (options.watch === true && !io.signal.aborted);
+    };
+    if (options.watch !== true) await look();
+    else await poll(io, target, target.local === undefined ? WATCH_AWS_MS : WATCH_LOCAL_MS, look);
     return EXIT.yes;
   } finally {
     store.close();
