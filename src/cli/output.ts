@@ -31,6 +31,22 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ');
 }
 
+/** `Name:         value`, one a line; lines without a value are left out. */
+export function nameLines(pairs: readonly (readonly [string, string | undefined])[]): string {
+  return pairs
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([name, value]) => `${`${name}:`.padEnd(15)}${printable(value ?? '')}\n`)
+    .join('');
+}
+
+export function indent(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => `  ${printable(line)}\n`)
+    .join('');
+}
+
 const GREEN = new Set(['DEPLOYED', 'ready', 'True', 'succeeded', 'valid']);
 const RED = new Set(['FAILED', 'stalled', 'invalid', 'False', 'failed', 'Warning', 'error']);
 const DIM = new Set(['DESTROYED', 'destroyed', 'PAUSED', 'paused']);

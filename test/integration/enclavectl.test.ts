@@ -16,6 +16,7 @@ import { toItem, toPlain } from '../../src/aws/marshal.ts';
 import { loadConfig } from '../../src/cli/config.ts';
 import { openStore } from '../../src/cli/store.ts';
 import { type Failure, keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { pcr3OfRole, pcr4OfInstance } from '../../src/enclave/measurements.ts';
 import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
 import { createTables } from '../../src/local/tables.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
@@ -404,13 +405,70 @@ describe('describe', () => {
     expect(out).toMatch(/^Attempts: +2 failed/m);
     expect(out).toMatch(/instanceType: m6i\.xlarge/);
     expect(out).toMatch(/InSync +True +HostRunning/);
-    expect(out).toMatch(/e-enc_describe-abc123-1-deploy +create +1 .*failed +no m6i\.xlarge left/);
+    expect(out).toMatch(/e-enc_describe-abc123-1-deploy +create +1 .*failed +capacity: no m6i\.xlarge left/);
     expect(out).toMatch(/Warning +RunFailed +it failed/);
     expect(out).not.toContain('secret.example');
 
     const events = await run(['events', id, '-o', 'json']);
     expect(JSON.parse(events.out)).toMatchObject(event);
     expect((await run(['events'])).out).toContain('RunFailed');
+  });
+
+  it('shows the registers that can be computed, and what each is computed from', async () => {
+    const id = 'enc_measured';
+    await put(enclavesTable, record(id, 'DEPLOYED'));
+    await put(stateTable, lifecycle(id));
+    const role = `arn:aws:iam::123456789012:role/treza-enclave-instance-role-${id}`;
+    await put(stateTable, {
+      ...keys.lock(id),
+      run: 'r',
+      state: 'claimed',
+      executionArn: 'arn:aws:states:us-west-2:123456789012:execution:treza-dev-deployment:r',
+    });
+    const { out } = await run(['describe', id]);
+    expect(out).toMatch(new RegExp(`PCR3: +${pcr3OfRole(role)}\n +of the role: +${role}\n`));
+    expect(out).toMatch(
+      new RegExp(`PCR4: +${pcr4OfInstance('i-0123456789abcdef0')}\n +of the host: +i-0123456789abcdef0\n`),
+    );
+  });
+
+  it('computes no register of an account or a host it does not know', async () => {
+    const id = 'enc_unmeasured';
+    await put(enclavesTable, record(id, 'PENDING_DEPLOY'));
+    const { out } = await run(['describe', id]);
+    expect(out).toMatch(/PCR3: +not known: .*ENCLAVE_OPERATOR_ACCOUNT_ID/);
+    expect(out).toMatch(/PCR4: +not known: there is no host yet/);
+    const env = { ENCLAVE_OPERATOR_ACCOUNT_ID: '123456789012' };
+    const role = `arn:aws:iam::123456789012:role/treza-enclave-instance-role-${id}`;
+    expect((await run(['describe', id], { env })).out).toContain(pcr3OfRole(role));
+  });
+
+  it('shows of the policy what is not the default', async () => {
+    const id = 'enc_policy';
+    const clock = { ...systemClock, now: () => Date.parse('2026-01-02T03:04:05.678Z') };
+    const policyOf = async (policy: object | undefined) => {
+      await put(enclavesTable, record(id, 'DEPLOYED', policy === undefined ? {} : { policy }));
+      const { out } = await run(['describe', id], { clock });
+      return /\nPolicy:\n((?: {2}.*\n)+)/.exec(out)?.[1];
+    };
+    expect(await policyOf(undefined)).toBeUndefined();
+    expect(await policyOf({ deletionPolicy: 'Delete' })).toBeUndefined();
+    expect(await policyOf({ suspend: { reason: 'incident 4711', until: '2026-01-03T00:00:00Z' } })).toMatch(
+      /^ {2}Suspended: +incident 4711; until 2026-01-03T00:00:00Z\n$/,
+    );
+    expect(await policyOf({ suspend: { reason: 'x', until: '2026-01-01T00:00:00Z' } })).toMatch(
+      /no more, since 2026-01-01/,
+    );
+    const maintenanceWindow = { cron: '0 3 * * 6', tz: 'Europe/Berlin' };
+    const more = { deletionPolicy: 'Retain', maintenanceWindow, dependsOn: ['enc_other'] };
+    const shown = await policyOf(more);
+    expect(shown).toMatch(/Deletion: +Retain: deleting leaves the resources in AWS\n/);
+    expect(shown).toMatch(
+      /Window: +0 3 \* \* 6 \(Europe\/Berlin\) for 60 min; closed; opens 2026-01-03T02:00:00\.000Z\n/,
+    );
+    expect(shown).toMatch(/dependsOn:\n +- enc_other\n/);
+    // What cannot be read holds the enclave: the command must not show it as free.
+    expect(await policyOf({ suspend: 7 })).toMatch(/Suspended: +policy\.suspend cannot be read/);
   });
 
   it('follows events across polls without losing or repeating one', async () => {

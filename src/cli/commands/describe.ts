@@ -7,9 +7,11 @@ import type { RawRecord } from '../../reconciler/ports.ts';
 import { issueLine, specContext } from '../check.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { printable, renderTable, shortAge } from '../output.ts';
+import { indent, nameLines, printable, renderTable, shortAge } from '../output.ts';
 import { openStore } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
+import { measurementSection } from './describe-measurements.ts';
+import { policySection } from './describe-policy.ts';
 
 const RUNS_SHOWN = 10;
 const EVENTS_SHOWN = 20;
@@ -44,7 +46,9 @@ export async function describe(io: Io, [id = '']: readonly string[], options: Gl
     const known: Known = { id, record, lifecycle, lock, reports, runs, events, now: io.clock.now() };
     io.out(summary(known));
     io.out(specSection(record, specContext(target.config)));
+    io.out(policySection(id, record === undefined ? lifecycle?.snapshot?.policy : record.policy, known.now));
     io.out(conditions(io, known));
+    io.out(measurementSection(known, target));
     io.out(reportSection(known));
     io.out(runSection(io, known));
     io.out(eventSection(io, known));
@@ -54,19 +58,11 @@ export async function describe(io: Io, [id = '']: readonly string[], options: Gl
   }
 }
 
-/** `Name:         value`, one a line; lines without a value are left out. */
-function lines(pairs: readonly (readonly [string, string | undefined])[]): string {
-  return pairs
-    .filter(([, value]) => value !== undefined && value !== '')
-    .map(([name, value]) => `${`${name}:`.padEnd(15)}${printable(value ?? '')}\n`)
-    .join('');
-}
-
 function summary({ id, record, lifecycle, lock, now }: Known): string {
   const read = record === undefined ? undefined : readRecord(record);
   const since = (time: string) => shortAge(Math.floor((now - Date.parse(time)) / 1_000));
   const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
-  return lines([
+  return nameLines([
     ['Id', id],
     ['Name', text(record?.name)],
     ['Owner', read?.identity.walletAddress],
@@ -134,14 +130,6 @@ function withoutValues(spec: EnclaveSpec): object {
   return { ...spec, environmentVariables: hidden };
 }
 
-function indent(text: string): string {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => `  ${printable(line)}\n`)
-    .join('');
-}
-
 function conditions(io: Io, { lifecycle }: Known): string {
   if (lifecycle === undefined || lifecycle.conditions.length === 0) return '';
   const rows = lifecycle.conditions.map((it) => [it.type, it.status, it.reason, it.lastTransitionTime, it.message]);
@@ -155,7 +143,7 @@ function reportSection({ reports }: Known): string {
       const enclaves = report.enclaves.map(
         (it) => `${it.name} ${it.state}, ${it.cpuCount} vCPU, ${it.memoryMiB} MiB${it.debug ? ', debug' : ''}`,
       );
-      const body = lines([
+      const body = nameLines([
         ['Received', `${at}, number ${sequence} of this boot`],
         ['Applied', `generation ${appliedGeneration}`],
         ['Enclaves', enclaves.join('; ') || 'none'],
@@ -176,9 +164,13 @@ function runSection(io: Io, { runs }: Known): string {
     String(run.generation),
     run.requestedAt,
     run.outcome?.result ?? (run.cancelRequestedAt === undefined ? 'running' : 'being cancelled'),
-    run.outcome?.message ?? run.progress ?? '',
+    run.outcome === undefined ? (run.progress ?? '') : outcomeText(run.outcome),
   ]);
   return `\nRuns, newest first:\n${indent(renderTable(io, ['NAME', 'REASON', 'GENERATION', 'REQUESTED', 'RESULT', 'MESSAGE'], rows))}`;
+}
+
+function outcomeText({ class: errorClass, message = '' }: NonNullable<RunItem['outcome']>): string {
+  return errorClass === undefined ? message : `${errorClass}: ${message}`;
 }
 
 function eventSection(io: Io, { events }: Known): string {
