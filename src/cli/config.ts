@@ -55,7 +55,15 @@ export function variableOf(key: string): string {
   return VARIABLE_PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
+/** Made once: the schema's description costs milliseconds, and every command asks more than once. */
+let described: readonly KeyDescription[] | undefined;
+
 export function describeKeys(): readonly KeyDescription[] {
+  described ??= readSchema();
+  return described;
+}
+
+function readSchema(): readonly KeyDescription[] {
   const properties = z.toJSONSchema(ConfigSchema).properties ?? {};
   return CONFIG_KEYS.map((key) => {
     const property = properties[key];
@@ -111,7 +119,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
     // An empty variable is how compose files and task definitions spell "not set".
     if (!variable.startsWith(VARIABLE_PREFIX) || value === undefined || value === '') continue;
     const key = variables.get(variable);
-    if (key === undefined) problems.push(unknownName(variable, 'environment', [...variables.keys()]));
+    if (key === undefined) problems.push(unknownName(variable, 'environment', [...variables.keys()], VARIABLE_PREFIX));
     else raw.set(key, { value, source: variable });
   }
   for (const [key, value] of Object.entries(input.flags ?? {})) {
@@ -192,13 +200,15 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
 }
 
-function unknownName(name: string, source: string, known: readonly string[]): ConfigProblem {
-  const near = nearest(name, known);
+/** `prefix`: what name and known ones have in common anyway, and is no likeness. */
+function unknownName(name: string, source: string, known: readonly string[], prefix = ''): ConfigProblem {
+  const own = (whole: string) => whole.slice(prefix.length);
+  const near = nearest(own(name), known.map(own));
   return {
     key: name,
     source,
     reason: 'is not a setting of this version',
-    fix: near === undefined ? 'remove it, or look it up with `enclavectl config`' : `did you mean ${near}?`,
+    fix: near === undefined ? 'remove it, or look it up with `enclavectl config`' : `did you mean ${prefix}${near}?`,
   };
 }
 

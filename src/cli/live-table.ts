@@ -9,8 +9,10 @@ const WRAP_ON = '\u001b[?7h';
 
 export interface LiveTable {
   show(rows: readonly Row[]): void;
-  /** A line above the table. */
+  /** A line above the table, until the table is left. */
   note(text: string): void;
+  /** Text below the table, which then stays as it is: what is shown or noted afterwards comes below. */
+  leave(text: string): void;
 }
 
 export function liveTable(io: Io): LiveTable {
@@ -19,7 +21,8 @@ export function liveTable(io: Io): LiveTable {
 
 function redrawn(io: Io): LiveTable {
   let drawn = 0;
-  const erase = () => (drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`);
+  // Ctrl-C is echoed as ^C: the cursor need not stand at the beginning of its line.
+  const erase = () => (drawn === 0 ? '' : `\r\u001b[${drawn}A\u001b[J`);
   return {
     show(rows) {
       // The cursor cannot go above the screen: what does not fit is counted, not drawn.
@@ -31,6 +34,10 @@ function redrawn(io: Io): LiveTable {
     },
     note(text) {
       io.out(`${erase()}${text}\n`);
+      drawn = 0;
+    },
+    leave(text) {
+      io.out(text);
       drawn = 0;
     },
   };
@@ -56,5 +63,6 @@ function lines(io: Io): LiveTable {
       }
     },
     note: (text) => io.out(`${text}\n`),
+    leave: (text) => io.out(text),
   };
 }

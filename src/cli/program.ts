@@ -99,6 +99,7 @@ const VERBS: readonly Verb[] = [
     args: '<run>',
     summary: 'the log of one Terraform run; describe lists the runs',
     examples: ['logs e-enc_1755986905612_ouocac870-k3x9qa-1-deploy'],
+    options: (command) => command.addOption(output('text', 'json')),
     load: async () => (await import('./commands/logs.ts')).logs,
   },
   {
@@ -188,6 +189,7 @@ export function buildProgram(io: Io, done: (code: ExitCode) => void): Command {
     const command = parent
       .command(`${name} ${verb.args ?? ''}`.trim())
       .description(verb.summary)
+      .showHelpAfterError(`(enclavectl ${verb.name} --help says how)`)
       .addHelpText('after', `\nExamples:\n${verb.examples.map((example) => `  enclavectl ${example}`).join('\n')}`);
     verb.options?.(command);
     command.action(async (...given: readonly unknown[]) => {

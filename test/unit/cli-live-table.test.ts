@@ -14,15 +14,22 @@ const row = (id: string, phase: string, more: Partial<Row> = {}): Row => ({
 function screen(written: string): string[] {
   const lines = [''];
   let at = 0;
+  let column = 0;
   // Sequences, line ends, and text between them.
-  for (const part of written.split(/(\p{Cc}\[[?\d;]*[a-zA-Z]|\n)/u)) {
+  for (const part of written.split(/(\p{Cc}\[[?\d;]*[a-zA-Z]|[\r\n])/u)) {
     const up = /\[(\d+)A$/.exec(part);
     if (part.startsWith('\u001b') && up) at -= Number(up[1]);
     else if (part === '\u001b[J') lines.splice(at, lines.length, '');
+    else if (part === '\r') column = 0;
     else if (part === '\n') {
+      column = 0;
       at += 1;
       lines[at] ??= '';
-    } else if (!part.startsWith('\u001b')) lines[at] += part;
+    } else if (!part.startsWith('\u001b')) {
+      const line = lines[at] ?? '';
+      lines[at] = line.slice(0, column).padEnd(column) + part + line.slice(column + part.length);
+      column += part.length;
+    }
   }
   return lines.filter((line) => line !== '').map((line) => line.replace(/ +/g, ' '));
 }
@@ -42,6 +49,31 @@ describe('on a terminal', () => {
       'ID NAME DESIRED PHASE STATUS HOST IN SYNC AGE MESSAGE',
       'a n Running ready DEPLOYED 1s',
       'b n Running provisioning DEPLOYING 1s',
+    ]);
+  });
+
+  it('begins at the edge again after an echoed ^C', () => {
+    const { io, written } = ioFor({ terminal: true });
+    const table = liveTable(io);
+    table.show([row('a', 'pending')]);
+    io.out('^C');
+    table.show([row('a', 'ready')]);
+    expect(screen(written())).toEqual([
+      'ID NAME DESIRED PHASE STATUS HOST IN SYNC AGE MESSAGE',
+      'a n Running ready DEPLOYING 1s',
+    ]);
+  });
+
+  it('leaves alone what was written below it', () => {
+    const { io, written } = ioFor({ terminal: true });
+    const table = liveTable(io);
+    table.show([row('a', 'ready')]);
+    table.leave('what to try next\n');
+    table.note('one process was started again');
+    expect(screen(written()).slice(1)).toEqual([
+      'a n Running ready DEPLOYING 1s',
+      'what to try next',
+      'one process was started again',
     ]);
   });
 

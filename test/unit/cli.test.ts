@@ -44,6 +44,7 @@ describe('wrong usage ends with 2, and one clear line', () => {
     [['get', '--nope'], "unknown option '--nope'"],
     [['get', '-o', 'xml'], 'Allowed choices'],
     [['describe'], "missing required argument 'id'"],
+    [['describe'], '(enclavectl describe --help says how)'],
     [['apply'], 'required option'],
     [['completion', 'tcsh'], 'Allowed choices'],
     [['logs', '../../etc/passwd'], 'is not the name of a run'],
@@ -66,6 +67,12 @@ describe('wrong usage ends with 2, and one clear line', () => {
     expect(code).toBe(2);
     expect(err).toContain('did you mean ENCLAVE_OPERATOR_WORKERS?');
     expect(err).toContain('maxRuns (ENCLAVE_OPERATOR_MAX_RUNS)');
+  });
+
+  it('suggests no variable for nothing but the common prefix', async () => {
+    const { code, err } = await cli(['config'], { env: { ENCLAVE_OPERATOR_FOO: '1' } });
+    expect(code).toBe(2);
+    expect(err).not.toContain('did you mean');
   });
 });
 
@@ -148,7 +155,7 @@ describe('destructive verbs', () => {
     const argv = ['delete', 'enc_1', '--endpoint', 'http://127.0.0.1:9'];
     const { code, err } = await cli(argv, { interactive: true, answer });
     expect(code).toBe(4);
-    expect(err).toContain('Destroy enc_1');
+    expect(err).toContain('Destroy enc_1 (table treza-enclaves-dev, us-west-2)');
   });
 
   it('go on where the answer is yes', async () => {
@@ -173,6 +180,16 @@ describe('logs', () => {
     writeFileSync(join(cwd, '.local', 'logs', `${run}.log`), 'apply complete\n');
     expect(await cli(['logs', run], { cwd })).toMatchObject({ code: 0, out: 'apply complete\n' });
     expect(await cli(['logs', 'e-enc_1-abc123-2-deploy'], { cwd })).toMatchObject({ code: 1, out: '' });
+  });
+
+  it('prints structured lines for people, or as they are', async () => {
+    const cwd = stackFolder(process.pid);
+    const said = { time: 'T1', level: 'info', enclaveId: 'enc_1', run, message: 'plan made', plan: { create: 7 } };
+    const failed = { time: 'T2', level: 'error', enclaveId: 'enc_1', run, message: 'no \u001b[2J' };
+    const text = `${JSON.stringify(said)}\n${JSON.stringify(failed)}\n`;
+    writeFileSync(join(cwd, '.local', 'logs', `${run}.log`), text);
+    expect((await cli(['logs', run], { cwd })).out).toBe('T1  plan made {"plan":{"create":7}}\nT2  error: no  [2J\n');
+    expect((await cli(['logs', run, '-o', 'json'], { cwd })).out).toBe(text);
   });
 });
 

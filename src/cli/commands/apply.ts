@@ -49,7 +49,7 @@ function report(io: Io, checked: readonly Checked[]): boolean {
   const twice = ids.filter((id, index) => id !== null && ids.indexOf(id) !== index);
   for (const id of new Set(twice)) io.err(`${printable(String(id))}: more than one document has this id\n`);
   const warnings = checked.reduce((sum, document) => sum + document.warnings.length, 0);
-  if (warnings > 0) io.err(`${warnings} warnings: \`enclavectl validate\` shows them\n`);
+  if (warnings > 0) io.err(`${warnings} warning${warnings === 1 ? '' : 's'}: \`enclavectl validate\` shows them\n`);
   if (invalid.length === 0 && twice.length === 0) return true;
   io.err('nothing was written\n');
   return false;

@@ -30,19 +30,31 @@ export const pause = (io: Io, ids: readonly string[], options: Options) => comma
 export const resume = (io: Io, ids: readonly string[], options: Options) => command(io, ids, options, RESUME);
 
 export async function destroy(io: Io, ids: readonly string[], options: Options): Promise<ExitCode> {
+  if (options.yes !== true && !io.interactive) {
+    throw new CliError(EXIT.refused, `delete destroys ${ids.join(', ')} and there is no terminal to ask: add --yes`);
+  }
+  const target = resolveTarget(io, options);
   if (options.yes !== true) {
-    if (!io.interactive) {
-      throw new CliError(EXIT.refused, `delete destroys ${ids.join(', ')} and there is no terminal to ask: add --yes`);
-    }
-    const answer = await io.ask(`Destroy ${ids.join(', ')} with all resources? [y/N] `).catch(() => '');
+    // A wrong environment is noticed here or never.
+    const { enclavesTable, region } = target.config;
+    const where = `table ${enclavesTable}, ${target.local === undefined ? region : 'local stack'}`;
+    const answer = await io.ask(`Destroy ${ids.join(', ')} (${where}) with all resources? [y/N] `).catch(() => '\n');
+    // Ctrl-C leaves the cursor behind the question.
+    if (answer === '\n') io.err(answer);
     if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(EXIT.refused, 'nothing was deleted');
   }
-  return command(io, ids, options, DESTROY);
+  return command(io, ids, options, DESTROY, target);
 }
 
 /** Commands every id it can; the exit code is that of the worst. */
-async function command(io: Io, ids: readonly string[], options: Options, gate: Gate): Promise<ExitCode> {
-  const store = openStore(resolveTarget(io, options));
+async function command(
+  io: Io,
+  ids: readonly string[],
+  options: Options,
+  gate: Gate,
+  target = resolveTarget(io, options),
+): Promise<ExitCode> {
+  const store = openStore(target);
   try {
     let worst: ExitCode = EXIT.yes;
     for (const id of new Set(ids)) {

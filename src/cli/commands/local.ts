@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { COMMAND_STATUSES, isManaged, readRecord } from '../../enclave/record.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import type { Log } from '../../reconciler/ports.ts';
+import { type Setting, variableOf } from '../config.ts';
 import { readDocuments } from '../documents.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -31,19 +32,20 @@ export async function local(io: Io, _args: readonly string[], options: Options):
   const port = numberIn(options.port, '--port', 0, 65_535, true);
   const speed = numberIn(options.speed, '--speed', 0.01, 1_000, false);
   // A wrong variable would only show in the operator's log: it is said here.
-  readConfig(io, options);
+  const { settings } = readConfig(io, options);
   const table = liveTable(io);
   table.note('starting the database, the embedded AWS and the operator …');
-  const stack = await start(io, table, { port, speed, reset: options.reset === true });
+  const callerEnv = { ...io.env, ...asEnvironment(settings) };
+  const stack = await start(io, table, { port, speed, reset: options.reset === true, callerEnv });
   try {
     const rows = await follow(io, table, options.empty === true);
     if (!io.signal.aborted) {
-      io.out(whatNext(io, stack, rows[0]?.id));
+      table.leave(whatNext(io, stack, rows[0]?.id));
       await aborted(io.signal);
     }
     return EXIT.yes;
   } finally {
-    io.out('stopping …\n');
+    table.leave(`${io.terminal ? '\r' : ''}stopping …\n`);
     await stack.stop();
   }
 }
@@ -55,17 +57,39 @@ function numberIn(text: string, flag: string, min: number, max: number, whole: b
   throw new CliError(EXIT.usage, `${flag} ${text}: it takes ${kind} from ${min} to ${max}`);
 }
 
-function start(io: Io, table: LiveTable, options: { port: number; speed: number; reset: boolean }): Promise<Stack> {
+/** File and flags, as the variables the operator's process reads; the caller's region is no wish about the local stack. */
+function asEnvironment(settings: readonly Setting[]): Record<string, string> {
+  const given = settings.filter(({ source }) => source !== 'default' && source !== 'AWS_REGION');
+  return Object.fromEntries(given.map(({ key, value }) => [variableOf(key), String(value)]));
+}
+
+interface StartOptions {
+  readonly port: number;
+  readonly speed: number;
+  readonly reset: boolean;
+  readonly callerEnv: Io['env'];
+}
+
+function start(io: Io, table: LiveTable, options: StartOptions): Promise<Stack> {
   const dataDir = join(io.cwd, '.local');
   const log: Log = {
     debug: () => {},
     info: () => {},
-    warn: (_fields, message) => table.note(message),
-    error: (_fields, message) => table.note(message),
+    warn: (fields, message) => table.note(noteOf(fields, message)),
+    error: (fields, message) => table.note(noteOf(fields, message)),
   };
-  return startStack({ clock: io.clock, log, dataDir, callerEnv: io.env, ...options }).catch((error: Error) => {
+  return startStack({ clock: io.clock, log, dataDir, ...options }).catch((error: Error) => {
     throw new CliError(EXIT.usage, `the local stack does not start: ${error.message}`, { cause: error });
   });
+}
+
+/** What the supervisor says, with what a person can do about it. */
+function noteOf(fields: object, message: string): string {
+  const { end, restartInMs, logFile } = fields as { end?: unknown; restartInMs?: unknown; logFile?: unknown };
+  const how = typeof end === 'string' ? ` (${end})` : '';
+  const next = typeof restartInMs === 'number' ? `; it is started again in ${restartInMs} ms` : '';
+  const where = typeof logFile === 'string' ? `; its log: ${logFile}` : '';
+  return `${message}${how}${next}${where}`;
 }
 
 /** Applies the examples where there is nothing yet, and shows the enclaves until all are at rest. */

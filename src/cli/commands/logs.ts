@@ -1,8 +1,10 @@
 /** `enclavectl logs`: the log of one Terraform run. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isPlainMap } from '../../enclave/json.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { printable } from '../output.ts';
 import { openStore } from '../store.ts';
 import { type GlobalOptions, resolveTarget, type Target } from '../target.ts';
 
@@ -11,7 +13,11 @@ const RUN_NAME = /^[A-Za-z0-9_-]{1,80}$/;
 /** `e-<id>-<incarnation>-<seq>-<action>`; long ids are shortened in it and cannot be read back. */
 const RUN_ID = /^e-(.+)-[a-z0-9]{6}-\d+-(deploy|destroy)$/;
 
-export async function logs(io: Io, [run = '']: readonly string[], options: GlobalOptions): Promise<ExitCode> {
+interface Options extends GlobalOptions {
+  readonly output: 'text' | 'json';
+}
+
+export async function logs(io: Io, [run = '']: readonly string[], options: Options): Promise<ExitCode> {
   if (!RUN_NAME.test(run)) {
     throw new CliError(
       EXIT.usage,
@@ -22,12 +28,29 @@ export async function logs(io: Io, [run = '']: readonly string[], options: Globa
   if (target.local === undefined) return pointToCloudWatch(io, target, run);
   const path = join(target.local.folder, 'logs', `${run}.log`);
   try {
-    io.out(readFileSync(path, 'utf8'));
+    const text = readFileSync(path, 'utf8');
+    io.out(options.output === 'json' ? text : text.replace(/^.+$/gm, readable));
     return EXIT.yes;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new CliError(EXIT.no, `there is no log of run ${run}: \`enclavectl describe\` lists the runs`);
   }
+}
+
+/** One line of the runner's log for a person; what is no JSON (a stack, a crash) as it stands. */
+function readable(line: string): string {
+  let entry: unknown;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    return printable(line);
+  }
+  if (!isPlainMap(entry)) return printable(line);
+  // The name of the run was asked for, and tells the enclave.
+  const { time, level, message, enclaveId: _id, run: _run, ...rest } = entry;
+  const severity = level === 'info' ? '' : `${level}: `;
+  const more = Object.keys(rest).length === 0 ? '' : ` ${JSON.stringify(rest)}`;
+  return printable(`${time}  ${severity}${message}${more}`);
 }
 
 /** In AWS the log is the task's stream; which task, the run item says. */
