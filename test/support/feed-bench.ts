@@ -1,7 +1,7 @@
 /** A feed over the tables in memory, and who is told. */
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { Feed } from '../../src/reconciler/feed.ts';
-import { OperatorError, type Ports } from '../../src/reconciler/ports.ts';
+import { type ChangeStream, OperatorError, type Ports } from '../../src/reconciler/ports.ts';
 import { createMemoryWorld, type MemoryWorld } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 
@@ -24,7 +24,16 @@ export interface FeedBench {
 /** Lists take a while, a record a page, so that writes fall between the pages. */
 const PAGE_MS = 40;
 
-export async function startFeed(seed = 1, prepare: (world: MemoryWorld) => void = () => {}): Promise<FeedBench> {
+export interface FeedBenchOptions {
+  readonly seed?: number;
+  /** Before the feed starts. */
+  readonly prepare?: (world: MemoryWorld) => void;
+  /** Comes between the feed and the stream of the records. */
+  readonly between?: (stream: ChangeStream) => ChangeStream;
+}
+
+export async function startFeed(options: FeedBenchOptions = {}): Promise<FeedBench> {
+  const { seed = 1, prepare = () => {}, between = (stream) => stream } = options;
   const clock = new VirtualClock();
   const random = seededRandom(seed);
   const world = createMemoryWorld({ clock, random });
@@ -32,6 +41,7 @@ export async function startFeed(seed = 1, prepare: (world: MemoryWorld) => void 
   const config = ConfigSchema.parse({});
   const ports: Ports = {
     ...world.ports,
+    streams: { ...world.ports.streams, records: between(world.ports.streams.records) },
     records: {
       ...world.ports.records,
       async *scan(signal) {

@@ -95,7 +95,7 @@ describe('the feed, whatever happens', () => {
         fc.array(fc.oneof(anyWrite, anyNuisance, anyFault, aPause), { maxLength: 30 }),
         fc.nat(),
         async (steps, seed) => {
-          const bench = await startFeed(seed);
+          const bench = await startFeed({ seed });
           for (const [index, step] of steps.entries()) await take(step, bench, index);
           calm(bench);
           await bench.clock.advance(bench.config.relistMs * 1.1 + 30_000);
@@ -117,7 +117,7 @@ describe('the feed, whatever happens', () => {
         fc.array(fc.oneof(anyWrite, anyNuisance, aPause), { maxLength: 40 }),
         fc.nat(),
         async (steps, seed) => {
-          const bench = await startFeed(seed);
+          const bench = await startFeed({ seed });
           for (const [index, step] of steps.entries()) await take(step, bench, index);
           await bench.clock.advance(40_000);
           expect(bench.unseen()).toEqual([]);
@@ -234,25 +234,68 @@ describe('the feed', () => {
     await bench.stop();
   });
 
-  it('takes an iterator anew that has told nothing for ten minutes, and misses nothing by it', async () => {
-    const bench = await startFeed();
-    await settled(bench);
-    let stuck = true;
-    let renewed = 0;
-    bench.world.faults.after('streams.records.iterator', () => {
-      renewed += 1;
-      stuck = false;
+  it('takes an iterator anew that has told nothing for ten minutes', async () => {
+    // Iterators of the first taking no longer work, and do not say so.
+    let takings = 0;
+    const bench = await startFeed({
+      between: (stream) => ({
+        ...stream,
+        iterator: async (...args) => `${await stream.iterator(...args)}|${takings++}`,
+        async page(iterator) {
+          if (iterator.endsWith('|0')) return { kind: 'page', changes: [], next: iterator };
+          const page = await stream.page(iterator);
+          return page.kind === 'page' && page.next !== undefined ? { ...page, next: `${page.next}|1` } : page;
+        },
+      }),
     });
-    const { stream } = bench.world.tables.records;
-    const page = stream.page.bind(stream);
-    // An iterator that no longer works and does not say so.
-    stream.page = async (iterator) => (stuck ? { kind: 'page', changes: [], next: iterator } : page(iterator));
     await bench.clock.advance(10 * MINUTE);
-    expect(renewed).toBe(1);
+    expect(takings).toBeGreaterThan(1);
+    await settled(bench);
     bench.world.putRecord({ id: 'a' });
     await bench.clock.advance(3_000);
     expect(told(bench, 'a')).toBe(true);
     expect(bench.feed.gaps).toBe(0);
+    await bench.stop();
+  });
+
+  it('finds a shard with the next list that was shown later than its sibling', async () => {
+    let withheld: string | undefined = '';
+    const bench = await startFeed({
+      between: (stream) => ({
+        ...stream,
+        async shards(streamArn) {
+          const shards = await stream.shards(streamArn);
+          if (withheld === '') withheld = shards.at(2)?.shardId ?? '';
+          return shards.filter((shard) => shard.shardId !== withheld);
+        },
+      }),
+    });
+    bench.world.tables.records.stream.split();
+    await settled(bench);
+    withheld = undefined;
+    await bench.clock.advance(bench.config.relistMs * 1.1);
+    await settled(bench);
+    for (const id of ['a', 'b', 'c', 'd']) bench.world.putRecord({ id });
+    await bench.clock.advance(3_000);
+    expect(['a', 'b', 'c', 'd'].filter((id) => told(bench, id))).toHaveLength(4);
+    expect(bench.feed.gaps).toBe(0);
+    await bench.stop();
+  });
+
+  it.each([
+    { what: 'late', heldMs: 3_000, repaired: 0 },
+    { what: 'never', heldMs: 30_000, repaired: 1 },
+  ])('a change that a list finds and the stream tells $what: $repaired repaired', async ({ heldMs, repaired }) => {
+    const bench = await startFeed();
+    await settled(bench);
+    const { stream } = bench.world.tables.records;
+    stream.hold();
+    bench.world.putRecord({ id: 'a' });
+    await bench.clock.advanceUntil(() => told(bench, 'a'), bench.config.relistMs * 1.1, 'the next list');
+    await bench.clock.advance(heldMs);
+    stream.deliver();
+    await bench.clock.advance(30_000);
+    expect(bench.relists.map((relist) => relist.repaired)).toEqual([repaired]);
     await bench.stop();
   });
 
@@ -297,11 +340,13 @@ describe('the feed', () => {
 
   it('lists although a stream cannot be opened', async () => {
     let refused = true;
-    const bench = await startFeed(1, (world) => {
-      world.putRecord({ id: 'a' });
-      world.faults.before('streams.state.describeTable', () => {
-        if (refused) throw new OperatorError('Blocked', 'dynamodb:DescribeTable', 'said a test');
-      });
+    const bench = await startFeed({
+      prepare: (world) => {
+        world.putRecord({ id: 'a' });
+        world.faults.before('streams.state.describeTable', () => {
+          if (refused) throw new OperatorError('Blocked', 'dynamodb:DescribeTable', 'said a test');
+        });
+      },
     });
     expect(told(bench, 'a')).toBe(true);
     await settled(bench);
