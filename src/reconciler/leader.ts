@@ -102,19 +102,28 @@ function lead(first: Lease, startedAt: number, ports: Needs, config: LeaseConfig
     renewedAt = began;
   };
 
+  const over = AbortSignal.any([controller.signal, stopped.signal]);
   const loop = async () => {
-    while (!controller.signal.aborted && !stopped.signal.aborted) {
-      await clock.sleep(config.leaseRenewMs, AbortSignal.any([controller.signal, stopped.signal]));
-      if (controller.signal.aborted || stopped.signal.aborted) return;
+    while (!over.aborted) {
+      await clock.sleep(config.leaseRenewMs, over);
+      if (over.aborted) return;
       try {
         await renew();
       } catch (error) {
         log.warn({ error: String(error) }, 'the lease could not be renewed; trying again');
       }
-      if (clock.monotonic() - renewedAt >= config.leaseStepDownMs) stepDown('the lease could not be renewed in time');
+    }
+  };
+  // Beside the renewals: one that is never answered must not keep this process leading.
+  const watch = async () => {
+    while (!over.aborted) {
+      const leftMs = renewedAt + config.leaseStepDownMs - clock.monotonic();
+      if (leftMs <= 0) return stepDown('the lease could not be renewed in time');
+      await clock.sleep(leftMs, over);
     }
   };
   const looping = loop();
+  void watch();
 
   return {
     epoch: first.epoch,
@@ -132,7 +141,8 @@ function lead(first: Lease, startedAt: number, ports: Needs, config: LeaseConfig
     },
     async release() {
       stopped.abort();
-      await looping;
+      // A renewal under way ends first, or its answer would be taken for another leader's.
+      await Promise.race([looping, clock.sleep(config.leaseRenewMs)]);
       if (controller.signal.aborted) return;
       try {
         await leases.replace({ ...held, holder: '', nonce: ports.random.id(16) }, held.nonce);
