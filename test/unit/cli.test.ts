@@ -1,8 +1,11 @@
 /** enclavectl's command line: help, exit codes, where it goes, what it refuses. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { asEnvironment } from '../../src/cli/commands/local.ts';
+import { loadConfig } from '../../src/cli/config.ts';
 import { findLocalStack, pointsElsewhere } from '../../src/cli/target.ts';
 import { cli, emptyFolder } from '../support/cli.ts';
 
@@ -83,6 +86,24 @@ describe('enclavectl config', () => {
     const settings = JSON.parse((await cli(['config', '-o', 'json'], { env })).out);
     expect(settings).toContainEqual({ key: 'maxRuns', value: 3, source: 'ENCLAVE_OPERATOR_MAX_RUNS' });
     expect(settings).toContainEqual({ key: 'workers', value: 32, source: 'default' });
+  });
+});
+
+describe('the local stack', () => {
+  it('gets what flags, file and variables say, and not the region of the AWS environment', () => {
+    const loaded = loadConfig({
+      env: { AWS_REGION: 'eu-west-1', ENCLAVE_OPERATOR_MAX_RUNS: '3' },
+      file: { name: 'f', text: 'regions: [us-west-2, eu-west-1]' },
+      flags: { prefix: 'mine' },
+    });
+    expect(loaded.ok && asEnvironment(loaded.settings)).toEqual({
+      ENCLAVE_OPERATOR_PREFIX: 'mine',
+      ENCLAVE_OPERATOR_STATE_TABLE: 'mine-operator-state',
+      ENCLAVE_OPERATOR_HISTORY_TABLE: 'mine-operator-history',
+      ENCLAVE_OPERATOR_CLUSTER: 'mine-infrastructure',
+      ENCLAVE_OPERATOR_MAX_RUNS: '3',
+      ENCLAVE_OPERATOR_REGIONS: 'us-west-2,eu-west-1',
+    });
   });
 });
 
@@ -170,6 +191,24 @@ describe('completion', () => {
     expect(code).toBe(0);
     for (const verb of VERBS) expect(out).toContain(verb.split(' ')[0]);
     expect(out).toContain('table wide json yaml');
+  });
+});
+
+describe("bash's completion", () => {
+  const complete = async (...words: readonly string[]) => {
+    const { out } = await cli(['completion', 'bash']);
+    const set = `COMP_WORDS=(enclavectl ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}`;
+    const script = `${out}${set}; _enclavectl; printf '%s\n' "\${COMPREPLY[@]}"`;
+    return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split('\n');
+  };
+
+  it.each<[string, string[], string]>([
+    ['a verb', ['op'], 'operator'],
+    ['a choice', ['get', '-o', 'w'], 'wide'],
+    ['an option of the verb', ['local', '--sp'], '--speed'],
+    ['an option of the verb after a value of a global one', ['--region', 'eu-west-1', 'local', '--sp'], '--speed'],
+  ])('finds %s', async (_what, words, answer) => {
+    expect(await complete(...words)).toEqual([answer]);
   });
 });
 

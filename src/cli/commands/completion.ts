@@ -36,6 +36,7 @@ function words(command: Command): Words {
 }
 
 const flags = ({ short, long }: Option) => [short, long].filter((flag) => flag !== undefined);
+const takesValue = ({ required }: Option) => required;
 const takesFile = ({ long }: Option) => long === '--filename' || long === '--config';
 
 function bash(commands: readonly Words[], globals: readonly Option[]): string {
@@ -54,7 +55,11 @@ _enclavectl() {
   local word=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} words= command= files= i
   local globals="${globals.flatMap(flags).join(' ')}"
   for ((i = 1; i < COMP_CWORD; i++)); do
-    [[ \${COMP_WORDS[i]} != -* ]] && { command=\${COMP_WORDS[i]}; break; }
+    case \${COMP_WORDS[i]} in
+      ${globals.filter(takesValue).flatMap(flags).join('|')}) ((i++)) ;;
+      -*) ;;
+      *) command=\${COMP_WORDS[i]}; break ;;
+    esac
   done
   case $command in
     '') words="${commands.map(({ name }) => name).join(' ')} $globals" ;;

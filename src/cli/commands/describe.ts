@@ -149,7 +149,7 @@ function reportSection({ reports }: Known): string {
         ['Enclaves', enclaves.join('; ') || 'none'],
         ['Health', health],
         ['Error', error && `${error.class}: ${error.message}`],
-        ...Object.entries(report.measurements).map(([pcr, value]): [string, string] => [pcr, value]),
+        ...Object.entries(report.measurements).toSorted(([a], [b]) => a.localeCompare(b)),
       ]);
       return `\nReport of ${printable(instanceId)} (as the host says, not attested):\n${indent(body)}`;
     })

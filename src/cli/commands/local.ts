@@ -58,7 +58,7 @@ function numberIn(text: string, flag: string, min: number, max: number, whole: b
 }
 
 /** File and flags, as the variables the operator's process reads; the caller's region is no wish about the local stack. */
-function asEnvironment(settings: readonly Setting[]): Record<string, string> {
+export function asEnvironment(settings: readonly Setting[]): Record<string, string> {
   const given = settings.filter(({ source }) => source !== 'default' && source !== 'AWS_REGION');
   return Object.fromEntries(given.map(({ key, value }) => [variableOf(key), String(value)]));
 }
