@@ -86,6 +86,29 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/request.ts')).adopt,
   },
   {
+    name: 'freeze',
+    summary: 'begin no runs and no repairs anywhere, until unfreeze',
+    examples: ['freeze --reason "incident 42"', 'freeze --reason release --until 2030-01-31T18:00:00Z'],
+    options: (command) =>
+      command
+        .requiredOption('--reason <text>', 'why; every enclave that waits says so')
+        .option('--until <time>', 'RFC 3339; without it, until unfreeze'),
+    load: async () => (await import('./commands/fleet.ts')).freeze,
+  },
+  {
+    name: 'unfreeze',
+    summary: 'end a freeze',
+    examples: ['unfreeze'],
+    load: async () => (await import('./commands/fleet.ts')).unfreeze,
+  },
+  {
+    name: 'confirm-deletions',
+    summary: 'destroy enclaves whose records vanished in such numbers that the operator held back',
+    examples: ['confirm-deletions', 'confirm-deletions --yes'],
+    options: (command) => command.option('-y, --yes', 'do not ask; needed where there is no terminal'),
+    load: async () => (await import('./commands/fleet.ts')).confirmDeletions,
+  },
+  {
     name: 'events',
     args: '[id]',
     summary: 'what happened, oldest first',

@@ -12,6 +12,8 @@ import {
 import type { z } from 'zod';
 import { toItem, toPlain } from '../aws/marshal.ts';
 import {
+  type Control,
+  ControlSchema,
   EventSchema,
   keys,
   type Lifecycle,
@@ -36,8 +38,8 @@ const LISTED = ['id', 'name', 'status', 'createdAt', 'updatedAt', 'providerId', 
 /**
  * Reads and writes of enclavectl.
  *
- * Guarantees: writes fields of records that the application also writes, and requests; never another item of the
- * operator. Every write is conditional on what was read. Malformed items read as absent.
+ * Guarantees: writes fields of records that the application also writes, requests, and its own members of
+ * `fleet/control`; never another item of the operator. Every write is conditional on what was read. Malformed items read as absent.
  * Errors: `CliError` naming the endpoint or table and a fix.
  */
 export interface Store {
@@ -58,6 +60,14 @@ export interface Store {
   /** Sets attributes if the record exists and the given ones still are what was read (undefined: absent). */
   update(id: string, set: JsonMap, read: Readonly<Record<string, unknown>>): Promise<'updated' | 'conflict'>;
   request(request: Request): Promise<void>;
+  /** What holds for the whole fleet; undefined: no operator has run here yet. */
+  control(): Promise<Control | undefined>;
+  /** Sets and removes members of `fleet/control` if the given ones still are what was read (undefined: absent). */
+  amendControl(
+    set: Partial<Control>,
+    remove: readonly (keyof Control & string)[],
+    read: Readonly<Record<string, unknown>>,
+  ): Promise<'updated' | 'conflict'>;
   close(): void;
 }
 
@@ -217,13 +227,32 @@ export function openStore(target: Target): Store {
         ),
       );
     },
+    control: async () => valid(ControlSchema, await get(config.stateTable, keys.control)),
+    amendControl: async (set, remove, read) =>
+      send(config.stateTable, async () => {
+        try {
+          const update = updateOf(set as JsonMap, read, 'pk', remove);
+          await client.send(
+            new UpdateItemCommand({ TableName: config.stateTable, Key: toItem(keys.control), ...update }),
+          );
+          return 'updated';
+        } catch (error) {
+          if (error instanceof ConditionalCheckFailedException) return 'conflict';
+          throw error;
+        }
+      }),
     close: () => client.destroy(),
   };
 }
 
 /** Names and values only through placeholders: `status` and many others are reserved words. */
-function updateOf(set: JsonMap, read: Readonly<Record<string, unknown>>) {
-  const names: Record<string, string> = { '#id': 'id' };
+function updateOf(
+  set: JsonMap,
+  read: Readonly<Record<string, unknown>>,
+  key: 'id' | 'pk' = 'id',
+  remove: readonly string[] = [],
+) {
+  const names: Record<string, string> = { '#id': key };
   const values: Record<string, AttributeValue> = {};
   const sets = Object.entries(set)
     .filter(([, value]) => value !== undefined)
@@ -238,11 +267,20 @@ function updateOf(set: JsonMap, read: Readonly<Record<string, unknown>>) {
     Object.assign(values, toItem({ [`:r${index}`]: value }));
     return `#r${index} = :r${index}`;
   });
+  const removals = remove.map((name, index) => {
+    names[`#x${index}`] = name;
+    return `#x${index}`;
+  });
+  const clauses = [
+    ...(sets.length === 0 ? [] : [`SET ${sets.join(', ')}`]),
+    ...(removals.length === 0 ? [] : [`REMOVE ${removals.join(', ')}`]),
+  ];
   return {
-    UpdateExpression: `SET ${sets.join(', ')}`,
+    UpdateExpression: clauses.join(' '),
     ConditionExpression: ['attribute_exists(#id)', ...conditions].join(' AND '),
     ExpressionAttributeNames: names,
-    ExpressionAttributeValues: values,
+    // An empty map of values is refused.
+    ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
   };
 }
 

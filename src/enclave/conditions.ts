@@ -74,6 +74,7 @@ export const REASON_MEANINGS = {
   WaitingForPrevious: 'The enclave of a deleted record with the same id is destroyed first.',
   WaitingForGrace: 'The record is gone; the enclave is destroyed after the grace period.',
   Suspended: 'The policy suspends the enclave: nothing but a deletion is carried out.',
+  FleetFrozen: 'The whole fleet is frozen: nothing but deletions by command is begun.',
   OutsideMaintenanceWindow: 'A change that interrupts the enclave waits for its maintenance window.',
   BackingOff: 'The last attempt failed; the next one is scheduled.',
   Repairing: 'Drift is being repaired.',

@@ -126,7 +126,7 @@ export const guards = {
   upToDateAndProven: ({ context }: { context: Context }) =>
     context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
 
-  /** Not suspended. */
+  /** Neither frozen nor suspended. */
   allowed: ({ context }: { context: Context }) => context.assessment.admission.ok,
   retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,
   /** What was retained is wanted gone after all. */

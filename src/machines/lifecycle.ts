@@ -164,9 +164,12 @@ export const lifecycleMachine = machineSetup.createMachine({
       on: {
         SETTLED: [
           ...keepRun,
-          { guard: and(['driftConfirmed', 'canAct', 'rungIsStartHost']), actions: repair('startHost') },
-          { guard: and(['driftConfirmed', 'canAct', 'rungIsRestartEnclave']), actions: repair('restartEnclave') },
-          { guard: and(['driftConfirmed', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
+          { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsStartHost']), actions: repair('startHost') },
+          {
+            guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartEnclave']),
+            actions: repair('restartEnclave'),
+          },
+          { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
           {
             guard: and(['driftConfirmed', 'canAct', 'canDeploy', 'rungIsApply']),
             actions: [remember(update.countRepair), ...begin('deploy', 'repair')],

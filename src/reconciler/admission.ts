@@ -1,6 +1,6 @@
 /** Admission: whether anything may be begun for an enclave now, and why not. */
 import { type ChangeClass, classifyChange, type SpecChange } from '../enclave/change.ts';
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Control, Lifecycle } from '../enclave/items.ts';
 import { nextOpening } from '../enclave/maintenance-window.ts';
 import { type EnclavePolicy, inMaintenanceWindow, suspension } from '../enclave/policy.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
@@ -17,13 +17,28 @@ export function pendingChange(lifecycle: Lifecycle, wanted: EnclaveSpec | undefi
   return classifyChange(applied as unknown as EnclaveSpec, wanted);
 }
 
-/** Suspension holds back everything but deletion; a window holds back what interrupts an enclave that serves. */
+/** The freeze that holds at this time; undefined where none does. */
+export function freezeAt({ freeze }: Pick<Control, 'freeze'>, now: number): Control['freeze'] {
+  return freeze?.until !== undefined && Date.parse(freeze.until) <= now ? undefined : freeze;
+}
+
+/**
+ * A freeze and a suspension hold back everything but deletion; a window holds back what interrupts an enclave that
+ * serves.
+ */
 export function admit(
   policy: EnclavePolicy,
   lifecycle: Lifecycle,
   change: SpecChange | undefined,
+  control: Pick<Control, 'freeze'>,
   now: number,
 ): Admission {
+  const frozen = freezeAt(control, now);
+  if (frozen !== undefined) {
+    const { actor, reason, until } = frozen;
+    const message = `the fleet is frozen by ${actor}: ${reason}${until === undefined ? '' : `, until ${until}`}`;
+    return { ok: false, reason: 'FleetFrozen', message, ...(until === undefined ? {} : { until }) };
+  }
   const suspended = suspension(policy, now);
   if (suspended !== undefined) {
     const until = policy.suspend?.until;

@@ -90,7 +90,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
       spec === undefined || spec.ok
         ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
         : { ok: false, issues: spec.errors },
-    admission: admit(policy, lifecycle, change, now),
+    admission: admit(policy, lifecycle, change, context.control, now),
     change,
     retain: policy.deletionPolicy === 'Retain',
     host: seen.host,

@@ -13,6 +13,7 @@ export interface ReconcileContext {
   readonly ports: Ports;
   readonly config: Config;
   readonly limits: Limits;
+  /** `fleet/control` as it was last read. */
   readonly control: Control;
   readonly specContext: SpecContext;
   readonly hosts: HostObserver;

@@ -60,37 +60,40 @@ export class Controller {
     this.#slots = new RunSlots(config.maxRuns, (id) => this.#queue.add(id, { priority: PRIORITY.retry }));
     const reports = new ReportFreshness(ports.clock);
     const hosts = new HostObserver(ports, config, (id) => this.#queue.add(id, { priority: PRIORITY.drift }));
-    this.#fleet = new Fleet({
+    const fleet = new Fleet({
       ports,
       config,
       control: options.control,
       epoch: () => term.assert(),
       enqueue: (id, priority) => this.#queue.add(id, { priority }),
     });
+    this.#fleet = fleet;
     this.#feed = new Feed({
       ports,
       config,
       enqueue: (id, priority) => this.#queue.add(id, { priority }),
       onLifecycle: (lifecycle) => this.#listed(lifecycle),
       onRelist: (repaired) => options.metrics.relisted(repaired),
-      onTable: (tableId) => void this.#fleet.sawTable(tableId),
-      onListed: (records) => void this.#fleet.listed(records),
-      onControl: () => void this.#fleet.refresh(),
+      onTable: (tableId) => void fleet.sawTable(tableId),
+      onListed: (records) => void fleet.listed(records),
+      onControl: () => void fleet.refresh(),
     });
     this.#context = {
       ports,
       config,
       limits: limitsOf(config),
-      control: options.control,
+      get control() {
+        return fleet.control;
+      },
       specContext: { regions: config.regions, defaultRegion: config.region, environment: config.environment },
       hosts,
       runs: new RunObserver(ports, config),
       slots: this.#slots,
       reports,
       epoch: () => term.assert(),
-      deletionsAllowed: () => this.#fleet.deletionsAllowed,
+      deletionsAllowed: () => fleet.deletionsAllowed,
       onLifecycle: (id, lifecycle) => {
-        this.#fleet.know(id, lifecycle);
+        fleet.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);

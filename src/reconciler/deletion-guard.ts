@@ -56,6 +56,11 @@ export class DeletionGuard {
     return this.#hold;
   }
 
+  /** Enclaves that exist. */
+  existing(): readonly string[] {
+    return [...this.#existing.keys()];
+  }
+
   /** Enclaves that exist without a record. */
   unrecorded(): readonly string[] {
     return [...this.#existing].flatMap(([id, recorded]) => (recorded ? [] : [id]));

@@ -1,5 +1,6 @@
 /** Fleet: what holds for all enclaves together, and who must look again when it changes. */
 import type { Control, Lifecycle } from '../enclave/items.ts';
+import { equalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import { DeletionGuard, type DeletionHold } from './deletion-guard.ts';
 import type { Ports } from './ports.ts';
@@ -80,7 +81,9 @@ export class Fleet {
       const control = await ports.state.control();
       if (control === undefined) return;
       const held = this.#guard.hold !== undefined;
+      const before = this.#control.freeze;
       this.#control = control;
+      if (!equalJson(before, control.freeze)) this.#freezeChanged();
       this.#guard.follow(control);
       if (held && this.#guard.hold === undefined) {
         ports.log.warn({ actor: control.deletionsConfirmed?.actor }, 'deletions of vanished records go on: confirmed');
@@ -90,6 +93,14 @@ export class Fleet {
     } catch (error) {
       ports.log.warn({ error: String(error) }, 'fleet/control could not be read; the next list tries again');
     }
+  }
+
+  #freezeChanged(): void {
+    const { ports, enqueue } = this.#options;
+    const { freeze } = this.#control;
+    if (freeze === undefined) ports.log.warn({}, 'the fleet is no longer frozen');
+    else ports.log.warn({ ...freeze }, 'the fleet is frozen: no run and no repair is begun');
+    for (const id of this.#guard.existing()) enqueue(id, PRIORITY.change);
   }
 
   #held(hold: DeletionHold): void {

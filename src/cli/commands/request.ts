@@ -1,6 +1,6 @@
 /** `retry` and `adopt`: requests to the operator, which deletes each in the write that commits its effect. */
-import { userInfo } from 'node:os';
 import type { REQUEST_VERBS } from '../../enclave/items.ts';
+import { actor } from '../actor.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { openStore } from '../store.ts';
@@ -29,15 +29,5 @@ async function request(io: Io, ids: readonly string[], options: GlobalOptions, v
     return code;
   } finally {
     store.close();
-  }
-}
-
-/** Who asked, for the event: the name of the account on this machine; no proof of anything. */
-function actor(): string {
-  try {
-    return `enclavectl:${userInfo().username}`;
-  } catch {
-    // A container whose user id has no name.
-    return 'enclavectl';
   }
 }

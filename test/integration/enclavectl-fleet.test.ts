@@ -1,0 +1,105 @@
+/** `freeze`, `unfreeze`, `confirm-deletions` against a real database. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { toItem, toPlain } from '../../src/aws/marshal.ts';
+import { keys } from '../../src/enclave/items.ts';
+import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
+import { createTables } from '../../src/local/tables.ts';
+import { systemClock } from '../../src/reconciler/clock.ts';
+import { type CliOptions, cli } from '../support/cli.ts';
+
+const enclavesTable = 'treza-enclaves-test';
+const stateTable = 'treza-test-operator-state';
+const historyTable = 'treza-test-operator-history';
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const INSTALLED = { ...keys.control, v: 1, minReader: 1, installedAt: '2026-01-01T00:00:00.000Z' };
+const HOLD = { reason: 'the records of 4 of 10 enclaves vanished', since: '2026-02-01T00:00:00.000Z' };
+
+let database: Database;
+let client: DynamoDBClient;
+beforeAll(async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'enclavectl-fleet-'));
+  database = await startDatabase({ clock: systemClock, log: silent, dataDir });
+  client = databaseClient(database.url);
+  await createTables(client, { enclavesTable, stateTable, historyTable });
+});
+afterAll(async () => {
+  client?.destroy();
+  await database?.stop(5_000);
+});
+
+const run = (argv: readonly string[], options: CliOptions = {}) =>
+  cli([...argv, '--endpoint', database.url, '--environment', 'test'], options);
+const put = (item: object) => client.send(new PutItemCommand({ TableName: stateTable, Item: toItem(item) }));
+async function control() {
+  const { Item } = await client.send(new GetItemCommand({ TableName: stateTable, Key: toItem(keys.control) }));
+  return Item === undefined ? undefined : toPlain(Item);
+}
+
+describe('before an operator has run', () => {
+  it.each([['freeze', '--reason', 'x'], ['unfreeze'], ['confirm-deletions', '--yes']])(
+    '%s says so',
+    async (...argv) => {
+      const { code, err } = await run(argv);
+      expect(code).toBe(1);
+      expect(err).toContain('no operator has run here yet');
+      expect(await control()).toBeUndefined();
+    },
+  );
+});
+
+describe('freeze and unfreeze', () => {
+  beforeEach(() => put({ ...INSTALLED, tableId: 'table-1' }));
+
+  it('writes why, who and until when, and nothing else', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    expect(await run(['freeze', '--reason', 'incident 42', '--until', until])).toMatchObject({ code: 0 });
+    expect(await control()).toEqual({
+      ...INSTALLED,
+      tableId: 'table-1',
+      freeze: { reason: 'incident 42', actor: expect.stringContaining('enclavectl'), at: expect.any(String), until },
+    });
+    expect(await run(['unfreeze'])).toMatchObject({ code: 0, out: expect.stringContaining('incident 42') });
+    expect(await control()).toEqual({ ...INSTALLED, tableId: 'table-1' });
+    expect(await run(['unfreeze'])).toMatchObject({ code: 1 });
+  });
+
+  it.each(['yesterday', '2020-01-01T00:00:00Z'])('refuses a freeze until %s', async (until) => {
+    expect(await run(['freeze', '--reason', 'x', '--until', until])).toMatchObject({ code: 2 });
+    expect(await control()).not.toHaveProperty('freeze');
+  });
+
+  it('wants a reason', async () => {
+    expect(await run(['freeze'])).toMatchObject({ code: 2 });
+  });
+});
+
+describe('confirm-deletions', () => {
+  beforeEach(() => put({ ...INSTALLED, tableId: 'table-1', deletionHold: HOLD }));
+
+  it('asks, and without a terminal wants --yes', async () => {
+    expect(await run(['confirm-deletions'])).toMatchObject({ code: 4, err: expect.stringContaining(HOLD.reason) });
+    expect(await run(['confirm-deletions'], { interactive: true, answer: 'n' })).toMatchObject({ code: 4 });
+    expect(await control()).toHaveProperty('deletionHold');
+    expect(await run(['confirm-deletions'], { interactive: true, answer: 'y' })).toMatchObject({ code: 0 });
+    expect(await control()).toEqual({
+      ...INSTALLED,
+      deletionsConfirmed: { actor: expect.stringContaining('enclavectl'), at: expect.any(String) },
+    });
+  });
+
+  it('confirms nothing that is not held', async () => {
+    await put(INSTALLED);
+    expect(await run(['confirm-deletions', '--yes'])).toMatchObject({ code: 1 });
+    expect(await control()).toEqual(INSTALLED);
+  });
+
+  it('confirms the hold also where the clock of this machine is slow', async () => {
+    const clock = { ...systemClock, now: () => Date.parse(HOLD.since) - 60_000 };
+    expect(await run(['confirm-deletions', '--yes'], { clock })).toMatchObject({ code: 0 });
+    expect(await control()).toMatchObject({ deletionsConfirmed: { at: HOLD.since } });
+  });
+});
