@@ -14,6 +14,8 @@ export type TapHook = (call: TappedCall, when: 'before' | 'after') => Promise<bo
 export interface Tap {
   readonly url: string;
   hook: TapHook | undefined;
+  /** Told of every call, before it happens. */
+  seen: ((call: TappedCall) => void) | undefined;
   close(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export async function startTap(target: string): Promise<Tap> {
   const forward = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await bodyOf(incoming);
     const call = { target: String(incoming.headers['x-amz-target'] ?? ''), body: body.toString('utf8') };
+    tap.seen?.(call);
     if (await tap.hook?.(call, 'before')) return void incoming.socket.destroy();
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const { method, url, headers } = incoming;
@@ -47,6 +50,7 @@ export async function startTap(target: string): Promise<Tap> {
   const tap: Tap = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     hook: undefined,
+    seen: undefined,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
