@@ -73,6 +73,7 @@ export const REASON_MEANINGS = {
   WaitingForHost: 'Waiting for the host to change state.',
   WaitingForPrevious: 'The enclave of a deleted record with the same id is destroyed first.',
   WaitingForGrace: 'The record is gone; the enclave is destroyed after the grace period.',
+  QuotaExceeded: 'The wallet has as many enclaves as it may have.',
   Suspended: 'The policy suspends the enclave: nothing but a deletion is carried out.',
   FleetFrozen: 'The whole fleet is frozen: nothing but deletions by command is begun.',
   OutsideMaintenanceWindow: 'A change that interrupts the enclave waits for its maintenance window.',

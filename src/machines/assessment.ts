@@ -102,6 +102,8 @@ export interface Assessment {
   readonly run: RunView;
   /** A run may start now without passing the cap. */
   readonly slot: boolean;
+  /** What waiting for a slot looks like: how long, and why. */
+  readonly outlook?: string | undefined;
   /** Deletions may be carried out (no hold). */
   readonly deletionsAllowed: boolean;
   /** What a deploy started now would be given. */

@@ -228,7 +228,7 @@ function describePhase(context: Context): string {
       return 'looking for what exists';
     case 'pending':
       if (!assessment.admission.ok) return assessment.admission.message;
-      return assessment.slot ? 'admitted' : 'waiting for a free run slot';
+      return assessment.slot ? 'admitted' : (assessment.outlook ?? 'waiting for a free run slot');
     case 'invalid':
       return issuesText(assessment);
     case 'provisioning':

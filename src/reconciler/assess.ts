@@ -64,6 +64,7 @@ export interface Observations {
   readonly host: Assessment['host'];
   readonly reports: readonly Report[];
   readonly slot: boolean;
+  readonly outlook: string | undefined;
 }
 
 export function assess(seen: Observations, context: ReconcileContext): Assessment {
@@ -75,6 +76,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const policy = readPolicy(seen.record, intent);
   const change = pendingChange(lifecycle, wanted);
   const now = clock.now();
+  const admission = admit(policy, lifecycle, change, context.control, now);
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   return {
     now,
@@ -90,7 +92,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
       spec === undefined || spec.ok
         ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
         : { ok: false, issues: spec.errors },
-    admission: admit(policy, lifecycle, change, context.control, now),
+    admission: admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
     change,
     retain: policy.deletionPolicy === 'Retain',
     host: seen.host,
@@ -100,6 +102,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     }),
     run: seen.run,
     slot: seen.slot,
+    outlook: seen.outlook,
     deletionsAllowed: context.deletionsAllowed(),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
   };

@@ -8,6 +8,7 @@ import type { Ports } from './ports.ts';
 import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
+import type { WalletQuota } from './wallet-quota.ts';
 
 export interface ReconcileContext {
   readonly ports: Ports;
@@ -19,6 +20,7 @@ export interface ReconcileContext {
   readonly hosts: HostObserver;
   readonly runs: RunObserver;
   readonly slots: RunSlots;
+  readonly quota: WalletQuota;
   readonly reports: ReportFreshness;
   /** The epoch under which this process leads; throws where it no longer does. */
   readonly epoch: () => number;

@@ -16,6 +16,7 @@ import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
+import { WalletQuota } from './wallet-quota.ts';
 
 const DRAIN_MS = 20_000;
 
@@ -45,6 +46,7 @@ export class Controller {
   readonly #feed: Feed;
   readonly #fleet: Fleet;
   readonly #slots: RunSlots;
+  readonly #quota: WalletQuota;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   readonly #stopping = new AbortController();
@@ -57,7 +59,15 @@ export class Controller {
     this.#progressAt = ports.clock.monotonic();
     this.#queue = new WorkQueue(ports.clock, () => this.#pump());
     this.#workers = new PQueue({ concurrency: config.workers });
-    this.#slots = new RunSlots(config.maxRuns, (id) => this.#queue.add(id, { priority: PRIORITY.retry }));
+    const wake = (id: string) => this.#queue.add(id, { priority: PRIORITY.retry });
+    this.#quota = new WalletQuota(config.maxEnclavesPerWallet, wake);
+    this.#slots = new RunSlots({
+      clock: ports.clock,
+      max: config.maxRuns,
+      maxPerOwner: config.maxRunsPerWallet,
+      createsPerSecond: config.runInstancesPerSecond,
+      wake,
+    });
     const reports = new ReportFreshness(ports.clock);
     const hosts = new HostObserver(ports, config, (id) => this.#queue.add(id, { priority: PRIORITY.drift }));
     const fleet = new Fleet({
@@ -89,11 +99,13 @@ export class Controller {
       hosts,
       runs: new RunObserver(ports, config),
       slots: this.#slots,
+      quota: this.#quota,
       reports,
       epoch: () => term.assert(),
       deletionsAllowed: () => fleet.deletionsAllowed,
       onLifecycle: (id, lifecycle) => {
         fleet.know(id, lifecycle);
+        this.#quota.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);
@@ -149,7 +161,10 @@ export class Controller {
    */
   #listed(lifecycle: Lifecycle): void {
     this.#fleet.know(lifecycle.id, lifecycle);
-    if (lifecycle.run !== undefined) this.#slots.hold(lifecycle.id);
+    this.#quota.know(lifecycle.id, lifecycle);
+    if (lifecycle.run === undefined) return;
+    const owner = lifecycle.identity.walletAddress;
+    this.#slots.hold(lifecycle.id, { kind: lifecycle.run.action === 'destroy' ? 'destroy' : 'change', owner }, true);
   }
 
   async #sweepLoop(signal: AbortSignal): Promise<void> {
@@ -190,6 +205,8 @@ export class Controller {
       if (result.kind === 'done') this.#queue.add(id, { priority: PRIORITY.resync, delayMs: result.requeueAfterMs });
     } catch (error) {
       metrics.reconciled('error', (ports.clock.monotonic() - began) / 1_000);
+      // Whoever cannot be reconciled gives its turn to the next in line.
+      this.#slots.leave(id);
       this.#retryLater(id, error);
     } finally {
       this.#progressAt = ports.clock.monotonic();

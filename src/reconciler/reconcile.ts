@@ -19,6 +19,8 @@ import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { OperatorError } from './ports.ts';
 import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
+import { outlookText } from './run-outlook.ts';
+import type { Asker } from './run-slots.ts';
 
 export type ReconcileResult =
   /** Nothing to look after. */
@@ -75,13 +77,16 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   ]);
 
   // Decide. Nothing waits between finding a slot free and holding it.
-  if (remembered.lifecycle?.run !== undefined) context.slots.hold(id);
-  const slot = context.slots.isFree(id);
-  const assessment = assess({ intent, record, spec, requests, run, host, reports, slot }, context);
+  const asker = askerOf(intent.lifecycle, host);
+  if (remembered.lifecycle?.run !== undefined) context.slots.hold(id, asker, true);
+  const slot = context.slots.isFree(id, asker);
+  const outlook = slot ? undefined : outlookText(context.slots.outlook(id, asker));
+  const assessment = assess({ intent, record, spec, requests, run, host, reports, slot, outlook }, context);
   const decision = decide(remembered.lifecycle, intent.lifecycle, assessment);
-  if (decision.lifecycle.run !== undefined) context.slots.hold(id);
+  if (decision.lifecycle.run !== undefined) context.slots.hold(id, asker);
+  else if (!slot && waitsForSlot(decision.lifecycle, assessment)) context.slots.wait(id, asker);
   else context.slots.release(id);
-  if (!slot && waitsForSlot(decision.lifecycle, assessment)) context.slots.wait(id);
+  if (decision.lifecycle.run !== undefined) context.quota.know(id, decision.lifecycle);
 
   // Commit.
   let lifecycle = decision.lifecycle;
@@ -111,6 +116,13 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   if (record !== undefined) await publish(record, lifecycle, intent, spec, context);
   if (failure !== undefined) throw failure;
   return { kind: 'done', requeueAfterMs: requeueAfter(decision.effects), changed: decision.changed };
+}
+
+/** Of what kind a run of this enclave would be now, and whose. */
+function askerOf(lifecycle: Lifecycle, host: Assessment['host']): Asker {
+  const owner = lifecycle.identity.walletAddress;
+  if (lifecycle.desired === 'Absent') return { kind: 'destroy', owner };
+  return { kind: host.state === 'gone' ? 'create' : 'change', owner };
 }
 
 /** Would have begun a run, had there been a slot. */

@@ -50,10 +50,23 @@ export class TokenBucket {
     return this.#urgent.size + this.#others.size;
   }
 
-  /** Calls that could be made at once. */
-  get tokens(): number {
+  /** Calls that could be made at once reach `count`. */
+  has(count: number): boolean {
     this.refill();
-    return this.#tokens;
+    return this.#tokens >= count * WHOLE;
+  }
+
+  /** Until `count` tokens are there, if none is taken, ms. */
+  untilMs(count: number): number {
+    if (this.has(count)) return 0;
+    const rate = this.#limits.perSecond * this.#paceThen;
+    return Math.max(1, Math.ceil(((count - this.#tokens) / rate) * 1_000));
+  }
+
+  /** Takes a token now, there or not: what was done is counted. */
+  spend(): void {
+    this.refill();
+    this.#tokens -= 1;
   }
 
   /** Takes one token: at once, or when it is its turn; false: not within `maxWaitMs`. Never rejects. */
@@ -91,9 +104,7 @@ export class TokenBucket {
 
   #arm(): void {
     if (this.#cancelTimer !== undefined || this.waiting === 0) return;
-    const rate = this.#limits.perSecond * this.#paceThen;
-    const delayMs = Math.max(1, Math.ceil(((1 - this.#tokens) / rate) * 1_000));
-    this.#cancelTimer = this.#clock.schedule(delayMs, () => {
+    this.#cancelTimer = this.#clock.schedule(Math.max(1, this.untilMs(1)), () => {
       this.#cancelTimer = undefined;
       this.refill();
       for (const line of [this.#urgent, this.#others]) {
