@@ -4,7 +4,8 @@ import type { Lifecycle } from '../enclave/items.ts';
 import { isPlainMap } from '../enclave/json.ts';
 import type { RawRecord } from '../reconciler/ports.ts';
 import type { Io } from './io.ts';
-import { clip, printable, renderTable, shortAge } from './output.ts';
+import { clip, printable, shortAge } from './output.ts';
+import { renderTable } from './table.ts';
 
 /** Null: not known (yet). `get -o json` prints exactly these members. */
 export interface Row {

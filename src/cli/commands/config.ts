@@ -1,7 +1,7 @@
 /** `enclavectl config`: every value and where it comes from. */
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { renderTable } from '../output.ts';
+import { renderTable } from '../table.ts';
 import { type GlobalOptions, readConfig } from '../target.ts';
 
 export async function config(

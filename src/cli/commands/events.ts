@@ -2,9 +2,10 @@
 import type { OperatorEvent } from '../../enclave/items.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { printable, renderTable } from '../output.ts';
+import { printable } from '../output.ts';
 import { poll } from '../poll.ts';
 import { openStore } from '../store.ts';
+import { renderTable } from '../table.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
 const POLL_MS = 2_000;
