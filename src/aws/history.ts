@@ -1,14 +1,9 @@
 /** The history table in DynamoDB: runs and events, kept for a while. */
-import {
-  BatchWriteItemCommand,
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  UpdateItemCommand,
-  type WriteRequest,
-} from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { type CountedEvent, countEvents } from '../enclave/event-window.ts';
 import { keys, RunItemSchema } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
-import { type Clock, type HistoryStore, type Log, OperatorError, type Random } from '../reconciler/ports.ts';
+import type { HistoryStore, Log } from '../reconciler/ports.ts';
 import { call } from './errors.ts';
 import { absent, all, type Condition, exists } from './expressions.ts';
 import { toAttribute, toItem, toPlain } from './marshal.ts';
@@ -20,19 +15,14 @@ export interface HistoryStoreOptions {
   readonly historyTable: string;
   /** When an item written now expires, in seconds since 1970. */
   readonly expiresAt: () => number;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
 }
 
-/** BatchWriteItem takes 25 items. */
-const BATCH_SIZE = 25;
-/** Items DynamoDB had no capacity for come back unwritten, without an error. */
-const BATCH_ATTEMPTS = 5;
-const BATCH_PAUSE_MS = 100;
+/** Events written at a time. */
+const WRITES_AT_ONCE = 25;
 
 export function createHistoryStore(options: HistoryStoreOptions): HistoryStore {
-  const { client, historyTable, expiresAt, clock, random, log } = options;
+  const { client, historyTable, expiresAt, log } = options;
   const table = openTable(client, historyTable);
 
   // Unlike a lifecycle, a run item that cannot be read stops nothing: its lock still stands, and its outcome is
@@ -65,24 +55,31 @@ export function createHistoryStore(options: HistoryStoreOptions): HistoryStore {
     return 'failedOn' in answer ? answer : ('set' as const);
   };
 
-  const writeBatch = async (batch: readonly WriteRequest[]) => {
-    let left: WriteRequest[] = [...batch];
-    for (let attempt = 1; ; attempt++) {
-      const items = left;
-      const { UnprocessedItems: unprocessed } = await call('dynamodb:BatchWriteItem', `table ${historyTable}`, () =>
-        client.send(new BatchWriteItemCommand({ RequestItems: { [historyTable]: items } })),
-      );
-      left = unprocessed?.[historyTable] ?? [];
-      if (left.length === 0) return;
-      if (attempt === BATCH_ATTEMPTS) {
-        throw new OperatorError(
-          'Throttled',
-          'dynamodb:BatchWriteItem',
-          `${left.length} events unwritten after ${attempt} attempts; raise the capacity of ${historyTable}`,
-        );
-      }
-      await clock.sleep(random.next() * BATCH_PAUSE_MS * 2 ** attempt);
-    }
+  /** Caveat: where an answer is lost and the SDK asks again, one event counts twice. */
+  const writeEvent = async ({ key, event, firstAt, count }: CountedEvent) => {
+    const { count: _count, ...attributes } = { ...event, firstAt, expiresAt: event.expiresAt ?? expiresAt() };
+    // Numbered: an event may have attributes of any name, and `at` and `type` are words of DynamoDB's own.
+    const entries = Object.entries(attributes).filter(([, value]) => value !== undefined);
+    const assignments = entries.map(([name], index) =>
+      name === 'firstAt' ? `#n${index} = if_not_exists(#n${index}, :v${index})` : `#n${index} = :v${index}`,
+    );
+    await call('dynamodb:UpdateItem', `an event of enclave ${event.id}`, () =>
+      client.send(
+        new UpdateItemCommand({
+          TableName: historyTable,
+          Key: toItem(key),
+          UpdateExpression: `SET ${assignments.join(', ')} ADD #count :count`,
+          ExpressionAttributeNames: {
+            '#count': 'count',
+            ...Object.fromEntries(entries.map(([name], index) => [`#n${index}`, name])),
+          },
+          ExpressionAttributeValues: {
+            ':count': toAttribute(count),
+            ...Object.fromEntries(entries.map(([, value], index) => [`:v${index}`, toAttribute(value)])),
+          },
+        }),
+      ),
+    );
   };
 
   return {
@@ -116,17 +113,9 @@ export function createHistoryStore(options: HistoryStoreOptions): HistoryStore {
     },
 
     async append(events) {
-      const puts: WriteRequest[] = events.map((event) => ({
-        PutRequest: {
-          Item: toItem({
-            ...event,
-            expiresAt: event.expiresAt ?? expiresAt(),
-            ...keys.event(event.id, `${event.at}-${random.id(8)}`),
-          }),
-        },
-      }));
-      for (let index = 0; index < puts.length; index += BATCH_SIZE) {
-        await writeBatch(puts.slice(index, index + BATCH_SIZE));
+      const counted = countEvents(events);
+      for (let index = 0; index < counted.length; index += WRITES_AT_ONCE) {
+        await Promise.all(counted.slice(index, index + WRITES_AT_ONCE).map(writeEvent));
       }
     },
   };

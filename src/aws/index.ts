@@ -39,7 +39,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
     records: createRecordStore(dynamodb, enclavesTable),
     state: createStateStore({ client: dynamodb, stateTable, historyTable, expiresAt, log }),
     leases: createLeaseStore(dynamodb, stateTable),
-    history: createHistoryStore({ client: dynamodb, historyTable, expiresAt, clock, random, log }),
+    history: createHistoryStore({ client: dynamodb, historyTable, expiresAt, log }),
     workflows: createWorkflows(clients.sfn, config),
     tasks: createTasks(clients.ecs, config.cluster),
     hosts: createHosts({

@@ -299,11 +299,16 @@ export const RunItemSchema = z.looseObject({
 });
 export type RunItem = z.infer<typeof RunItemSchema>;
 
-/** `event#<id>` / `<time>-<random>` of the history table. */
+/** `event#<id>` / `<start of its ten minutes>-<digest>` of the history table: an event, and its repeats. */
 export const EventSchema = z.looseObject({
   ...Versioned,
   id: z.string(),
+  /** The last time it happened. */
   at: z.string(),
+  /** The first time; absent: it is `at`. */
+  firstAt: z.string().optional(),
+  /** How often it happened; absent: once. */
+  count: z.number().int().optional(),
   type: z.enum(['Normal', 'Warning']),
   reason: z.string(),
   message: z.string(),

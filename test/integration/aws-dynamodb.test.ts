@@ -52,16 +52,12 @@ describe('DynamoDB, where it fails as no local database does', () => {
     await expect(aws.ports.state.read('e-1')).rejects.toMatchObject({ class: 'Conflict' });
   });
 
-  it('sends events that came back unwritten again, and only those', async () => {
-    aws.endpoint.script(({ input }, index) => {
-      const items = (input.RequestItems as Record<string, unknown[]>)['treza-dev-operator-history'] ?? [];
-      return {
-        body: { UnprocessedItems: index === 0 ? { 'treza-dev-operator-history': items.slice(0, 2) } : {} },
-      };
-    });
+  it('writes repeats of an event at once as one update, and throws where it is throttled', async () => {
+    aws.endpoint.script(() => ({ body: {} }));
     await aws.ports.history.append(Array.from({ length: 30 }, () => anEvent('e-1')));
-    const sizes = aws.inputs().map((input) => Object.values(input.RequestItems as object)[0].length as number);
-    expect(sizes).toEqual([25, 2, 5]);
+    expect(aws.inputs()).toMatchObject([{ ExpressionAttributeValues: { ':count': { N: '30' } } }]);
+    aws.endpoint.script(() => jsonError('ProvisionedThroughputExceededException'));
+    await expect(aws.ports.history.append([anEvent('e-1')])).rejects.toMatchObject({ class: 'Throttled' });
   });
 
   it('consumes no more requests than a transaction holds', async () => {

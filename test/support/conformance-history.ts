@@ -1,5 +1,6 @@
 /** Conformance suite of the history table's port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventKey } from '../../src/enclave/event-window.ts';
 import { keys, type Outcome } from '../../src/enclave/items.ts';
 import type { HistoryStore } from '../../src/reconciler/ports.ts';
 import { AT, anEvent, aRun, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
@@ -113,6 +114,33 @@ export function historyStoreConformance(name: string, makeHarness: MakeHarness):
         )
         .toBe(60);
       for (const key of keysSeen) expect(key.startsWith(`${AT}-`)).toBe(true);
+    });
+
+    it('counts the repeats of an event within ten minutes in one item, whoever appends them when', async () => {
+      const id = freshId();
+      const at = (time: string) => anEvent(id, { at: `2030-01-01T00:${time}.000Z`, generation: 1 });
+      await history.append([at('03:00'), at('01:00')]);
+      await Promise.all([history.append([{ ...at('04:00'), generation: 2 }]), history.append([at('02:00')])]);
+      await history.append([{ ...at('09:59'), run: 'run-2' }]);
+      const stored = await harness.item('history', eventKey(at('00:00')));
+      expect(stored).toMatchObject({ id, firstAt: '2030-01-01T00:01:00.000Z', count: 5, run: 'run-2' });
+      expect(stored).toMatchObject({ at: '2030-01-01T00:09:59.000Z', actor: 'operator', reason: 'Deployed' });
+      expect(Number.isInteger(stored?.expiresAt)).toBe(true);
+      await history.append([at('10:00')]);
+      expect(await harness.item('history', eventKey(at('10:00')))).toMatchObject({ count: 1 });
+    });
+
+    it.each([
+      { what: 'reason', changes: { reason: 'Other' } },
+      { what: 'message', changes: { message: 'other' } },
+      { what: 'type', changes: { type: 'Warning' } },
+      { what: 'actor', changes: { actor: 'somebody' } },
+    ] as const)('another $what is another event', async ({ changes }) => {
+      const id = freshId();
+      const other = anEvent(id, changes);
+      await history.append([anEvent(id), other, other]);
+      expect(await harness.item('history', eventKey(anEvent(id)))).toMatchObject({ count: 1 });
+      expect(await harness.item('history', eventKey(other))).toMatchObject({ ...changes, count: 2 });
     });
   });
 }

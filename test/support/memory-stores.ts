@@ -1,6 +1,7 @@
 /** The stores of the reconciler over tables in memory, with DynamoDB's conditions. */
 import type { z } from 'zod';
 import { minReaderOf, readOr, readOrRefuse } from '../../src/aws/stored.ts';
+import { countEvents } from '../../src/enclave/event-window.ts';
 import {
   ControlSchema,
   keys,
@@ -13,14 +14,7 @@ import {
   RunItemSchema,
 } from '../../src/enclave/items.ts';
 import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
-import type {
-  HistoryStore,
-  LeaseStore,
-  Random,
-  RawRecord,
-  RecordStore,
-  StateStore,
-} from '../../src/reconciler/ports.ts';
+import type { HistoryStore, LeaseStore, RawRecord, RecordStore, StateStore } from '../../src/reconciler/ports.ts';
 import type { MemoryTable } from './memory-table.ts';
 
 /** DynamoDB's limit for an item; here the length of its JSON. */
@@ -198,7 +192,7 @@ export function memoryLeases(state: MemoryTable): LeaseStore {
   };
 }
 
-export function memoryHistory(history: MemoryTable, expiresAt: () => number, random: Random): HistoryStore {
+export function memoryHistory(history: MemoryTable, expiresAt: () => number): HistoryStore {
   const runOf = lenient(RunItemSchema);
   const at = (id: string, name: string) => history.get(keys.runs(id), name);
   return {
@@ -230,9 +224,16 @@ export function memoryHistory(history: MemoryTable, expiresAt: () => number, ran
     },
 
     async append(events) {
-      for (const event of events) {
-        const key = keys.event(event.id, `${event.at}-${random.id(8)}`);
-        history.put({ ...event, expiresAt: event.expiresAt ?? expiresAt(), ...key });
+      for (const { key, event, firstAt, count } of countEvents(events)) {
+        const known = history.get(key.pk, key.sk);
+        history.put({
+          ...known,
+          ...event,
+          firstAt: known?.firstAt ?? firstAt,
+          count: Number(known?.count ?? 0) + count,
+          expiresAt: event.expiresAt ?? expiresAt(),
+          ...key,
+        });
       }
     },
   };

@@ -103,7 +103,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     records: memoryRecords(records),
     state: memoryState(state, history, expiresAt),
     leases: memoryLeases(state),
-    history: memoryHistory(history, expiresAt, random),
+    history: memoryHistory(history, expiresAt),
     workflows: runs,
     tasks: runs.ecs,
     hosts,

@@ -1,4 +1,5 @@
 /** `enclavectl events`: what happened, from the history table; polled, so that no stream reader is taken away. */
+import { EVENT_WINDOW_MS } from '../../enclave/event-window.ts';
 import type { OperatorEvent } from '../../enclave/items.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -9,8 +10,8 @@ import { renderTable } from '../table.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
 const POLL_MS = 2_000;
-/** Writers' clocks differ: each poll looks this far behind the newest event seen. */
-const OVERLAP_MS = 60_000;
+/** Writers' clocks differ, and repeats go into an older item: each poll looks this far behind the newest event seen. */
+const OVERLAP_MS = EVENT_WINDOW_MS + 60_000;
 
 interface Options extends GlobalOptions {
   readonly follow?: boolean;
@@ -42,7 +43,7 @@ export async function events(io: Io, [id]: readonly string[], options: Options):
 }
 
 function keyOf(event: OperatorEvent): string {
-  return `${event.id} ${event.at} ${event.reason} ${event.message}`;
+  return `${event.id} ${event.at} ${event.reason} ${event.count ?? 1} ${event.message}`;
 }
 
 /** Following needs columns that do not depend on later rows, so each row is a line of its own. */
@@ -53,5 +54,6 @@ function render(io: Io, list: readonly OperatorEvent[], options: Options, first:
 }
 
 export function eventCells(event: OperatorEvent): readonly string[] {
-  return [event.at, event.type, event.reason, event.id, event.message];
+  const repeats = event.count === undefined || event.count < 2 ? '' : ` (${event.count} times since ${event.firstAt})`;
+  return [event.at, event.type, event.reason, event.id, `${event.message}${repeats}`];
 }
