@@ -43,6 +43,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'errorBackoffBaseMs',
       'errorBackoffMaxMs',
       'reconcileTimeoutMs',
+      'publishTimeoutMs',
     ],
   },
   {

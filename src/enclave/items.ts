@@ -146,7 +146,13 @@ export const LifecycleSchema = z.looseObject({
   drift: z
     .looseObject({ fingerprint: z.string(), seen: z.number().int(), since: z.string(), observedAt: z.number() })
     .optional(),
-  /** The snapshot destroy needs, as last applied; kept when the record is gone. */
+  /** Region of a record whose spec could not be read when the lifecycle began. */
+  region: z.string().optional(),
+  /** The record's policy as last read, unless it is the default; kept when the record is gone. */
+  policy: z.record(z.string(), z.unknown()).optional(),
+  /** The spec of the last deploy that succeeded, or of what was taken over. */
+  applied: z.record(z.string(), z.unknown()).optional(),
+  /** The snapshot destroy needs: what the last deploy was begun with; kept when the record is gone. */
   snapshot: RunVariablesSchema.optional(),
   /** True once anything may exist in AWS for this enclave. */
   touched: z.boolean(),

@@ -13,7 +13,7 @@ export interface HostView {
   /** `gone`: no host carries our tag and the pinned instance is known to be terminated. `several`: more than one does. */
   readonly state: 'pending' | 'running' | 'stopping' | 'stopped' | 'gone' | 'several' | 'unknown';
   readonly instanceId: string | undefined;
-  /** Local time of the observation, ms: two looks at one sweep are one observation. */
+  /** Wall time of the observation, ms: two looks at one sweep are one observation. */
   readonly observedAt: number;
 }
 

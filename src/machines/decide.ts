@@ -4,7 +4,7 @@ import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Assessment } from './assessment.ts';
 import type { Effect } from './effects.ts';
-import { type Context, driftFingerprint, elapsed } from './guards.ts';
+import { type Context, driftConfirmed, driftFingerprint, elapsed } from './guards.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './next-look.ts';
 import { project } from './projection.ts';
@@ -45,7 +45,8 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
   const projected = project(context);
   const effects: Effect[] = actions.flatMap((action) => (isEffect(action) ? [toEffect(action)] : []));
   if (moved || before === undefined) {
-    effects.push({
+    // Told before anything is done: an effect that fails must not swallow it.
+    effects.unshift({
       type: 'emitEvent',
       severity:
         phased.phase === 'stalled' || phased.phase === 'invalid' || phased.phase === 'backingOff'
@@ -86,6 +87,8 @@ function noteObservation(context: Context): Lifecycle {
   const { host, enclave, limits, now } = assessment;
   let lifecycle = context.lifecycle;
   const fingerprint = driftFingerprint(context);
+  // Two sweeps may look at one report: what an enclave reports must still stand a while later.
+  const gapMs = fingerprint?.startsWith('enclave:') ? limits.observeMs : 0;
   const healed =
     host.verdict === 'Match' &&
     (lifecycle.desired !== 'Running' || enclave.verdict === 'Match' || enclave.reason === 'LegacyHost');
@@ -94,27 +97,45 @@ function noteObservation(context: Context): Lifecycle {
     if (known === undefined) {
       const since = lifecycle.drift?.since ?? new Date(now).toISOString();
       lifecycle = { ...lifecycle, drift: { fingerprint, seen: 1, since, observedAt: host.observedAt } };
-    } else if (known.seen < 2 && host.observedAt > known.observedAt) {
+    } else if (known.seen < 2 && isLater(host.observedAt, known.observedAt, gapMs, now)) {
       lifecycle = { ...lifecycle, drift: { ...known, seen: known.seen + 1, observedAt: host.observedAt } };
     }
   } else if (healed && lifecycle.drift !== undefined) {
     const { drift: _healed, ...rest } = lifecycle;
     lifecycle = rest;
   }
+  if (assessment.retry && lifecycle.nextAttemptAt !== undefined) {
+    const { nextAttemptAt: _pause, ...rest } = lifecycle;
+    lifecycle = rest;
+  }
+  // A host that is found belongs to this enclave: no second one may be created beside it.
+  if (host.instanceId !== undefined && lifecycle.pinned.instanceId === undefined && lifecycle.desired !== 'Absent') {
+    lifecycle = { ...lifecycle, pinned: { ...lifecycle.pinned, instanceId: host.instanceId } };
+  }
   // Whoever made it: a host with our tag is ours to take down.
   if (host.instanceId !== undefined && !lifecycle.touched) lifecycle = { ...lifecycle, touched: true };
+  // Where nothing repairs it, what is seen to be dead does not serve.
+  if (lifecycle.serving && lifecycle.phase === 'stalled' && driftConfirmed({ lifecycle, assessment })) {
+    lifecycle = { ...lifecycle, serving: false };
+  }
   if (lifecycle.teardown !== undefined) lifecycle = noteEmptiness(lifecycle, lifecycle.teardown, context);
   const healthyLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
   if (healthyLong && lifecycle.attempts.count > 0) lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
   return lifecycle;
 }
 
+/** An observation newer than the one that is remembered; one remembered from the future was of a clock that was wrong. */
+function isLater(observedAt: number, remembered: number, gapMs: number, now: number): boolean {
+  return observedAt > remembered + gapMs || remembered > now;
+}
+
 function noteEmptiness(
   lifecycle: Lifecycle,
   teardown: NonNullable<Lifecycle['teardown']>,
-  { assessment: { host } }: Context,
+  { assessment: { host, now } }: Context,
 ): Lifecycle {
-  if (host.state === 'gone' && teardown.emptySeen < 2 && host.observedAt > teardown.observedAt) {
+  const later = isLater(host.observedAt, teardown.observedAt, 0, now);
+  if (host.state === 'gone' && teardown.emptySeen < 2 && later) {
     return { ...lifecycle, teardown: { ...teardown, emptySeen: teardown.emptySeen + 1, observedAt: host.observedAt } };
   }
   const refuted = host.state !== 'gone' && host.state !== 'unknown' && teardown.emptySeen > 0;

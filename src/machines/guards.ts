@@ -58,6 +58,11 @@ export function driftConfirmed(context: Context): boolean {
   );
 }
 
+/** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
+function hostLost(context: Context): boolean {
+  return context.assessment.host.state === 'gone' && (neverApplied(context.lifecycle) || driftConfirmed(context));
+}
+
 /** An adopted host without an agent: nothing but EC2 can say how it is. */
 function legacy({ lifecycle, assessment }: Context): boolean {
   return lifecycle.adopted && assessment.enclave.reason === 'LegacyHost';
@@ -71,6 +76,15 @@ export function proven(context: Context): boolean {
     host.state === 'running' &&
     ((enclave.verdict === 'Match' && enclave.fresh) || legacy(context))
   );
+}
+
+/** What came of a finished run. `cut`: stopped from outside before it could end, which is no attempt. */
+export function runResult({ lifecycle, assessment }: Context): 'succeeded' | 'failed' | 'cut' | undefined {
+  if (assessment.run.state !== 'finished') return undefined;
+  const { result } = assessment.run.outcome;
+  if (result !== 'cancelled') return result;
+  // Cancelled because it was overdue: that is a failure, and it counts.
+  return lifecycle.run !== undefined && assessment.now >= Date.parse(lifecycle.run.deadlineAt) ? 'failed' : 'cut';
 }
 
 export function attemptsOf(lifecycle: Lifecycle, key: string): number {
@@ -115,6 +129,7 @@ export const guards = {
   hostUnknown: ({ context }: { context: Context }) => context.assessment.host.state === 'unknown',
   failedBefore: ({ context }: { context: Context }) => context.lifecycle.origin === 'FAILED',
   resumeAsked: ({ context }: { context: Context }) => context.lifecycle.origin === 'RESUMING',
+  wasPaused: ({ context }: { context: Context }) => context.lifecycle.origin === 'PAUSED',
   wasServing: ({ context }: { context: Context }) => context.lifecycle.origin === 'DEPLOYED',
 
   specInvalid: ({ context }: { context: Context }) => !context.assessment.spec.ok,
@@ -128,6 +143,8 @@ export const guards = {
 
   /** Neither frozen nor suspended. */
   allowed: ({ context }: { context: Context }) => context.assessment.admission.ok,
+  serving: ({ context }: { context: Context }) => context.lifecycle.serving,
+  stoppedByUs: ({ context }: { context: Context }) => context.lifecycle.direct?.effect === 'stopHost',
   retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,
   /** What was retained is wanted gone after all. */
   releasedFromRetention: ({ context }: { context: Context }) =>
@@ -144,9 +161,12 @@ export const guards = {
     context.assessment.spec.ok,
   runFailedForGood: ({ context }: { context: Context }) => {
     const { run, limits } = context.assessment;
-    if (run.state !== 'finished' || run.outcome.result !== 'failed') return false;
+    if (run.state !== 'finished' || runResult(context) !== 'failed') return false;
     const failures = attemptsOf(context.lifecycle, generationKey(context.lifecycle)) + 1;
-    return isTerminalClass(run.outcome.class ?? 'unknown') || failures >= limits.attemptsPerGeneration;
+    return (
+      (run.outcome.result === 'failed' && isTerminalClass(run.outcome.class ?? 'unknown')) ||
+      failures >= limits.attemptsPerGeneration
+    );
   },
   runEnded: ({ context }: { context: Context }) => context.assessment.run.state === 'finished',
   destroyRunSucceeded: ({ context }: { context: Context }) =>
@@ -159,10 +179,8 @@ export const guards = {
 
   newGenerationReady: ({ context }: { context: Context }) =>
     behind(context) && context.assessment.spec.ok && context.assessment.run.state === 'none',
-  proven: ({ context }: { context: Context }) => proven(context) && !behind(context),
-  /** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
-  hostLost: ({ context }: { context: Context }) =>
-    context.assessment.host.state === 'gone' && (neverApplied(context.lifecycle) || driftConfirmed(context)),
+  proven: ({ context }: { context: Context }) => proven(context),
+  hostLost: ({ context }: { context: Context }) => hostLost(context),
   verifyingTooLong: ({ context }: { context: Context }) =>
     elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs,
   verifyFailedForGood: ({ context }: { context: Context }) =>
@@ -185,7 +203,7 @@ export const guards = {
 
   hostStopped: ({ context }: { context: Context }) => context.assessment.host.state === 'stopped',
   hostStoppedOrGone: ({ context }: { context: Context }) =>
-    context.assessment.host.state === 'stopped' || context.assessment.host.state === 'gone',
+    context.assessment.host.state === 'stopped' || hostLost(context),
   hostRunning: ({ context }: { context: Context }) => context.assessment.host.state === 'running',
   hostRunningConfirmed: ({ context }: { context: Context }) =>
     context.assessment.host.state === 'running' && driftConfirmed(context),

@@ -59,7 +59,8 @@ export function resolveIntent(input: IntentInput): Intent | undefined {
     if (record !== undefined && lifecycle.phase === 'destroyed' && !lifecycle.retained && isManaged(record)) {
       return begin(input, record, lifecycle);
     }
-    return missing(input, lifecycle, record === undefined ? 'gone' : 'other');
+    // A record that is nobody's business begins nothing, and nothing waits for it.
+    return missing(input, lifecycle, record === undefined || !isManaged(record) ? 'gone' : 'other');
   }
   return present(input, lifecycle, record);
 }
@@ -104,6 +105,8 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
       ...(desired === 'Absent' ? { absentBecause: absentBecause ?? 'command' } : {}),
       desired,
       lastSeen: { status: record.status, updatedAt: record.updatedAt },
+      // While nothing has been looked at yet, the last command is the one to begin with.
+      origin: newCommand && lifecycle.phase === 'observing' ? record.status : lifecycle.origin,
       commandAt: newCommand || newGeneration ? new Date(input.now).toISOString() : lifecycle.commandAt,
       generation: newGeneration ? lifecycle.generation + 1 : lifecycle.generation,
       ...(compared === 'same' || input.spec === undefined
@@ -142,6 +145,7 @@ function begin(input: IntentInput, record: EnclaveRecord, previous: Lifecycle | 
       ...(DESIRED_BY_STATUS[record.status] === 'Absent' ? { absentBecause: 'command' as const } : {}),
       lastSeen: { status: record.status, updatedAt: record.updatedAt },
       origin: record.status,
+      ...regionOf(input, record),
       commandAt: now,
       hashVersion: SPEC_HASH_VERSION,
       specHash: input.spec === undefined ? '' : specHash(input.spec),
@@ -170,6 +174,13 @@ function begin(input: IntentInput, record: EnclaveRecord, previous: Lifecycle | 
       Number.isFinite(updated) &&
       updated < input.installedAt - input.staleCommandMs,
   };
+}
+
+/** Where what a record describes lies, as far as it can be told. */
+function regionOf({ spec }: IntentInput, record: EnclaveRecord): { readonly region?: string } {
+  if (spec !== undefined) return { region: spec.region };
+  const { region } = record.raw;
+  return typeof region === 'string' && /^[a-z]{2}(-[a-z]+)+-[0-9]$/.test(region) ? { region } : {};
 }
 
 /** A record made after the installation was never touched by another system; of any other, resources may exist. */

@@ -12,6 +12,7 @@ import {
   applying,
   begin,
   cancel,
+  changeOnceAdmitted,
   direct,
   forget,
   keepRun,
@@ -19,7 +20,6 @@ import {
   pauseOnceIdle,
   remember,
   repair,
-  stalled,
   startAgain,
   startRun,
 } from './steps.ts';
@@ -88,6 +88,7 @@ export const lifecycleMachine = machineSetup.createMachine({
           target: 'stalled',
           actions: remember((context) => update.stall({ ...context, lifecycle: update.adopt(context) }, true)),
         },
+        { guard: and(['hostPresent', 'wasPaused']), target: 'paused', actions: remember(update.adopt) },
         { guard: and(['hostPresent', 'pauseWanted']), target: 'pausing', actions: remember(update.adopt) },
         { guard: and(['hostPresent', 'resumeAsked']), target: 'resuming', actions: remember(update.adopt) },
         { guard: and(['hostPresent', 'wasServing']), target: 'ready', actions: remember(update.adopt) },
@@ -108,18 +109,23 @@ export const lifecycleMachine = machineSetup.createMachine({
     },
 
     invalid: {
-      always: [absentFirst, { guard: 'pauseAsked', target: 'pausing' }, { guard: 'specValid', target: 'pending' }],
+      always: [
+        absentFirst,
+        { guard: 'pauseAsked', target: 'pausing', actions: remember(update.unserve) },
+        { guard: 'specValid', target: 'pending' },
+        { guard: and(['serving', 'driftConfirmed', 'allowed']), target: 'repairing' },
+      ],
     },
 
-    provisioning: applying('create'),
-    updating: applying('update'),
+    provisioning: applying(),
+    updating: applying(),
 
     /** The host exists; the enclave on it is believed when a report newer than its last start says so. */
     verifying: {
       always: [
         absentFirst,
         pauseOnceIdle,
-        { guard: 'newGenerationReady', target: 'pending' },
+        changeOnceAdmitted,
         { guard: 'proven', target: 'ready', actions: remember(update.settle) },
         {
           guard: 'verifyFailedForGood',
@@ -138,7 +144,7 @@ export const lifecycleMachine = machineSetup.createMachine({
       always: [
         absentFirst,
         pauseOnceIdle,
-        { guard: 'newGenerationReady', target: 'pending' },
+        changeOnceAdmitted,
         { guard: and(['driftConfirmed', 'allowed']), target: 'repairing' },
       ],
     },
@@ -150,20 +156,20 @@ export const lifecycleMachine = machineSetup.createMachine({
         { guard: 'runSucceeded', actions: remember(update.endRun) },
         { guard: 'runEnded', actions: remember(update.failRepair) },
         pauseOnceIdle,
-        { guard: 'newGenerationReady', target: 'pending' },
+        changeOnceAdmitted,
         { guard: and(['runNone', 'proven']), target: 'ready', actions: remember(update.settle) },
-        { guard: 'ladderExhausted', ...stalled(false) },
+        { guard: 'ladderExhausted', target: 'stalled', actions: remember(update.exhaust) },
         {
           guard: 'repairSilent',
           target: 'stalled',
-          actions: remember((context) =>
-            update.stall({ ...context, lifecycle: update.failVerification(context) }, false),
-          ),
+          actions: remember(update.repairFailed),
         },
       ],
       on: {
         SETTLED: [
           ...keepRun,
+          // The second half of a restart of the host: no attempt of its own.
+          { guard: and(['hostStopped', 'stoppedByUs', 'allowed', 'canAct']), actions: direct('startHost') },
           { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsStartHost']), actions: repair('startHost') },
           {
             guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartEnclave']),
@@ -171,8 +177,8 @@ export const lifecycleMachine = machineSetup.createMachine({
           },
           { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
           {
-            guard: and(['driftConfirmed', 'canAct', 'canDeploy', 'rungIsApply']),
-            actions: [remember(update.countRepair), ...begin('deploy', 'repair')],
+            guard: and(['driftConfirmed', 'allowed', 'canAct', 'canDeploy', 'rungIsApply']),
+            actions: [remember(update.countRepair), ...begin('deploy')],
           },
         ],
       },
@@ -241,7 +247,7 @@ export const lifecycleMachine = machineSetup.createMachine({
           { guard: 'runUnwanted', actions: cancel },
           { guard: and(['runIntended', 'runIsDestroy']), actions: startRun },
           { guard: 'runOverdue', actions: cancel },
-          { guard: 'canDestroy', actions: begin('destroy', 'destroy') },
+          { guard: 'canDestroy', actions: begin('destroy') },
         ],
       },
     },

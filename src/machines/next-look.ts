@@ -39,7 +39,7 @@ export function nextLookMs({ lifecycle, assessment }: Context): number {
     delays.push(limits.observeMs);
   }
   // The old enclave is gone: the new record under its id has waited long enough.
-  if (lifecycle.phase === 'destroyed' && assessment.record === 'other') delays.push(SOON_MS);
+  if (lifecycle.phase === 'destroyed' && assessment.record === 'other' && !lifecycle.retained) delays.push(SOON_MS);
   if (lifecycle.phase === 'verifying') at(lifecycle.phaseSince, limits.verifyDeadlineMs);
   for (const deadline of statusDeadlines(limits)) at(lifecycle.commandAt, deadline);
   return Math.max(SOON_MS, Math.min(...delays));

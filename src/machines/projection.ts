@@ -182,7 +182,7 @@ function stalledReason(lifecycle: Lifecycle): Reason {
   const { key } = lifecycle.attempts;
   if (key === 'stale') return 'StaleCommand';
   if (key === 'notFound') return 'HostNotFound';
-  if (lifecycle.failure === undefined) return 'Adopted';
+  if (lifecycle.failure === undefined && lifecycle.adopted) return 'Adopted';
   return lifecycle.nextAttemptAt === undefined ? 'TerminalError' : 'RetryLimitReached';
 }
 
@@ -237,6 +237,8 @@ function describePhase(context: Context): string {
     case 'verifying':
       return `waiting for a report of the host (${assessment.enclave.reason})`;
     case 'ready':
+      if (behind(context) && !assessment.admission.ok) return `running; ${assessment.admission.message}`;
+      if (behind(context) && !assessment.slot) return 'running; waiting for a free run slot';
       return assessment.spec.ok
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;
@@ -269,6 +271,17 @@ function describeUpdate({ lifecycle, assessment: { change } }: Context): string 
     : `${what} (${change.class}: ${change.causes.join(', ')})`;
 }
 
+/** Statuses from which the application's gates offer no way out, and FAILED, which their deadline led to. */
+const HELD: ReadonlySet<string> = new Set([
+  'PENDING_DEPLOY',
+  'DEPLOYING',
+  'PAUSING',
+  'RESUMING',
+  'PENDING_DESTROY',
+  'DESTROYING',
+  'FAILED',
+]);
+
 /**
  * The status to publish, from desired, phase and serving; undefined: leave what the record says.
  *
@@ -281,7 +294,9 @@ export function statusToPublish(
   now: number,
   limits: Pick<Limits, 'deployDeadlineMs' | 'destroyDeadlineMs' | 'pauseDeadlineMs' | 'resumeDeadlineMs'>,
 ): ObservedStatus | undefined {
-  const waited = elapsed(lifecycle.commandAt, now);
+  const held = HELD.has(recordStatus);
+  // FAILED is only for statuses that offer no way out; what was said to be DEPLOYED is not failed for being unseen.
+  const waited = held ? elapsed(lifecycle.commandAt, now) : 0;
   const { phase } = lifecycle;
   if (lifecycle.desired === 'Absent') {
     if (phase === 'destroyed') return 'DESTROYED';

@@ -111,8 +111,8 @@ const onHost = <T extends 'startHost' | 'stopHost' | 'restartEnclave'>(type: T) 
 });
 export const forget = { type: 'forget' as const, params: {} };
 
-export const begin = (action: 'deploy' | 'destroy', reason: string) => [
-  remember((context) => update.beginRun(context, action, reason)),
+export const begin = (action: 'deploy' | 'destroy') => [
+  remember((context) => update.beginRun(context, action)),
   startRun,
 ];
 export const direct = (effect: 'startHost' | 'stopHost' | 'restartEnclave') => [
@@ -151,8 +151,15 @@ export const startAgain = {
   actions: remember(update.startOver),
 };
 
+/** What serves is left, for its new generation, only when that may begin: until then its drift is repaired here. */
+export const changeOnceAdmitted = {
+  guard: and(['newGenerationReady', 'admitted']),
+  target: 'pending' as const,
+  actions: remember(update.resumeAttempts),
+};
+
 /** Provisioning and updating differ in what the record shows meanwhile, in nothing else. */
-export const applying = (reason: 'create' | 'update') =>
+export const applying = () =>
   machineSetup.createStateConfig({
     always: [
       absentFirst,
@@ -169,7 +176,7 @@ export const applying = (reason: 'create' | 'update') =>
       pauseOnceIdle,
       { guard: and(['runNone', 'specInvalid']), target: 'pending' },
     ],
-    on: { SETTLED: [...keepRun, { guard: 'canDeploy', actions: begin('deploy', reason) }] },
+    on: { SETTLED: [...keepRun, { guard: 'canDeploy', actions: begin('deploy') }] },
   });
 
 function failedTerminally({ assessment }: Context): boolean {

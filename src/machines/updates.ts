@@ -2,7 +2,7 @@
 import type { ErrorClass, Failure, Lifecycle, Outcome } from '../enclave/items.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
 import type { Limits } from './assessment.ts';
-import { type Context, driftKey, generationKey } from './guards.ts';
+import { behind, type Context, driftConfirmed, driftKey, generationKey, runResult } from './guards.ts';
 
 function iso(now: number): string {
   return new Date(now).toISOString();
@@ -19,7 +19,7 @@ export function backoffMs(attempt: number, random: number, limits: Limits): numb
 }
 
 /** The marker: the intent to run, under a name no other intent will ever have. */
-export function beginRun(context: Context, action: RunAction, reason: string): Lifecycle {
+export function beginRun(context: Context, action: RunAction): Lifecycle {
   const { lifecycle, assessment } = context;
   const seq = lifecycle.runSeq + 1;
   const limit = action === 'deploy' ? assessment.limits.deployDeadlineMs : assessment.limits.destroyDeadlineMs;
@@ -37,11 +37,18 @@ export function beginRun(context: Context, action: RunAction, reason: string): L
       seq,
       generation:
         action === 'deploy' ? (assessment.variables?.generation ?? lifecycle.generation) : lifecycle.generation,
-      reason,
+      reason: reasonOf(context, action),
       startedAt: iso(assessment.now),
       deadlineAt: iso(assessment.now + limit),
     },
   };
+}
+
+/** Why a run is begun decides what the gate lets it replace. */
+function reasonOf(context: Context, action: RunAction): string {
+  if (action === 'destroy') return 'destroy';
+  if (context.lifecycle.observedGeneration === 0) return 'create';
+  return behind(context) && context.assessment.spec.ok ? 'update' : 'repair';
 }
 
 /** The report as it stands now: after what is about to happen, only a newer one counts. */
@@ -62,7 +69,7 @@ export function beginDirect(context: Context, effect: 'startHost' | 'stopHost' |
   return {
     ...lifecycle,
     direct: { effect, at: iso(assessment.now), count },
-    ...(effect === 'stopHost' ? {} : { baseline: baseline(context, effect === 'startHost') }),
+    baseline: baseline(context, effect !== 'restartEnclave'),
   };
 }
 
@@ -91,6 +98,9 @@ export function endRun(context: Context): Lifecycle {
   return {
     ...lifecycle,
     observedGeneration: Math.max(lifecycle.observedGeneration, run.generation),
+    ...(lifecycle.snapshot?.spec === undefined ? {} : { applied: lifecycle.snapshot.spec }),
+    // A host of our own making has an agent that reports.
+    adopted: lifecycle.adopted && (outcome.instanceId ?? lifecycle.pinned.instanceId) === lifecycle.pinned.instanceId,
     pinned: {
       ...lifecycle.pinned,
       ...(outcome.instanceId === undefined ? {} : { instanceId: outcome.instanceId }),
@@ -100,11 +110,14 @@ export function endRun(context: Context): Lifecycle {
   };
 }
 
-function failureOf(outcome: Outcome | undefined, now: number): Failure {
+function failureOf(outcome: Outcome | undefined, { assessment }: Context): Failure {
+  if (outcome?.result === 'cancelled') {
+    return { class: 'timeout', message: 'the run passed its deadline and was cancelled', at: iso(assessment.now) };
+  }
   const failure: Failure = {
     class: outcome?.class ?? 'unknown',
     message: outcome?.message ?? 'the run ended without saying why',
-    at: iso(now),
+    at: iso(assessment.now),
   };
   return outcome?.fix === undefined ? failure : { ...failure, fix: outcome.fix };
 }
@@ -118,14 +131,14 @@ export function failRun(context: Context, key = generationKey(context.lifecycle)
   const { assessment } = context;
   const outcome = finishedOutcome(context);
   const ended = endRun(context);
-  if (outcome?.result === 'cancelled') {
+  if (runResult(context) === 'cut') {
     return { ...ended, nextAttemptAt: iso(assessment.now + backoffMs(1, assessment.random, assessment.limits)) };
   }
   const attempts = counted(context.lifecycle, key);
   return {
     ...ended,
     attempts,
-    failure: failureOf(outcome, assessment.now),
+    failure: failureOf(outcome, context),
     nextAttemptAt: iso(assessment.now + backoffMs(attempts.count, assessment.random, assessment.limits)),
   };
 }
@@ -136,7 +149,7 @@ export function failRepair(context: Context): Lifecycle {
   const outcome = finishedOutcome(context);
   return {
     ...endRun(context),
-    ...(outcome?.result === 'failed' ? { failure: failureOf(outcome, assessment.now) } : {}),
+    ...(runResult(context) === 'failed' ? { failure: failureOf(outcome, context) } : {}),
     nextAttemptAt: iso(assessment.now + backoffMs(lifecycle.attempts.count, assessment.random, assessment.limits)),
   };
 }
@@ -157,16 +170,29 @@ export function fail(context: Context, errorClass: ErrorClass, message: string, 
 export function stall(context: Context, terminal: boolean): Lifecycle {
   const { nextAttemptAt: _earlier, ...lifecycle } = context.lifecycle;
   const { assessment } = context;
-  const alive =
-    lifecycle.serving &&
-    assessment.host.state === 'running' &&
-    assessment.enclave.verdict !== 'Drift' &&
-    assessment.enclave.fresh;
   return {
     ...lifecycle,
-    serving: alive,
+    // Unknown ends nothing: only what is seen to be dead, twice, does not serve.
+    serving: lifecycle.serving && !driftConfirmed(context),
     ...(terminal ? {} : { nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs) }),
   };
+}
+
+/** The ladder is at its end: what the last repair said, or that none helped. */
+export function exhaust(context: Context): Lifecycle {
+  const { lifecycle } = context;
+  const { key, count } = lifecycle.attempts;
+  const failed = fail(context, 'unknown', `${count} repairs did not cure ${driftKey(context)}`, key);
+  const failure = lifecycle.failure ?? failed.failure;
+  return stall(
+    { ...context, lifecycle: { ...failed, attempts: { key, count }, ...(failure === undefined ? {} : { failure }) } },
+    false,
+  );
+}
+
+/** A repair came to nothing: the host runs and does not report. */
+export function repairFailed(context: Context): Lifecycle {
+  return { ...stall({ ...context, lifecycle: failVerification(context) }, false), serving: false };
 }
 
 /** Tried again because it was asked for: attempts of old belong to the old request. */
@@ -199,13 +225,14 @@ export function adopt({ lifecycle, assessment }: Context): Lifecycle {
     touched: true,
     serving: lifecycle.origin === 'DEPLOYED',
     ...(assessment.variables === undefined ? {} : { snapshot: assessment.variables }),
+    ...(assessment.variables?.spec === undefined ? {} : { applied: assessment.variables.spec }),
     pinned: instanceId === undefined ? lifecycle.pinned : { ...lifecycle.pinned, instanceId },
   };
 }
 
 /** Nothing serves while pausing, paused or being destroyed. */
 export function unserve({ lifecycle }: Context): Lifecycle {
-  const { direct: _old, drift: _other, ...rest } = lifecycle;
+  const { direct: _old, drift: _other, nextAttemptAt: _pause, ...rest } = lifecycle;
   return { ...rest, serving: false };
 }
 
@@ -263,7 +290,9 @@ export function revive(context: Context): Lifecycle {
   const { teardown: _old, failure: _past, absentBecause: _why, retained, ...rest } = startOver(context);
   const generation = Math.max(1, rest.generation);
   // What was retained is taken up again as it is.
-  return retained ? { ...rest, generation } : { ...rest, touched: false, generation, observedGeneration: 0 };
+  if (retained) return { ...rest, generation };
+  const { snapshot: _dead, applied: _gone, ...fresh } = rest;
+  return { ...fresh, touched: false, generation, observedGeneration: 0 };
 }
 
 /** A host that is found belongs to this enclave: no second one may be created beside it. */

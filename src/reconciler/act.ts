@@ -3,6 +3,7 @@
 import { assertNever } from '../enclave/assert-never.ts';
 import type { Lifecycle, OperatorEvent } from '../enclave/items.ts';
 import type { Effect } from '../machines/index.ts';
+import { regionOf } from './assess.ts';
 import type { ReconcileContext } from './context.ts';
 
 type EventDraft = Pick<OperatorEvent, 'reason' | 'message' | 'actor'>;
@@ -50,7 +51,7 @@ async function perform(
   emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
 ): Promise<void> {
   const { ports } = context;
-  const region = lifecycle.snapshot?.region || context.config.region;
+  const region = regionOf(lifecycle, context.config);
   const operator = 'operator';
   switch (effect.type) {
     case 'startRun': {
@@ -63,7 +64,7 @@ async function perform(
     case 'cancelRun':
       context.epoch();
       emit('Normal', { reason: 'RunCancelled', message: `cancelling ${effect.name}`, actor: operator });
-      return cancelRun(id, effect, context);
+      return cancelRun(id, lifecycle, effect, context);
     case 'startHost':
       context.epoch();
       emit('Normal', { reason: 'HostStarting', message: `starting ${effect.instanceId}`, actor: operator });
@@ -98,12 +99,12 @@ async function perform(
 /** Flag first, so that a run that has not begun to apply never does; then withdraw what is unclaimed, or stop its task. */
 async function cancelRun(
   id: string,
+  lifecycle: Lifecycle,
   effect: Extract<Effect, { type: 'cancelRun' }>,
-  { ports }: ReconcileContext,
+  { ports, config }: ReconcileContext,
 ): Promise<void> {
   const at = new Date(ports.clock.now()).toISOString();
   const requested = await ports.history.requestCancel(id, effect.name, at);
-  if (requested === 'settled') return;
   const withdrawn = await ports.state.release(id, effect.name, ['intended']);
   if (withdrawn === 'released') {
     await ports.history.settle(id, effect.name, {
@@ -115,5 +116,11 @@ async function cancelRun(
     });
     return;
   }
-  if (effect.taskArn !== undefined) await ports.tasks.stop(effect.taskArn, 'the run is no longer wanted');
+  if (requested === 'requested' && effect.taskArn !== undefined)
+    await ports.tasks.stop(effect.taskArn, 'the run is no longer wanted');
+  // Asked to stop, and again after ECS must have killed it: only the end of its execution is left to try.
+  const lastResortAt = Date.parse(lifecycle.run?.deadlineAt ?? '') + 2 * config.taskStopMs;
+  if (ports.clock.now() >= lastResortAt) {
+    await ports.workflows.abort(effect.name, effect.action, 'the run has passed its deadline and does not stop');
+  }
 }

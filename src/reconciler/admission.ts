@@ -11,7 +11,7 @@ const DISRUPTIVE: ReadonlySet<ChangeClass> = new Set(['enclaveRestart', 'stopSta
 
 /** What the wanted spec changes of the one that was last applied; undefined where none was. */
 export function pendingChange(lifecycle: Lifecycle, wanted: EnclaveSpec | undefined): SpecChange | undefined {
-  const applied = lifecycle.snapshot?.spec;
+  const { applied } = lifecycle;
   if (wanted === undefined || applied === undefined || lifecycle.observedGeneration === 0) return undefined;
   // Written by this schema, or by an older one: a field that is missing there reads as changed, never as an error.
   return classifyChange(applied as unknown as EnclaveSpec, wanted);

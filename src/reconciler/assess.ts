@@ -1,8 +1,9 @@
 /** Assess: joins record, spec, policy, host, reports and run into one assessment. */
 import { immutableChanges, type SpecChange } from '../enclave/change.ts';
 import type { Lifecycle, Report, Request, RunVariables } from '../enclave/items.ts';
+import { canonicalJson } from '../enclave/json.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
-import { type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
+import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecContext, type SpecResult } from '../enclave/spec.ts';
 import type { Assessment, Intent } from '../machines/index.ts';
@@ -19,10 +20,23 @@ export function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined
   return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };
 }
 
-/** The record's policy; of a record that is gone, the one that was last applied. */
-function readPolicy(record: EnclaveRecord | undefined, intent: Intent): EnclavePolicy {
-  const ours = intent.record === 'ours' || intent.record === 'unmanaged';
-  return parsePolicy(ours ? record?.raw.policy : intent.lifecycle.snapshot?.policy).policy;
+/** The lifecycle with the policy of our record; of a record that is gone, the one that was last read stays. */
+export function withPolicy(intent: Intent, record: EnclaveRecord | undefined): Intent {
+  if (intent.record !== 'ours' || record === undefined) return intent;
+  const { policy } = parsePolicy(record.raw.policy, record.id);
+  const { policy: _before, ...lifecycle } = intent.lifecycle;
+  const isDefault = canonicalJson(policy) === canonicalJson(DEFAULT_POLICY);
+  return { ...intent, lifecycle: isDefault ? lifecycle : { ...lifecycle, policy: { ...policy } } };
+}
+
+/** Written by this schema, from a policy that was read. */
+export function policyOf(lifecycle: Lifecycle): EnclavePolicy {
+  return lifecycle.policy === undefined ? DEFAULT_POLICY : (lifecycle.policy as unknown as EnclavePolicy);
+}
+
+/** The region an enclave lives in: of its state, else of its record, else the platform's. */
+export function regionOf(lifecycle: Lifecycle, config: Config): string {
+  return lifecycle.snapshot?.region ?? lifecycle.region ?? config.region;
 }
 
 const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
@@ -35,14 +49,9 @@ const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
 ]);
 
 /** An enclave that is expected to change is looked at closely; one at rest shares the periodic sweep. */
-export async function lookAtHost(
-  id: string,
-  lifecycle: Lifecycle,
-  spec: SpecResult | undefined,
-  context: ReconcileContext,
-) {
+export async function lookAtHost(id: string, lifecycle: Lifecycle, context: ReconcileContext) {
   const { config, ports } = context;
-  const region = lifecycle.snapshot?.region ?? (spec?.ok === true ? spec.spec.region : config.region);
+  const region = regionOf(lifecycle, config);
   const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
   const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
   try {
@@ -73,7 +82,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const { clock, random } = context.ports;
   const debugAllowed = debugOf(lifecycle, spec);
   const wanted = spec?.ok === true ? spec.spec : undefined;
-  const policy = readPolicy(seen.record, intent);
+  const policy = policyOf(lifecycle);
   const change = pendingChange(lifecycle, wanted);
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context.control, now);

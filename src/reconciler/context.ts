@@ -9,6 +9,7 @@ import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
 import type { WalletQuota } from './wallet-quota.ts';
+import type { Stopwatches } from './watchdog.ts';
 
 export interface ReconcileContext {
   readonly ports: Ports;
@@ -21,6 +22,7 @@ export interface ReconcileContext {
   readonly runs: RunObserver;
   readonly slots: RunSlots;
   readonly quota: WalletQuota;
+  readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   /** The epoch under which this process leads; throws where it no longer does. */
   readonly epoch: () => number;

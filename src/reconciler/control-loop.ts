@@ -2,10 +2,11 @@
 import { type BudgetState, Budgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { Controller } from './controller.ts';
-import type { HealthView } from './health.ts';
+import { type HealthView, POLL_SILENCE_MS } from './health.ts';
 import { acquireLease, type Term } from './leader.ts';
 import type { Metrics } from './metrics.ts';
 import type { Ports } from './ports.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface ControlLoopOptions {
   readonly config: Config;
@@ -20,6 +21,7 @@ export interface ControlLoopOptions {
 export class ControlLoop {
   readonly #options: ControlLoopOptions;
   readonly #budgets: Budgets;
+  readonly #watchdog: Watchdog;
   #role: HealthView['role'] = 'starting';
   #controller: Controller | undefined;
   #term: Term | undefined;
@@ -28,6 +30,20 @@ export class ControlLoop {
     // Budgets outlive terms: AWS counts the process' calls, not its leases.
     this.#budgets = new Budgets(options.ports, options.config);
     this.#options = { ...options, ports: this.#budgets.ports };
+    this.#watchdog = new Watchdog(options.ports.clock, options.ports.log, [
+      {
+        overdue: () => this.#controller?.overdueReconciles() ?? [],
+        message: 'the reconcile takes longer than reconcileTimeoutMs; no other begins before it ends',
+      },
+      {
+        overdue: () => this.#controller?.overduePublishes() ?? [],
+        message: 'the record has not been written within publishTimeoutMs; the reconcile waits for it',
+      },
+      {
+        overdue: () => ((this.#controller?.pollSilenceMs() ?? 0) >= POLL_SILENCE_MS ? ['streams'] : []),
+        message: 'no stream answers: changes are found by lists alone, and /healthz fails',
+      },
+    ]);
   }
 
   get controller(): Controller | undefined {
@@ -38,11 +54,18 @@ export class ControlLoop {
     return this.#budgets.state();
   }
 
+  /** How often a reconcile or a publish passed its budget. */
+  get overdue(): number {
+    return this.#watchdog.overdue;
+  }
+
   view(): HealthView {
     return {
       role: this.#role,
       synced: this.#controller?.synced ?? false,
       stuckMs: this.#controller?.stuckMs() ?? 0,
+      pollSilenceMs: this.#controller?.pollSilenceMs() ?? 0,
+      loopLagMs: this.#watchdog.lagMs,
       epoch: this.#term?.epoch,
     };
   }
@@ -50,6 +73,7 @@ export class ControlLoop {
   /** Runs until the signal aborts. Never rejects for want of a table: it competes again. */
   async run(): Promise<void> {
     const { config, ports, metrics, holder, signal } = this.#options;
+    this.#watchdog.start();
     while (!signal.aborted) {
       this.#role = 'standby';
       this.#term = await acquireLease(holder, ports, config, signal);
@@ -68,6 +92,7 @@ export class ControlLoop {
       await term.release();
     }
     this.#role = 'stopping';
+    this.#watchdog.stop();
   }
 
   /** Starts a term's controller; a table that cannot be used gives the lease back. */

@@ -17,6 +17,7 @@ import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
 import { WalletQuota } from './wallet-quota.ts';
+import { Stopwatches } from './watchdog.ts';
 
 const DRAIN_MS = 20_000;
 
@@ -46,17 +47,21 @@ export class Controller {
   readonly #feed: Feed;
   readonly #fleet: Fleet;
   readonly #slots: RunSlots;
+  readonly #publishes: Stopwatches;
   readonly #quota: WalletQuota;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #progressAt: number;
+  #polledAt: number;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
     const { ports, config, term } = options;
     this.#progressAt = ports.clock.monotonic();
+    this.#polledAt = this.#progressAt;
+    this.#publishes = new Stopwatches(ports.clock);
     this.#queue = new WorkQueue(ports.clock, () => this.#pump());
     this.#workers = new PQueue({ concurrency: config.workers });
     const wake = (id: string) => this.#queue.add(id, { priority: PRIORITY.retry });
@@ -100,6 +105,7 @@ export class Controller {
       runs: new RunObserver(ports, config),
       slots: this.#slots,
       quota: this.#quota,
+      publishes: this.#publishes,
       reports,
       epoch: () => term.assert(),
       deletionsAllowed: () => fleet.deletionsAllowed,
@@ -138,6 +144,24 @@ export class Controller {
     const now = this.#options.ports.clock.monotonic();
     const poll = this.#feed.lastPollAt() ?? this.#progressAt;
     return Math.max(now - Math.max(poll, this.#progressAt), this.#queue.longestRunningMs());
+  }
+
+  /** Enclaves whose reconcile has passed its budget. */
+  overdueReconciles(): readonly string[] {
+    return this.#queue.runningLongerThan(this.#options.config.reconcileTimeoutMs);
+  }
+
+  /** Enclaves whose record is being written for longer than that may take. */
+  overduePublishes(): readonly string[] {
+    return this.#publishes.longerThan(this.#options.config.publishTimeoutMs);
+  }
+
+  /** How long no stream has answered a poll, ms; 0 where there is none. */
+  pollSilenceMs(): number {
+    if (this.#feed.streamless) return 0;
+    // While streams are opened anew nothing is polled: then the last answer of before counts.
+    this.#polledAt = Math.max(this.#polledAt, this.#feed.lastPollAt() ?? 0);
+    return this.#options.ports.clock.monotonic() - this.#polledAt;
   }
 
   start(): void {

@@ -77,6 +77,11 @@ export class Feed {
     return polls.length === 0 || polls.includes(undefined) ? undefined : Math.min(...(polls as number[]));
   }
 
+  /** A table has no stream: there is nothing to poll, and lists alone find changes. */
+  get streamless(): boolean {
+    return this.#tables.some((table) => table.state.kind === 'streamless');
+  }
+
   /** A publish of our own: its echo enqueues nothing. */
   published(id: string, updatedAt: string): void {
     this.#own.set(id, updatedAt);

@@ -9,11 +9,22 @@ export interface HealthView {
   readonly synced: boolean;
   /** How long nothing has moved, ms. */
   readonly stuckMs: number;
+  /** How long no stream has answered a poll, ms; 0 where none is polled. */
+  readonly pollSilenceMs: number;
+  /** Longest lag of the event loop within the last minute, ms. */
+  readonly loopLagMs: number;
   readonly epoch: number | undefined;
 }
 
 /** Nothing moved for this long: the loop hangs, and a restart is the cure. */
 const STUCK_MS = 5 * 60_000;
+/** Streams are polled every few seconds and opened anew where that fails: silence this long is no hiccup. */
+export const POLL_SILENCE_MS = 60_000;
+
+/** True while a restart would cure nothing. */
+export function isHealthy({ stuckMs, pollSilenceMs }: HealthView): boolean {
+  return stuckMs < STUCK_MS && pollSilenceMs < POLL_SILENCE_MS;
+}
 
 export interface HealthServer {
   readonly port: number;
@@ -27,7 +38,7 @@ export async function serveHealth(
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0];
-    if (path === '/healthz') return respond(response, view().stuckMs < STUCK_MS ? 200 : 503, view());
+    if (path === '/healthz') return respond(response, isHealthy(view()) ? 200 : 503, view());
     if (path === '/readyz') {
       const { role, synced } = view();
       return respond(response, role === 'standby' || (role === 'leader' && synced) ? 200 : 503, view());

@@ -4,7 +4,10 @@ import type { HostLook } from './observe.ts';
 import type { Host, Ports } from './ports.ts';
 
 interface Sweep {
+  /** Local time, for its age. */
   readonly at: number;
+  /** Wall time, ms: what is remembered of an observation must mean the same to the next process. */
+  readonly observedAt: number;
   readonly byEnclave: ReadonlyMap<string, readonly Host[]>;
 }
 
@@ -20,7 +23,7 @@ export class HostObserver {
   readonly #config: Pick<Config, 'environment'>;
   readonly #onChange: (id: string) => void;
   readonly #sweeps = new Map<string, Sweep>();
-  readonly #running = new Map<string, Promise<Sweep>>();
+  readonly #running = new Map<string, { readonly at: number; readonly sweep: Promise<Sweep> }>();
 
   constructor(
     ports: Pick<Ports, 'clock' | 'hosts' | 'log'>,
@@ -38,7 +41,7 @@ export class HostObserver {
     const hosts = sweep.byEnclave.get(id) ?? [];
     const seen = pinnedId === undefined || hosts.some((host) => host.instanceId === pinnedId);
     const pinned = seen ? undefined : await this.#ports.hosts.byInstanceId(region, pinnedId);
-    return { hosts, pinned, observedAt: sweep.at };
+    return { hosts, pinned, observedAt: sweep.observedAt };
   }
 
   /** Regions that have been looked at, `always` among them. */
@@ -53,16 +56,23 @@ export class HostObserver {
 
   async #fresh(region: string, maxAgeMs: number): Promise<Sweep> {
     const last = this.#sweeps.get(region);
-    if (last !== undefined && this.#ports.clock.monotonic() - last.at <= maxAgeMs) return last;
+    const now = this.#ports.clock.monotonic();
+    if (last !== undefined && now - last.at <= maxAgeMs) return last;
     const running = this.#running.get(region);
-    if (running !== undefined) return running;
+    if (running !== undefined) {
+      // A sweep that began too long before it was asked for shows the past: the next one is waited for.
+      if (now - running.at <= maxAgeMs) return running.sweep;
+      await running.sweep.catch(() => undefined);
+      return this.#fresh(region, maxAgeMs);
+    }
     const sweep = this.#run(region, last).finally(() => this.#running.delete(region));
-    this.#running.set(region, sweep);
+    this.#running.set(region, { at: now, sweep });
     return sweep;
   }
 
   async #run(region: string, last: Sweep | undefined): Promise<Sweep> {
     const at = this.#ports.clock.monotonic();
+    const observedAt = this.#ports.clock.now();
     const byEnclave = new Map<string, Host[]>();
     for await (const page of this.#ports.hosts.sweep(region, new AbortController().signal)) {
       for (const host of page) {
@@ -72,7 +82,7 @@ export class HostObserver {
         else known.push(host);
       }
     }
-    const sweep: Sweep = { at, byEnclave };
+    const sweep: Sweep = { at, observedAt, byEnclave };
     this.#sweeps.set(region, sweep);
     if (last !== undefined) this.#tellChanges(last, sweep);
     return sweep;

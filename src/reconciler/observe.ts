@@ -7,7 +7,7 @@ import type { Host } from './ports.ts';
 export interface HostLook {
   readonly hosts: readonly Host[];
   readonly pinned: Host | undefined;
-  /** Local time of the look, ms. */
+  /** Wall time of the look, ms. */
   readonly observedAt: number;
 }
 

@@ -30,9 +30,11 @@ export function publicationOf(input: PublicationInput): Publication | undefined 
   const status = statusToPublish(lifecycle, record.status, now, input.limits);
   if (status !== undefined && status !== record.status) set.status = status;
   const error = errorOf(lifecycle, status ?? record.status);
-  if (error === undefined) {
+  // Taken over as failed: what the record says of it is all that is known.
+  const unexplained = error === undefined && (status ?? record.status) === 'FAILED';
+  if (error === undefined && !unexplained) {
     for (const name of ['error_message', 'error_type']) if (raw[name] !== undefined) remove.push(name);
-  } else {
+  } else if (error !== undefined) {
     want('error_message', error.message);
     want('error_type', error.type);
   }
@@ -53,12 +55,14 @@ export function publicationOf(input: PublicationInput): Publication | undefined 
 }
 
 /** A record of another identity only learns that it waits. */
-export function waitingPublication(record: EnclaveRecord, now: number): Publication | undefined {
+export function waitingPublication(record: EnclaveRecord, lifecycle: Lifecycle, now: number): Publication | undefined {
   const operator = {
     phase: 'pending',
     observedGeneration: 0,
     conditions: [],
-    message: 'waiting until the enclave of a deleted record with the same id is destroyed',
+    message: lifecycle.retained
+      ? 'waiting: the resources of a deleted record with the same id are retained by its policy; use another id'
+      : 'waiting until the enclave of a deleted record with the same id is destroyed',
   };
   if (equalJson(record.raw.operator, operator)) return undefined;
   return { set: stamped({ operator }, now), remove: [] };

@@ -81,6 +81,12 @@ export class WorkQueue {
     return longest;
   }
 
+  /** Keys that have been processed for longer than this. */
+  runningLongerThan(budgetMs: number): readonly string[] {
+    const now = this.#clock.monotonic();
+    return [...this.#processing].filter(([, { since }]) => now - since > budgetMs).map(([key]) => key);
+  }
+
   add(key: string, options: AddOptions = {}): void {
     if (this.#closed) return;
     const now = this.#clock.monotonic();
@@ -172,7 +178,9 @@ export class WorkQueue {
     if (next === undefined || next.readyAt >= this.#timerAt) return;
     this.#cancelTimer?.();
     this.#timerAt = next.readyAt;
-    this.#cancelTimer = this.#clock.schedule(Math.max(0, next.readyAt - this.#clock.monotonic()), () => {
+    // Whole milliseconds, rounded up: a timer that fires a hair early would be set again for no time at all.
+    const delayMs = Math.max(1, Math.ceil(next.readyAt - this.#clock.monotonic()));
+    this.#cancelTimer = this.#clock.schedule(delayMs, () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
       this.#cancelTimer = undefined;
       this.#promote(this.#clock.monotonic());

@@ -5,6 +5,7 @@ import {
   type Lifecycle,
   type Lock,
   type OperatorEvent,
+  REQUEST_VERBS,
   type Request,
   type RunItem,
   type RunVariables,
@@ -14,7 +15,7 @@ import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts'
 import type { SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';
-import { assess, lookAtHost, readSpec } from './assess.ts';
+import { assess, lookAtHost, policyOf, readSpec, regionOf, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { OperatorError } from './ports.ts';
@@ -40,7 +41,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   const { ports, config } = context;
 
   // Observe: what is asked for, and what is remembered.
-  const [raw, remembered, requests] = await Promise.all([
+  const [raw, remembered, asked] = await Promise.all([
     ports.records.get(id),
     ports.state.read(id),
     ports.state.requests(id),
@@ -49,13 +50,14 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     ports.log.error({ enclaveId: id }, 'written by a newer operator: left alone until this one is upgraded');
     return { kind: 'ignored' };
   }
+  const requests = asked.filter(isUnderstood);
   const record = raw === undefined ? undefined : readRecord(raw);
-  const spec = record === undefined ? undefined : readSpec(record, remembered.lifecycle, context.specContext);
-  const intent = resolveIntent({
+  const read = record === undefined ? undefined : readSpec(record, remembered.lifecycle, context.specContext);
+  const resolved = resolveIntent({
     id,
     lifecycle: remembered.lifecycle,
     record,
-    spec: spec?.ok === true ? spec.spec : undefined,
+    spec: read?.ok === true ? read.spec : undefined,
     now: ports.clock.now(),
     installedAt: Date.parse(context.control.installedAt),
     graceMs: config.deletionGraceMs,
@@ -64,15 +66,18 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     incarnation: ports.random.id(6),
   });
   // No lifecycle and no record of ours: another provider's, another status', or nothing at all.
-  if (intent === undefined) {
+  if (resolved === undefined) {
     context.slots.release(id);
     return { kind: 'ignored' };
   }
+  const intent = withPolicy(resolved, record);
+  // Of a record that is another's, or in nobody's status, nothing is applied.
+  const spec = intent.record === 'ours' ? read : undefined;
 
   // Observe: what exists.
   const [run, host, reports] = await Promise.all([
     context.runs.view(id, intent.lifecycle.run, remembered.lock),
-    lookAtHost(id, intent.lifecycle, spec, context),
+    lookAtHost(id, intent.lifecycle, context),
     ports.state.reports(id),
   ]);
 
@@ -113,9 +118,16 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   );
 
   // Publish.
-  if (record !== undefined) await publish(record, lifecycle, intent, spec, context);
+  if (record !== undefined) {
+    await context.publishes.time(id, () => publish(record, lifecycle, intent, spec, context));
+  }
   if (failure !== undefined) throw failure;
   return { kind: 'done', requeueAfterMs: requeueAfter(decision.effects), changed: decision.changed };
+}
+
+/** Verbs of a newer enclavectl are left for a newer operator. */
+function isUnderstood(request: Request): boolean {
+  return (REQUEST_VERBS as readonly string[]).includes(request.verb) && !isFromTheFuture(request);
 }
 
 /** Of what kind a run of this enclave would be now, and whose. */
@@ -128,7 +140,11 @@ function askerOf(lifecycle: Lifecycle, host: Assessment['host']): Asker {
 /** Would have begun a run, had there been a slot. */
 function waitsForSlot(lifecycle: Lifecycle, assessment: Assessment): boolean {
   if (lifecycle.run !== undefined) return false;
-  if (lifecycle.phase === 'pending') return assessment.spec.ok && assessment.admission.ok;
+  if (lifecycle.phase === 'pending' || lifecycle.phase === 'provisioning' || lifecycle.phase === 'updating') {
+    return assessment.spec.ok && assessment.admission.ok;
+  }
+  const behind = lifecycle.generation > lifecycle.observedGeneration;
+  if (lifecycle.phase === 'ready') return behind && assessment.spec.ok && assessment.admission.ok;
   if (lifecycle.phase === 'destroying') return lifecycle.touched && lifecycle.teardown === undefined;
   return lifecycle.phase === 'repairing';
 }
@@ -153,7 +169,8 @@ function startOf(
       reason: run.reason,
       generation: run.generation,
       requestedAt: new Date(now).toISOString(),
-      variables: { ...variables, pinned: lifecycle.pinned },
+      // What may be done, and to which host, is decided by what is known now, not when the last run began.
+      variables: { ...variables, policy: { ...policyOf(lifecycle) }, pinned: lifecycle.pinned },
     },
   };
 }
@@ -161,7 +178,7 @@ function startOf(
 /** What a destroy needs where nothing was ever applied by this operator: the state's key and its region. */
 function bareVariables(lifecycle: Lifecycle, config: Config): RunVariables {
   return {
-    region: config.region,
+    region: regionOf(lifecycle, config),
     environment: config.environment,
     stateKey: stateKey(lifecycle.id),
     stackVersion: STACK_VERSION,
@@ -198,7 +215,7 @@ async function publish(
           limits,
           workloadType: spec?.ok === true ? spec.spec.workloadType : undefined,
         })
-      : waitingPublication(record, now);
+      : waitingPublication(record, lifecycle, now);
   if (publication === undefined) return;
   context.epoch();
   const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);

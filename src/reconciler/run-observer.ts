@@ -56,7 +56,9 @@ export class RunObserver {
     const { workflows, state } = this.#ports;
     const execution = await workflows.describe(marker.name, marker.action);
     // Unknown to the service: the start was lost, and starting the same name again is harmless.
-    if (execution.state === 'missing') return lock.state === 'intended' ? { state: 'intended' } : viewOf(lock, item);
+    if (execution.state === 'missing' && lock.state === 'intended') return { state: 'intended' };
+    // Claimed by an execution the service has forgotten: over, once its deadline is.
+    if (execution.state === 'missing' && this.#ports.clock.now() < this.#deadBy(marker)) return viewOf(lock, item);
     if (execution.state === 'running') return viewOf(lock, item);
     if (lock.state === 'intended') {
       const released = await state.release(id, marker.name, ['intended']);
@@ -64,7 +66,10 @@ export class RunObserver {
       return this.#settle(
         id,
         marker,
-        item?.outcome ?? cancelled(this.#now(), 'the execution ended before it began its work'),
+        item?.outcome ??
+          (execution.state === 'failed'
+            ? this.#lost(marker, execution.cause)
+            : cancelled(this.#now(), 'the execution ended before it began its work')),
       );
     }
     if (!(await this.#tasksStopped(marker, item))) return viewOf(lock, item);
@@ -79,7 +84,7 @@ export class RunObserver {
     if (item?.taskArn !== undefined) arns.add(item.taskArn);
     if (arns.size === 0) return true;
     const states = await tasks.describe([...arns]);
-    const deadBy = Date.parse(marker.deadlineAt) + this.#config.taskStopMs;
+    const deadBy = this.#deadBy(marker);
     let stopped = true;
     for (const arn of arns) {
       const taskState = states.get(arn) ?? 'unknown';
@@ -91,12 +96,17 @@ export class RunObserver {
     return stopped;
   }
 
+  #deadBy(marker: Marker): number {
+    return Date.parse(marker.deadlineAt) + this.#config.taskStopMs;
+  }
+
   #lost(marker: Marker, cause: string | undefined): Outcome {
     if (marker.cancelledAt !== undefined && this.#ports.clock.now() < Date.parse(marker.deadlineAt)) {
       return cancelled(this.#now(), 'the run was cancelled');
     }
     const timedOut = this.#ports.clock.now() >= Date.parse(marker.deadlineAt);
-    if (!timedOut && (cause === undefined || cause === '')) return cancelled(this.#now(), 'the execution was aborted');
+    const aborted = cause === undefined || cause === '' || cause.startsWith('ABORTED');
+    if (!timedOut && aborted) return cancelled(this.#now(), 'the execution was aborted');
     return {
       result: 'failed',
       class: timedOut ? 'timeout' : 'unknown',

@@ -127,7 +127,7 @@ function look(state: ModelState): ModelState {
         ];
   const host = state.blind
     ? ({ verdict: 'Unknown', state: 'unknown', instanceId: undefined, observedAt: 0 } as const)
-    : viewHost({ hosts, pinned: undefined, observedAt: looks }, lifecycle.desired, lifecycle.pinned.instanceId);
+    : viewHost({ hosts, pinned: undefined, observedAt: state.now }, lifecycle.desired, lifecycle.pinned.instanceId);
   const { report, run } = state;
   const reports =
     report === undefined

@@ -37,11 +37,14 @@ export function virtualOperator(
     config,
     start() {
       const connection = world.connect();
+      // Every process counts its own local time from its own start.
+      const bornAt = connection.ports.clock.monotonic();
+      const ownClock = { ...connection.ports.clock, monotonic: () => connection.ports.clock.monotonic() - bornAt };
       const stopper = new AbortController();
       const metrics = createMetrics({ queueDepth: () => 0, runsInFlight: () => 0 });
       const loop = new ControlLoop({
         config,
-        ports: connection.ports,
+        ports: { ...connection.ports, clock: ownClock },
         metrics,
         holder: `test-${random.id(4)}`,
         signal: stopper.signal,

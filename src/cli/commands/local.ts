@@ -97,12 +97,17 @@ async function follow(io: Io, table: LiveTable, empty: boolean): Promise<readonl
   const store = openStore(resolveTarget({ ...io, err: () => {} }, { local: true }));
   try {
     if (!empty && (await store.records()).length === 0) await applyExamples(io, store, table);
-    for (;;) {
-      const { rows, atRest } = await look(io, store);
-      if (rows.length > 0) table.show(rows);
-      if (atRest || io.signal.aborted) return rows;
+    let rows: readonly Row[] = [];
+    while (!io.signal.aborted) {
+      const seen = await look(io, store).catch(restarting);
+      if (seen !== undefined) {
+        rows = seen.rows;
+        if (rows.length > 0) table.show(rows);
+        if (seen.atRest) return rows;
+      }
       await io.clock.sleep(POLL_MS, io.signal);
     }
+    return rows;
   } finally {
     store.close();
   }
@@ -117,6 +122,11 @@ async function applyExamples(io: Io, store: Store, table: LiveTable): Promise<vo
     }
   }
   table.note('applied examples/*.yaml; --empty skips them');
+}
+
+/** The supervisor starts a database that died again, and says so; what else is wrong ends the stack. */
+function restarting(error: unknown): undefined {
+  if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
 }
 
 async function look(io: Io, store: Store): Promise<{ rows: readonly Row[]; atRest: boolean }> {
