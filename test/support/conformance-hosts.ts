@@ -1,0 +1,71 @@
+/** Conformance suite of the hosts' port. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostState } from '../../src/reconciler/ports.ts';
+import { collect, freshId } from './conformance-harness.ts';
+import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
+
+const UNKNOWN = 'i-0123456789abcdef0';
+
+export function hostsConformance(name: string, makeServices: MakeServices): void {
+  describe(`hosts: ${name}`, () => {
+    let harness: ServicesHarness;
+    let id: string;
+    let instanceId: string;
+    beforeAll(async () => {
+      harness = await makeServices();
+      const run = await intend(harness);
+      id = run.id;
+      await runToItsEnd(harness, 'deploy', id, run.name);
+      instanceId = (await harness.ports.history.run(id, run.name))?.outcome?.instanceId ?? '';
+      await becomes('running');
+    }, 120_000);
+    afterAll(() => harness?.close());
+
+    const becomes = (state: HostState) =>
+      harness.until(`${instanceId} is ${state}`, async () => {
+        const host = await harness.ports.hosts.byInstanceId(harness.region, instanceId);
+        return host?.state === state;
+      });
+
+    it('finds a host by enclave, by id and in the sweep of its region, and nowhere else', async () => {
+      const { hosts } = harness.ports;
+      const { region, environment } = harness;
+      const expected = expect.objectContaining({ instanceId, enclaveId: id, environment, state: 'running' });
+      expect(await hosts.find(region, id)).toEqual([expected]);
+      expect(await hosts.byInstanceId(region, instanceId)).toEqual(expected);
+      expect(await collect((signal) => hosts.sweep(region, signal))).toContainEqual(expected);
+      expect(await hosts.find('eu-central-1', id)).toEqual([]);
+      expect(await hosts.byInstanceId('eu-central-1', instanceId)).toBeUndefined();
+      expect(await collect((signal) => hosts.sweep('eu-central-1', signal))).not.toContainEqual(expected);
+    });
+
+    it('knows nothing of what does not exist', async () => {
+      const { hosts } = harness.ports;
+      expect(await hosts.find(harness.region, freshId())).toEqual([]);
+      expect(await hosts.byInstanceId(harness.region, UNKNOWN)).toBeUndefined();
+      await expect(hosts.stop(harness.region, UNKNOWN)).rejects.toMatchObject({ class: 'Conflict' });
+      await expect(hosts.start(harness.region, UNKNOWN)).rejects.toMatchObject({ class: 'Conflict' });
+    });
+
+    it('stops and starts, however often it is asked to; the enclave of a stopped host cannot be restarted', async () => {
+      const { hosts } = harness.ports;
+      const { region } = harness;
+      await hosts.stop(region, instanceId);
+      await becomes('stopped');
+      await hosts.stop(region, instanceId);
+      await expect(hosts.restartEnclave(region, instanceId)).rejects.toMatchObject({ class: 'Transient' });
+      await hosts.start(region, instanceId);
+      await becomes('running');
+      await hosts.start(region, instanceId);
+    });
+
+    it('a host that was destroyed is told of no more', async () => {
+      const { hosts } = harness.ports;
+      const { name: run } = await intend(harness, id, 'destroy', 2);
+      expect(await runToItsEnd(harness, 'destroy', id, run)).toMatchObject({ state: 'succeeded' });
+      await harness.until('it is gone', async () => (await hosts.find(harness.region, id)).length === 0);
+      const swept = await collect((signal) => hosts.sweep(harness.region, signal));
+      expect(swept.filter((host) => host.instanceId === instanceId)).toEqual([]);
+    });
+  });
+}
