@@ -77,7 +77,10 @@ export const ConfigSchema = z.strictObject({
   stalledRetryMs: ms(HOUR, 'Pause between attempts of a stalled enclave whose cause is transient.'),
   errorBackoffBaseMs: ms(SECOND, 'First pause after a failed reconcile; doubles, with full jitter.'),
   errorBackoffMaxMs: ms(5 * MINUTE, 'Longest pause after failed reconciles.'),
-  reconcileTimeoutMs: ms(30 * SECOND, 'Budget of one reconcile; one that takes longer is told and counted, never cut off.'),
+  reconcileTimeoutMs: ms(
+    30 * SECOND,
+    'Budget of one reconcile; one that takes longer is told and counted, never cut off.',
+  ),
   publishTimeoutMs: ms(10 * SECOND, 'Budget of the write of a record, likewise.'),
 
   deletionGraceMs: ms(5 * MINUTE, 'How long a record must be gone before its enclave is destroyed.'),
