@@ -19,6 +19,9 @@ export interface Table {
   scan(signal: AbortSignal, sk?: string): AsyncIterable<readonly JsonMap[]>;
 }
 
+/** Parts of a table that are scanned beside each other; of each, one page at a time is in memory. */
+const SCAN_SEGMENTS = 4;
+
 export function openTable(client: DynamoDBClient, name: string): Table {
   return {
     name,
@@ -54,22 +57,36 @@ export function openTable(client: DynamoDBClient, name: string): Table {
 
     async *scan(signal, sk) {
       const { ConditionExpression: filter, ...names } = sk === undefined ? {} : conditionInput(equal('sk', sk));
-      let from: Record<string, Item[string]> | undefined;
-      do {
+      const read = async (segment: number, from?: Record<string, Item[string]>) => {
         const page = await call('dynamodb:Scan', `table ${name}`, () =>
           client.send(
             new ScanCommand({
               TableName: name,
               ConsistentRead: true,
+              Segment: segment,
+              TotalSegments: SCAN_SEGMENTS,
               ...(filter === undefined ? {} : { FilterExpression: filter, ...names }),
               ExclusiveStartKey: from,
             }),
             { abortSignal: signal },
           ),
         );
-        yield (page.Items ?? []).map(toPlain);
-        from = page.LastEvaluatedKey;
-      } while (from !== undefined);
+        return { segment, items: (page.Items ?? []).map(toPlain), next: page.LastEvaluatedKey };
+      };
+      const pages = new Map<number, ReturnType<typeof read>>();
+      const ask = (segment: number, from?: Record<string, Item[string]>) => {
+        const page = read(segment, from);
+        // Where one fails, the scan has failed: nobody waits for the others.
+        page.catch(() => {});
+        pages.set(segment, page);
+      };
+      for (let segment = 0; segment < SCAN_SEGMENTS; segment += 1) ask(segment);
+      while (pages.size > 0) {
+        const { segment, items, next } = await Promise.race(pages.values());
+        pages.delete(segment);
+        yield items;
+        if (next !== undefined) ask(segment, next);
+      }
     },
   };
 }

@@ -73,9 +73,35 @@ describe('DynamoDB, where it fails as no local database does', () => {
   it('asks for lifecycles only when it scans the state table', async () => {
     aws.endpoint.script(() => ({ body: { Items: [] } }));
     for await (const page of aws.ports.state.scan(new AbortController().signal)) expect(page).toEqual([]);
-    expect(aws.inputs()).toMatchObject([
-      { ConsistentRead: true, FilterExpression: '#sk = :sk', ExpressionAttributeValues: { ':sk': { S: 'lifecycle' } } },
-    ]);
+    const filter = { FilterExpression: '#sk = :sk', ExpressionAttributeValues: { ':sk': { S: 'lifecycle' } } };
+    expect(aws.inputs()).toMatchObject(aws.inputs().map(() => ({ ConsistentRead: true, ...filter })));
+    expect(aws.inputs().length).toBeGreaterThan(0);
+  });
+
+  it('scans every page of every segment, and no more than one of each at a time', async () => {
+    aws.endpoint.script(({ input }) => {
+      const page = Number((input.ExclusiveStartKey as { id?: { S: string } } | undefined)?.id?.S.at(-1) ?? 0);
+      const id = { S: `${input.Segment}-${page + 1}` };
+      // Segment 0 has one page, segment 1 two, and so on.
+      return { body: { Items: [{ id }], ...(page < Number(input.Segment) ? { LastEvaluatedKey: { id } } : {}) } };
+    });
+    const ids: string[] = [];
+    for await (const page of aws.ports.records.scan(new AbortController().signal)) {
+      ids.push(...page.map((record) => record.id));
+      const { TotalSegments: total } = aws.inputs()[0]!;
+      expect(aws.inputs().length).toBeLessThanOrEqual(ids.length + Number(total));
+    }
+    expect(ids.toSorted()).toEqual(['0-1', '1-1', '1-2', '2-1', '2-2', '2-3', '3-1', '3-2', '3-3', '3-4']);
+  });
+
+  it('a scan of which one segment fails has failed', async () => {
+    aws.endpoint.script(({ input }) =>
+      input.Segment === 2 ? jsonError('AccessDeniedException') : { body: { Items: [] } },
+    );
+    const scan = async () => {
+      for await (const page of aws.ports.records.scan(new AbortController().signal)) expect(page).toEqual([]);
+    };
+    await expect(scan()).rejects.toMatchObject({ class: 'Blocked' });
   });
 
   it('a missing table blocks: a person must act', async () => {
