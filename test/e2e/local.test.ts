@@ -1,10 +1,10 @@
 /** `npm start`, as a newcomer runs it: a process of its own, until Ctrl-C. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const bin = fileURLToPath(new URL('../../bin/enclavectl.js', import.meta.url));
 // The caller's AWS and operator settings must not lead any of this elsewhere.
@@ -75,6 +75,27 @@ describe('enclavectl local', () => {
     expect(Object.values(hosts(items(cwd)))).not.toContain(null);
     second.child.kill('SIGTERM');
     expect(await second.ended).toBe(0);
+  });
+
+  it('outlasts the death of its database while it follows the examples, and says so', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'enclavectl-local-'));
+    const { child, said, ended } = local(cwd);
+    await said('provisioning');
+    // Each death makes the pause before the next start twice as long: the last one is longer than the SDK is patient.
+    const pid = () => Number(readFileSync(join(cwd, '.local', 'database.pid'), 'utf8'));
+    let killed = 0;
+    for (const pauseMs of [250, 500, 1_000, 2_000]) {
+      const last = killed;
+      // An empty file reads as 0, which to kill() means this very process and its children.
+      const next = () => [pid()].find((it) => it > 1 && it !== last);
+      killed = await vi.waitUntil(next, { timeout: 10_000 });
+      process.kill(killed, 'SIGKILL');
+      await said(`database ended unasked (SIGKILL); it is started again in ${pauseMs} ms`);
+    }
+    await said('Try, in another terminal:');
+    for (const item of items(cwd)) expect(item).toMatchObject({ status: 'DEPLOYED', phase: 'ready' });
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
   });
 
   it('with --empty applies nothing; a folder in use is refused with one line', async () => {
