@@ -177,7 +177,8 @@ describe('run slots of a whole operator', () => {
   });
 
   it('holds a wallet to its quota, says so, and goes on when one of its enclaves is gone', async () => {
-    const v = virtualOperator({ maxEnclavesPerWallet: 2 });
+    // No list comes to its help.
+    const v = virtualOperator({ maxEnclavesPerWallet: 2, relistMs: 24 * 3_600_000 });
     v.start();
     await v.clock.advance(5_000);
     const other = { walletAddress: '0x2222222222222222222222222222222222222222' };
@@ -192,6 +193,9 @@ describe('run slots of a whole operator', () => {
     expect(v.lifecycle('enc_2')?.message).toContain('QUOTA: the wallet has 2 enclaves, and may have 2');
     expect(v.lifecycle('enc_2')?.conditions.find(({ type }) => type === 'Progressing')?.reason).toBe('QuotaExceeded');
     v.command('enc_0', 'PENDING_DESTROY');
+    await v.until(() => v.status('enc_0') === 'DESTROYED', 'one gone');
+    await v.clock.advance(1_000);
+    expect(v.executions('enc_2')).toHaveLength(1);
     await v.until(() => v.status('enc_2') === 'DEPLOYED', 'the one that waited', 600_000);
   });
 });
