@@ -76,6 +76,8 @@ export const REASON_MEANINGS = {
   QuotaExceeded: 'The wallet has as many enclaves as it may have.',
   Suspended: 'The policy suspends the enclave: nothing but a deletion is carried out.',
   FleetFrozen: 'The whole fleet is frozen: nothing but deletions by command is begun.',
+  DependencyNotReady: 'An enclave this one depends on is not ready.',
+  DependencyCycle: 'The enclave depends on itself, by way of others: none of them can begin.',
   OutsideMaintenanceWindow: 'A change that interrupts the enclave waits for its maintenance window.',
   BackingOff: 'The last attempt failed; the next one is scheduled.',
   Repairing: 'Drift is being repaired.',
@@ -89,6 +91,7 @@ export const REASON_MEANINGS = {
   DestroyFailing: 'The destroy run fails; it is tried again.',
   ResourcesRemain: 'Resources of the enclave are still found after a destroy run.',
   DeletionHeld: 'Deletions are held until they are confirmed.',
+  DependentsExist: 'An enclave that depends on this one still exists.',
 } as const;
 export type Reason = keyof typeof REASON_MEANINGS;
 export const REASONS = Object.keys(REASON_MEANINGS) as [Reason, ...Reason[]];

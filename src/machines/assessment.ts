@@ -106,6 +106,8 @@ export interface Assessment {
   readonly outlook?: string | undefined;
   /** Deletions may be carried out (no hold). */
   readonly deletionsAllowed: boolean;
+  /** Enclaves that exist and depend on this one; undefined: not known yet. They are destroyed first. */
+  readonly dependents: readonly string[] | undefined;
   /** What a deploy started now would be given. */
   readonly variables: RunVariables | undefined;
 }

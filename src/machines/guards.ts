@@ -112,9 +112,10 @@ export function repairRung(context: Context): Rung {
 }
 
 /** Why a wanted deletion does not begin; undefined where nothing holds it. */
-export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | undefined {
+export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | 'DependentsExist' | undefined {
   const vanished = lifecycle.missingSince !== undefined && lifecycle.absentBecause !== 'command';
-  return vanished && !assessment.deletionsAllowed ? 'DeletionHeld' : undefined;
+  if (vanished && !assessment.deletionsAllowed) return 'DeletionHeld';
+  return (assessment.dependents ?? []).length > 0 ? 'DependentsExist' : undefined;
 }
 
 export const guards = {

@@ -30,7 +30,7 @@ function conditionsOf(context: Context): readonly ConditionUpdate[] {
       : { type: 'Stalled', status: 'False', reason: 'None' },
   ];
   const blocked = conditionOf(lifecycle.conditions, 'DeletionBlocked')?.status === 'True';
-  if (absent || blocked || heldBack(context)) updates.push(deletionBlocked(context));
+  if (absent || blocked || heldBack(context) !== undefined) updates.push(deletionBlocked(context));
   return updates;
 }
 
@@ -186,19 +186,26 @@ function stalledReason(lifecycle: Lifecycle): Reason {
   return lifecycle.nextAttemptAt === undefined ? 'TerminalError' : 'RetryLimitReached';
 }
 
-/** It would be destroyed by now, were it not held. */
-function heldBack(context: Context): boolean {
-  const { now, limits } = context.assessment;
-  const graceOver = elapsed(context.lifecycle.missingSince, now) >= limits.deletionGraceMs;
-  return graceOver && deletionHeld(context) !== undefined;
+/** Why it is not being destroyed by now; undefined where it is, or need not be. */
+function heldBack(context: Context): ReturnType<typeof deletionHeld> {
+  const { lifecycle, assessment } = context;
+  const graceOver = elapsed(lifecycle.missingSince, assessment.now) >= assessment.limits.deletionGraceMs;
+  const wanted = lifecycle.desired === 'Absent' || lifecycle.missingSince !== undefined;
+  const due = lifecycle.run === undefined && lifecycle.teardown === undefined && lifecycle.phase !== 'destroyed';
+  return wanted && graceOver && due ? deletionHeld(context) : undefined;
+}
+
+function waitsForDependents({ assessment }: Context): string {
+  return `waits until what depends on it is destroyed: ${(assessment.dependents ?? []).slice(0, 5).join(', ')}`;
 }
 
 function deletionBlocked(context: Context): ConditionUpdate {
   const { lifecycle } = context;
-  const held = heldBack(context) ? deletionHeld(context) : undefined;
-  if (held !== undefined && lifecycle.run === undefined && lifecycle.phase !== 'destroyed') {
-    return { type: 'DeletionBlocked', status: 'True', reason: held };
+  const held = heldBack(context);
+  if (held === 'DependentsExist') {
+    return { type: 'DeletionBlocked', status: 'True', reason: held, message: waitsForDependents(context) };
   }
+  if (held !== undefined) return { type: 'DeletionBlocked', status: 'True', reason: held };
   if (lifecycle.phase === 'destroying' && lifecycle.failure !== undefined && lifecycle.attempts.key === 'destroy') {
     return {
       type: 'DeletionBlocked',
@@ -220,7 +227,8 @@ export function failureText(failure: Failure | undefined): string {
 function describePhase(context: Context): string {
   const { lifecycle, assessment } = context;
   if (assessment.record === 'gone' && lifecycle.desired !== 'Absent') {
-    if (heldBack(context)) return 'the record is gone; deletions are held until `enclavectl confirm-deletions`';
+    if (heldBack(context) === 'DeletionHeld')
+      return 'the record is gone; deletions are held until `enclavectl confirm-deletions`';
     return 'the record is gone; the enclave is destroyed after the grace period';
   }
   switch (lifecycle.phase) {
@@ -255,6 +263,7 @@ function describePhase(context: Context): string {
     case 'stalled':
       return failureText(lifecycle.failure) || 'adopted as failed; write PENDING_DEPLOY to deploy it';
     case 'destroying':
+      if (heldBack(context) === 'DependentsExist') return waitsForDependents(context);
       return lifecycle.attempts.key === 'destroy' && lifecycle.failure !== undefined
         ? `destroying; ${failureText(lifecycle.failure)}`
         : 'destroying';

@@ -44,6 +44,7 @@ export const machineSetup = setup({
       context.assessment.slot &&
       context.lifecycle.touched &&
       context.lifecycle.teardown === undefined &&
+      context.assessment.dependents !== undefined &&
       deletionHeld(context) === undefined &&
       attemptReady(context),
     canAct: ({ context }) => context.assessment.run.state === 'none' && !settling(context) && attemptReady(context),

@@ -5,6 +5,7 @@ import { nextOpening } from '../enclave/maintenance-window.ts';
 import { type EnclavePolicy, inMaintenanceWindow, suspension } from '../enclave/policy.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { Admission } from '../machines/index.ts';
+import type { Dependencies } from './dependencies.ts';
 
 /** Changes that interrupt a running enclave wait for its maintenance window. */
 const DISRUPTIVE: ReadonlySet<ChangeClass> = new Set(['enclaveRestart', 'stopStart', 'replace']);
@@ -22,6 +23,19 @@ export function freezeAt({ freeze }: Pick<Control, 'freeze'>, now: number): Cont
   return freeze?.until !== undefined && Date.parse(freeze.until) <= now ? undefined : freeze;
 }
 
+/** What has never run begins only when all it depends on is ready; what runs already no longer asks. */
+function dependencyOf(lifecycle: Lifecycle, dependencies: Dependencies): Admission | undefined {
+  if (lifecycle.serving || lifecycle.observedGeneration > 0 || lifecycle.desired !== 'Running') return undefined;
+  const cycle = dependencies.cycle(lifecycle.id);
+  if (cycle !== undefined) {
+    const message = `policy.dependsOn leads back to itself: ${cycle.join(' → ')}; remove one of these dependencies`;
+    return { ok: false, reason: 'DependencyCycle', message };
+  }
+  const missing = dependencies.missing(lifecycle.id);
+  if (missing.length === 0) return undefined;
+  return { ok: false, reason: 'DependencyNotReady', message: `waits for ${missing.join(', ')} to be ready` };
+}
+
 /**
  * A freeze and a suspension hold back everything but deletion; a window holds back what interrupts an enclave that
  * serves.
@@ -30,10 +44,10 @@ export function admit(
   policy: EnclavePolicy,
   lifecycle: Lifecycle,
   change: SpecChange | undefined,
-  control: Pick<Control, 'freeze'>,
+  fleet: { readonly control: Pick<Control, 'freeze'>; readonly dependencies: Dependencies },
   now: number,
 ): Admission {
-  const frozen = freezeAt(control, now);
+  const frozen = freezeAt(fleet.control, now);
   if (frozen !== undefined) {
     const { actor, reason, until } = frozen;
     const message = `the fleet is frozen by ${actor}: ${reason}${until === undefined ? '' : `, until ${until}`}`;
@@ -45,6 +59,8 @@ export function admit(
     const message = `suspended: ${suspended}${until === undefined ? '' : `, until ${until}`}`;
     return { ok: false, reason: 'Suspended', message, ...(until === undefined ? {} : { until }) };
   }
+  const waiting = dependencyOf(lifecycle, fleet.dependencies);
+  if (waiting !== undefined) return waiting;
   const window = policy.maintenanceWindow;
   const interrupts = lifecycle.serving && change !== undefined && DISRUPTIVE.has(change.class);
   if (window === undefined || !interrupts || inMaintenanceWindow(policy, now)) return { ok: true };

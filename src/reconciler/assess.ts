@@ -83,9 +83,10 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const debugAllowed = debugOf(lifecycle, spec);
   const wanted = spec?.ok === true ? spec.spec : undefined;
   const policy = policyOf(lifecycle);
+  context.dependencies.declare(lifecycle.id, policy.dependsOn);
   const change = pendingChange(lifecycle, wanted);
   const now = clock.now();
-  const admission = admit(policy, lifecycle, change, context.control, now);
+  const admission = admit(policy, lifecycle, change, context, now);
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   return {
     now,
@@ -113,6 +114,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     slot: seen.slot,
     outlook: seen.outlook,
     deletionsAllowed: context.deletionsAllowed(),
+    dependents: context.dependencies.dependents(lifecycle.id),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
   };
 }

@@ -3,6 +3,7 @@ import type { Control, Lifecycle } from '../enclave/items.ts';
 import type { SpecContext } from '../enclave/spec.ts';
 import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';
+import type { Dependencies } from './dependencies.ts';
 import type { HostObserver } from './host-observer.ts';
 import type { Ports } from './ports.ts';
 import type { ReportFreshness } from './report-freshness.ts';
@@ -26,6 +27,7 @@ export interface ReconcileContext {
   readonly reports: ReportFreshness;
   /** The epoch under which this process leads; throws where it no longer does. */
   readonly epoch: () => number;
+  readonly dependencies: Dependencies;
   /** True while deletions of records that vanished are carried out. */
   readonly deletionsAllowed: () => boolean;
   /** Told of every lifecycle as it now stands; undefined: forgotten. */

@@ -88,6 +88,7 @@ export class Controller {
       config,
       enqueue: (id, priority) => this.#queue.add(id, { priority }),
       onLifecycle: (lifecycle) => this.#listed(lifecycle),
+      onRecord: (record) => fleet.read(record),
       onRelist: (repaired) => options.metrics.relisted(repaired),
       onTable: (tableId) => void fleet.sawTable(tableId),
       onListed: (records) => void fleet.listed(records),
@@ -108,6 +109,7 @@ export class Controller {
       publishes: this.#publishes,
       reports,
       epoch: () => term.assert(),
+      dependencies: fleet.dependencies,
       deletionsAllowed: () => fleet.deletionsAllowed,
       onLifecycle: (id, lifecycle) => {
         fleet.know(id, lifecycle);

@@ -13,6 +13,8 @@ export interface FeedOptions {
   readonly enqueue: (id: string, priority: Priority) => void;
   /** Every lifecycle a list finds. */
   readonly onLifecycle: (lifecycle: Lifecycle) => void;
+  /** Every record a list finds. */
+  readonly onRecord: (record: RawRecord) => void;
   readonly onRelist: (repaired: number) => void;
   /** The table of records, each time its stream is opened. */
   readonly onTable: (tableId: string) => void;
@@ -127,7 +129,7 @@ export class Feed {
 
   /** Lists records and lifecycles; everything found is looked at, at the lowest priority. */
   async #list(signal: AbortSignal): Promise<void> {
-    const { ports, enqueue, onLifecycle } = this.#options;
+    const { ports, enqueue, onLifecycle, onRecord } = this.#options;
     const listed = new Map<string, string>();
     const found: string[] = [];
     const toldBefore = this.#told;
@@ -144,6 +146,7 @@ export class Feed {
           const digest = digestOf(record);
           listed.set(record.id, digest);
           if (this.#listed.get(record.id) !== digest) found.push(record.id);
+          onRecord(record);
           enqueue(record.id, PRIORITY.resync);
         }
       }

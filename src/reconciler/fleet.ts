@@ -1,9 +1,11 @@
 /** Fleet: what holds for all enclaves together, and who must look again when it changes. */
 import type { Control, Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
+import { parsePolicy } from '../enclave/policy.ts';
 import type { Config } from './config.ts';
 import { DeletionGuard, type DeletionHold } from './deletion-guard.ts';
-import type { Ports } from './ports.ts';
+import { Dependencies } from './dependencies.ts';
+import type { Ports, RawRecord } from './ports.ts';
 import { PRIORITY, type Priority } from './queue.ts';
 
 export interface FleetOptions {
@@ -16,7 +18,7 @@ export interface FleetOptions {
 }
 
 /**
- * Keeps `fleet/control` as it was last read, and the deletion guard.
+ * Keeps `fleet/control` as it was last read, the deletion guard, and who depends on whom.
  *
  * *Guarantees*: a hold that begins here is persisted, at the latest with the next list, and heeded at once. *Caveats*:
  * a member of `fleet/control` that others wrote is known after {@link refresh}.
@@ -24,6 +26,7 @@ export interface FleetOptions {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #guard: DeletionGuard;
+  readonly dependencies: Dependencies;
   #control: Control;
   #tableId: string | undefined;
   #listed = false;
@@ -39,6 +42,7 @@ export class Fleet {
     };
     this.#guard = new DeletionGuard(limits, (hold) => this.#held(hold));
     this.#guard.follow(control);
+    this.dependencies = new Dependencies((id) => options.enqueue(id, PRIORITY.change));
   }
 
   get control(): Control {
@@ -52,7 +56,14 @@ export class Fleet {
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
   know(id: string, lifecycle: Lifecycle | undefined): void {
+    this.dependencies.know(id, lifecycle);
     this.#guard.know(id, lifecycle, this.#options.ports.clock.now());
+  }
+
+  /** Told of a record as it was listed: others may depend on what it says before it is reconciled. */
+  read(record: RawRecord): void {
+    const { policy } = parsePolicy(record.policy, record.id);
+    this.dependencies.declare(record.id, policy.dependsOn);
   }
 
   /** Told of the table that is followed, each time its stream is opened. */
@@ -70,6 +81,7 @@ export class Fleet {
     this.#guard.listed(records, this.#options.ports.clock.now());
     const first = !this.#listed;
     this.#listed = true;
+    this.dependencies.complete();
     if (first) this.#lookAtUnrecorded();
     await this.refresh();
   }

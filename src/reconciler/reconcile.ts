@@ -13,7 +13,7 @@ import {
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
 import type { SpecResult } from '../enclave/spec.ts';
-import { type Assessment, decide, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
+import { type Assessment, decide, deletionHeld, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';
 import { assess, lookAtHost, policyOf, readSpec, regionOf, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
@@ -145,7 +145,11 @@ function waitsForSlot(lifecycle: Lifecycle, assessment: Assessment): boolean {
   }
   const behind = lifecycle.generation > lifecycle.observedGeneration;
   if (lifecycle.phase === 'ready') return behind && assessment.spec.ok && assessment.admission.ok;
-  if (lifecycle.phase === 'destroying') return lifecycle.touched && lifecycle.teardown === undefined;
+  if (lifecycle.phase === 'destroying') {
+    return (
+      lifecycle.touched && lifecycle.teardown === undefined && deletionHeld({ lifecycle, assessment }) === undefined
+    );
+  }
   return lifecycle.phase === 'repairing';
 }
 

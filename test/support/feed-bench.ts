@@ -73,6 +73,7 @@ export async function startFeed(options: FeedBenchOptions = {}): Promise<FeedBen
       seen.set(id, digest(id));
     },
     onLifecycle: () => {},
+    onRecord: () => {},
     onRelist: (repaired) => relists.push({ repaired, at: clock.monotonic() }),
     onTable: () => {},
     onListed: () => {},

@@ -187,6 +187,7 @@ function look(state: ModelState): ModelState {
             : { state: 'intended' },
     slot: !state.full || state.run !== undefined,
     deletionsAllowed: true,
+    dependents: [],
     variables: {
       region: 'r',
       environment: 'dev',

@@ -85,3 +85,69 @@ describe('a frozen fleet', () => {
     expect(v.executions('enc_a')).toHaveLength(runs);
   });
 });
+
+describe('dependencies', () => {
+  const needs = (...ids: readonly string[]) => ({ policy: { dependsOn: ids } });
+
+  it('deploys in order, and says what is waited for', async () => {
+    const v = started();
+    v.post('enc_app', needs('enc_api', 'enc_db'));
+    v.post('enc_api', needs('enc_db'));
+    await v.clock.advance(HOUR);
+    expect(v.world.runs.executions.size).toBe(0);
+    expect(reason(v, 'enc_app')).toBe('DependencyNotReady');
+    expect(v.lifecycle('enc_app')?.message).toContain('enc_api, enc_db');
+    v.post('enc_db');
+    await v.until(() => v.status('enc_app') === 'DEPLOYED', 'all DEPLOYED', 30 * MINUTE);
+    expect([...v.world.runs.executions.values()].map((each) => each.enclaveId)).toEqual([
+      'enc_db',
+      'enc_api',
+      'enc_app',
+    ]);
+  });
+
+  it('leaves an enclave alone that exists, whatever becomes of what it needs', async () => {
+    const v = started();
+    v.post('enc_db');
+    v.post('enc_app', needs('enc_db'));
+    await v.until(() => v.status('enc_app') === 'DEPLOYED', 'DEPLOYED');
+    v.command('enc_db', 'PAUSING');
+    await v.until(() => v.status('enc_db') === 'PAUSED', 'PAUSED');
+    v.world.hosts.terminate(v.world.hosts.living('enc_app')[0]!);
+    await v.until(() => living(v, 'enc_app') === 1, 'repaired', 30 * MINUTE);
+  });
+
+  it('starts none of a cycle, names it, and starts all once it is broken', async () => {
+    const v = started();
+    v.post('enc_a', needs('enc_b'));
+    v.post('enc_b', needs('enc_c'));
+    v.post('enc_c', needs('enc_a'));
+    await v.clock.advance(HOUR);
+    expect(v.world.runs.executions.size).toBe(0);
+    for (const id of ['enc_a', 'enc_b', 'enc_c']) expect(reason(v, id)).toBe('DependencyCycle');
+    expect(v.lifecycle('enc_a')?.message).toContain('enc_a → enc_b → enc_c → enc_a');
+    v.world.updateRecord('enc_c', { policy: {} });
+    await v.until(() => v.status('enc_a') === 'DEPLOYED', 'all DEPLOYED', 30 * MINUTE);
+  });
+
+  it('destroys in the reverse order, also across a restart', async () => {
+    const v = started();
+    v.post('enc_db');
+    v.post('enc_app', needs('enc_db'));
+    await v.until(() => v.status('enc_app') === 'DEPLOYED', 'DEPLOYED');
+    v.command('enc_db', 'PENDING_DESTROY');
+    await v.clock.advance(HOUR);
+    expect(living(v, 'enc_db')).toBe(1);
+    expect(reason(v, 'enc_db', 'DeletionBlocked')).toBe('DependentsExist');
+    expect(v.lifecycle('enc_db')?.message).toContain('enc_app');
+    v.connection.kill();
+    v.start();
+    await v.clock.advance(HOUR);
+    expect(living(v, 'enc_db')).toBe(1);
+    v.command('enc_app', 'PENDING_DESTROY');
+    await v.until(() => v.status('enc_app') === 'DESTROYED', 'the dependent DESTROYED');
+    expect(living(v, 'enc_db')).toBe(1);
+    await v.until(() => v.status('enc_db') === 'DESTROYED', 'DESTROYED', 10 * MINUTE);
+    expect(reason(v, 'enc_db', 'DeletionBlocked')).toBe('None');
+  });
+});
