@@ -1,4 +1,5 @@
 /** Guards of the lifecycle machine: questions with a name, asked of lifecycle and assessment. */
+import type { Reason } from '../enclave/conditions.ts';
 import type { ErrorClass, Lifecycle } from '../enclave/items.ts';
 import type { Assessment } from './assessment.ts';
 
@@ -111,6 +112,9 @@ export function repairRung(context: Context): Rung {
   return ladder[step] ?? 'exhausted';
 }
 
+/** What holds back even repairs. A change that waits for its window holds back only itself: what is down is not interrupted. */
+const HOLDS_REPAIR: ReadonlySet<Reason> = new Set(['Suspended', 'FleetFrozen']);
+
 /** Why a wanted deletion does not begin; undefined where nothing holds it. */
 export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | 'DependentsExist' | undefined {
   const vanished = lifecycle.missingSince !== undefined && lifecycle.absentBecause !== 'command';
@@ -143,7 +147,10 @@ export const guards = {
     context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
 
   /** Neither frozen nor suspended. */
-  allowed: ({ context }: { context: Context }) => context.assessment.admission.ok,
+  allowed: ({ context }: { context: Context }) => {
+    const { admission } = context.assessment;
+    return admission.ok || !HOLDS_REPAIR.has(admission.reason);
+  },
   serving: ({ context }: { context: Context }) => context.lifecycle.serving,
   stoppedByUs: ({ context }: { context: Context }) => context.lifecycle.direct?.effect === 'stopHost',
   retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,

@@ -36,7 +36,7 @@ export const machineSetup = setup({
     canDeploy: ({ context }) =>
       context.assessment.run.state === 'none' &&
       context.assessment.slot &&
-      context.assessment.admission.ok &&
+      guards.allowed({ context }) &&
       context.assessment.variables !== undefined &&
       attemptReady(context),
     canDestroy: ({ context }) =>
