@@ -1,0 +1,40 @@
+/** A reconcile's context as the controller makes it. */
+import type { Control } from '../../src/enclave/items.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import type { ReconcileContext } from '../../src/reconciler/context.ts';
+import { limitsOf } from '../../src/reconciler/controller.ts';
+import { Dependencies } from '../../src/reconciler/dependencies.ts';
+import { HostObserver } from '../../src/reconciler/host-observer.ts';
+import type { Ports } from '../../src/reconciler/ports.ts';
+import { ReportFreshness } from '../../src/reconciler/report-freshness.ts';
+import { RunObserver } from '../../src/reconciler/run-observer.ts';
+import { RunSlots } from '../../src/reconciler/run-slots.ts';
+import { WalletQuota } from '../../src/reconciler/wallet-quota.ts';
+import { Stopwatches } from '../../src/reconciler/watchdog.ts';
+
+export function contextOf(ports: Ports, config: Config, control: Control): ReconcileContext {
+  return {
+    ports,
+    config,
+    limits: limitsOf(config),
+    control,
+    specContext: { regions: config.regions, defaultRegion: config.region, environment: config.environment },
+    hosts: new HostObserver(ports, config, () => {}),
+    runs: new RunObserver(ports, config),
+    slots: new RunSlots({
+      clock: ports.clock,
+      max: config.maxRuns,
+      maxPerOwner: config.maxRunsPerWallet,
+      createsPerSecond: config.runInstancesPerSecond,
+      wake: () => {},
+    }),
+    quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),
+    publishes: new Stopwatches(ports.clock),
+    reports: new ReportFreshness(ports.clock),
+    epoch: () => 1,
+    dependencies: new Dependencies(() => {}),
+    deletionsAllowed: () => true,
+    onLifecycle: () => {},
+    onPublished: () => {},
+  };
+}

@@ -1,0 +1,92 @@
+/** What is measured, and the bar each figure must meet. */
+
+export type Bar =
+  | { readonly kind: 'atLeast' | 'atMost'; readonly value: number }
+  /** Told, not judged. */
+  | { readonly kind: 'reported' };
+
+export const atLeast = (value: number): Bar => ({ kind: 'atLeast', value });
+export const atMost = (value: number): Bar => ({ kind: 'atMost', value });
+export const reported: Bar = { kind: 'reported' };
+
+export type Figures = Readonly<Record<string, number>>;
+
+/** A measurement cannot be made here, for a reason that is no fault: its figures are left out. */
+export class Skipped extends Error {}
+
+export interface Measurement {
+  /** Every figure the measurement yields. */
+  readonly bars: Readonly<Record<string, Bar>>;
+  /** What one should know to read the figures. */
+  readonly about: string;
+  /** Loaded in the process that measures, and there only. */
+  load(): Promise<() => Promise<Figures>>;
+}
+
+export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
+  spec: {
+    about: 'one core; median of 5 rounds over 10,000 records',
+    bars: {
+      validate_records_per_second: atLeast(20_000),
+      hash_records_per_second: atLeast(20_000),
+      catalogue_load_ms: atMost(20),
+    },
+    load: async () => (await import('./spec.ts')).benchSpec,
+  },
+  command: {
+    about: 'enclavectl validate of one file, in a clone; median of 11 calls after the first',
+    bars: { validate_command_ms: atMost(300) },
+    load: async () => (await import('./command.ts')).benchCommand,
+  },
+  start: {
+    about: 'npm start in an empty folder, to all examples DEPLOYED; nothing cached',
+    bars: { start_to_examples_deployed_seconds: atMost(60) },
+    load: async () => (await import('./start.ts')).benchStart,
+  },
+  put: {
+    about: 'from the end of a put to the start of its execution; as many at once as fit under the cap',
+    bars: { put_to_start_p99_ms: atMost(1_000) },
+    load: async () => (await import('./put.ts')).benchPut,
+  },
+  reconcile: {
+    about: 'in-memory adapters, 10,000 enclaves at rest, by processor time; median of 5 rounds',
+    bars: { reconcile_noop_per_second: atLeast(10_000) },
+    load: async () => (await import('./reconcile.ts')).benchReconcile,
+  },
+  queue: {
+    about: 'one take, done and add each, with 100,000 keys waiting; median of 5 rounds',
+    bars: { queue_add_get_done_per_second: atLeast(300_000) },
+    load: async () => (await import('./queue.ts')).benchQueue,
+  },
+  memory: {
+    about: 'a controller over adapters that keep nothing: growth of its resident set after a full collection',
+    bars: { bytes_per_enclave: atMost(4_096) },
+    load: async () => (await import('./memory.ts')).benchMemory,
+  },
+  restart: {
+    about: 'operator stopped and started again over 10,000 DEPLOYED enclaves on the embedded database',
+    bars: { restart_10k_seconds: atMost(10), restart_10k_runs_started: atMost(0) },
+    load: async () => (await import('./restart.ts')).benchRestart,
+  },
+  stream: {
+    about: '1,000 records at 50 a second, cap lifted; tasks find no room, so that only the operator works',
+    bars: { stream_to_start_p99_ms: atMost(500) },
+    load: async () => (await import('./stream.ts')).benchStream,
+  },
+  failover: {
+    about: 'from the signal to the other process leading with everything listed; the worst of several',
+    bars: { failover_kill_seconds: atMost(15), handover_seconds: atMost(2) },
+    load: async () => (await import('./failover.ts')).benchFailover,
+  },
+};
+
+export function isMet(value: number, bar: Bar): boolean {
+  switch (bar.kind) {
+    case 'atLeast':
+      return value >= bar.value;
+    case 'atMost':
+      return value <= bar.value;
+    case 'reported':
+      return true;
+  }
+}

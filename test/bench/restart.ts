@@ -1,0 +1,83 @@
+/** A restart over 10,000 deployed enclaves: how soon it is ready, and that it starts nothing. */
+import { rmSync } from 'node:fs';
+import type { HealthView } from '../../src/reconciler/health.ts';
+import { appOf } from '../support/app.ts';
+import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
+import { enclaveAtRest } from './at-rest.ts';
+import { bulkImport, schemaOf } from './bulk-import.ts';
+import { type Figures, Skipped } from './measurement.ts';
+import { rounded } from './statistics.ts';
+
+const ENCLAVES = 10_000;
+/** Production's pace: the local one is for a handful of hosts. */
+const PACE = { ENCLAVE_OPERATOR_SWEEP_MS: '60000', ENCLAVE_OPERATOR_OBSERVE_MS: '5000' };
+
+/** Hosts in the simulated cloud; record, lifecycle and report as an operator and a host left them yesterday. */
+async function preloaded(): Promise<Embedded> {
+  const empty = await startEmbedded({ withOperator: false });
+  const { enclavesTable, stateTable } = empty.endpoints;
+  const schema = await schemaOf(empty.dynamodb, [enclavesTable, stateTable]);
+  const answer = await empty.sim('adoptable', { enclaveId: 'enc_many', count: ENCLAVES });
+  const { hosts } = answer as { hosts: readonly { readonly enclaveId: string; readonly instanceId: string }[] };
+  await empty.stack.stop();
+
+  const template = await enclaveAtRest();
+  bulkImport(empty.dataDir, schema, [
+    { name: enclavesTable, items: hosts.map((host) => template.record(host.enclaveId, host.instanceId)) },
+    {
+      name: stateTable,
+      items: hosts.flatMap((host) => [
+        template.lifecycle(host.enclaveId, host.instanceId),
+        template.report(host.enclaveId, host.instanceId),
+      ]),
+    },
+  ]);
+  return startEmbedded({ dataDir: empty.dataDir, withOperator: false });
+}
+
+async function isReady({ stack }: Embedded): Promise<boolean> {
+  const answer = await fetch(`${stack.operator.url}/readyz`).catch(() => undefined);
+  const view = (await answer?.json()) as HealthView | undefined;
+  return view?.role === 'leader' && view.synced;
+}
+
+/** True where every enclave has been looked at and waits for its next look. */
+async function allLookedAt({ stack }: Embedded): Promise<boolean> {
+  const text = await (await fetch(`${stack.operator.url}/metrics`)).text();
+  const value = (name: string) =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(' ')[1],
+    );
+  return (
+    value('enclave_operator_reconcile_total{result="done"}') >= ENCLAVES &&
+    value('enclave_operator_workqueue_depth') >= ENCLAVES
+  );
+}
+
+export async function benchRestart(): Promise<Figures> {
+  if (process.platform !== 'linux') throw new Skipped('the embedded database is there for Linux alone');
+  const embedded = await preloaded();
+  try {
+    // Its first start fills the compile cache and writes the lease; what is measured is a restart.
+    await embedded.startOperator(PACE);
+    await eventually('the first start is ready', () => isReady(embedded), 120_000);
+    await embedded.killOperator('SIGTERM');
+
+    const began = performance.now();
+    await embedded.startOperator(PACE);
+    await eventually('the restarted operator is ready', () => isReady(embedded), 120_000);
+    const seconds = (performance.now() - began) / 1_000;
+
+    await eventually('every enclave has been looked at', () => allLookedAt(embedded), 400_000);
+    const executions = await appOf(embedded).executions();
+    return { restart_10k_seconds: rounded(seconds, 2), restart_10k_runs_started: executions.length };
+  } catch (error) {
+    throw new Error(`${String(error)}\n${embedded.logs(20)}`, { cause: error });
+  } finally {
+    await embedded.stop();
+    rmSync(embedded.dataDir, { recursive: true, force: true });
+  }
+}

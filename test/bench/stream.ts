@@ -1,0 +1,57 @@
+/** From a put to the start of its execution under a steady load, with nothing but the operator in the way. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { appOf } from '../support/app.ts';
+import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
+import { delays, startsByEnclave } from './executions.ts';
+import type { Figures } from './measurement.ts';
+import { percentile } from './statistics.ts';
+
+const RECORDS = 1_000;
+const EVERY_MS = 20;
+
+/**
+ * 50 runner processes a second would need more machine than the operator that is measured: ECS is out of capacity, and
+ * the workflows wait for it to come back, which they never see.
+ */
+async function takeCapacityAway({ endpoints }: Embedded): Promise<void> {
+  const response = await fetch(endpoints.aws, {
+    method: 'POST',
+    headers: { 'x-amz-target': 'EnclaveOperatorLocal.FailLaunches' },
+    body: JSON.stringify({ times: 2 * RECORDS }),
+  });
+  if (!response.ok) throw new Error(await response.text());
+}
+
+export async function benchStream(): Promise<Figures> {
+  const embedded = await startEmbedded({
+    operatorEnv: { ENCLAVE_OPERATOR_MAX_RUNS: '10000' },
+    aws: { launchPauseSeconds: 3_600 },
+  });
+  try {
+    await takeCapacityAway(embedded);
+    const app = appOf(embedded);
+    const puts = new Map<string, number>();
+    const pending: Promise<void>[] = [];
+    const began = performance.now();
+    for (let n = 0; n < RECORDS; n += 1) {
+      await pause(Math.max(0, began + n * EVERY_MS - performance.now()));
+      const id = `enc_stream_${n}`;
+      pending.push(app.post(id).then(() => void puts.set(id, Date.now())));
+    }
+    await Promise.all(pending);
+    const starts = await eventually(
+      `${RECORDS} executions`,
+      async () => {
+        await pause(500);
+        const found = await startsByEnclave(embedded);
+        return found.size === RECORDS && found;
+      },
+      120_000,
+    );
+    return { stream_to_start_p99_ms: Math.round(percentile(delays(puts, starts), 99)) };
+  } catch (error) {
+    throw new Error(`${String(error)}\n${embedded.logs(20)}`, { cause: error });
+  } finally {
+    await embedded.stop();
+  }
+}
