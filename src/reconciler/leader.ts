@@ -38,6 +38,7 @@ export async function acquireLease(
 ): Promise<Term | undefined> {
   const { clock, leases, log } = ports;
   let seen: { readonly nonce: string; readonly since: number } | undefined;
+  let tried: string | undefined;
   while (!signal.aborted) {
     try {
       const current = await leases.read();
@@ -46,10 +47,13 @@ export async function acquireLease(
       const free =
         current === undefined ||
         current.holder === '' ||
+        current.nonce === tried ||
         (seen !== undefined && now - seen.since >= Math.max(current.durationMs, config.leaseMs));
       if (free) {
         const lease = makeLease(holder, (current?.epoch ?? 0) + 1, ports, config);
         const startedAt = clock.monotonic();
+        // Where the answer is lost, the lease that is found next is our own.
+        tried = lease.nonce;
         if ((await leases.replace(lease, current?.nonce)) === 'taken') {
           log.info({ epoch: lease.epoch, holder }, 'leading');
           return lead(lease, startedAt, ports, config);

@@ -119,6 +119,14 @@ describe('the lease', () => {
     }
   });
 
+  it('taken although the answer was lost, is recognized as its own', async () => {
+    const { clock, world } = startWorld();
+    const a = compete(world, 'a');
+    a.faults.loseNextReply('leases.replace', LOST, 2);
+    await clock.advance(3 * config.leaseRetryMs);
+    expect(leads(a)).toBe(true);
+  });
+
   it('a holder that finds another in its place leads no more at once', async () => {
     const { clock, world } = startWorld();
     const a = compete(world, 'a');
@@ -219,7 +227,8 @@ describe('the lease', () => {
           if (what === 'release' && !each.faults.killed) await each.term?.release();
           await pass(thenMs);
         }
-        await pass(8 * config.leaseRenewMs + 3 * config.leaseMs);
+        // Longer than all scripted failures together can last.
+        await pass(troubles.length * 8 * config.leaseRenewMs + 3 * config.leaseMs);
         expect(candidates.filter(leads)).toHaveLength(1);
         expect(epochs).toEqual(epochs.toSorted((x, y) => x - y));
       }),
