@@ -39,7 +39,8 @@ const LISTED = ['id', 'name', 'status', 'createdAt', 'updatedAt', 'providerId', 
  * Reads and writes of enclavectl.
  *
  * Guarantees: writes fields of records that the application also writes, requests, and its own members of
- * `fleet/control`; never another item of the operator. Every write is conditional on what was read. Malformed items read as absent.
+ * `fleet/control`; never another item of the operator. Every write is conditional on what was read. Malformed items
+ * read as absent.
  * Errors: `CliError` naming the endpoint or table and a fix.
  */
 export interface Store {

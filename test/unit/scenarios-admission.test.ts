@@ -71,6 +71,19 @@ describe('a frozen fleet', () => {
     await v.until(() => living(v, 'enc_a') === 1, 'repaired', 10 * MINUTE);
   });
 
+  it('starts no host that stopped, until it is lifted', async () => {
+    const v = started();
+    v.post('enc_a');
+    await v.until(() => v.status('enc_a') === 'DEPLOYED', 'DEPLOYED');
+    freeze(v);
+    await v.clock.advance(5_000);
+    await v.world.hosts.stop('us-west-2', v.world.hosts.living('enc_a')[0]!.instanceId);
+    await v.clock.advance(HOUR);
+    expect(v.world.hosts.living('enc_a')[0]?.state).toBe('stopped');
+    unfreeze(v);
+    await v.until(() => v.world.hosts.living('enc_a')[0]?.state === 'running', 'running again', 10 * MINUTE);
+  });
+
   it('stops a repair that was begun before its next step', async () => {
     const v = started();
     v.post('enc_a');
