@@ -91,7 +91,10 @@ export class Controller {
       onRecord: (record) => fleet.read(record),
       onRelist: (repaired) => options.metrics.relisted(repaired),
       onTable: (tableId) => void fleet.sawTable(tableId),
-      onListed: (records) => void fleet.listed(records),
+      onListed: (records) => {
+        this.#slots.counted();
+        void fleet.listed(records);
+      },
       onControl: () => void fleet.refresh(),
     });
     this.#context = {

@@ -57,6 +57,7 @@ export class RunSlots {
   };
   readonly #pace: TokenBucket | undefined;
   readonly #durations = new RunDurations();
+  #counted = false;
   #orders = 0;
   #cancelTimer: (() => void) | undefined;
 
@@ -78,9 +79,16 @@ export class RunSlots {
     return destroy.size + change.size + create.size;
   }
 
+  /** Every marker of before has been told: until then nobody knows how many slots are taken, and none is given. */
+  counted(): void {
+    this.#counted = true;
+    this.#serve();
+  }
+
   /** True where `id` holds a slot, or could take one now. */
   isFree(id: string, asker: Asker): boolean {
     if (this.#held.has(id)) return true;
+    if (!this.#counted) return false;
     const woken = this.#woken.has(id);
     // Whoever waits for the pace of creations is woken by it, in turn.
     if (asker.kind === 'create' && !woken && this.#lines.create.size > 0) return false;
@@ -175,7 +183,7 @@ export class RunSlots {
 
   /** Wakes as many as there are slots for. */
   #serve(): void {
-    while (this.#held.size + this.#woken.size < this.#options.max) {
+    while (this.#counted && this.#held.size + this.#woken.size < this.#options.max) {
       const next = this.#next();
       if (next === undefined) break;
       const [id, place] = next;

@@ -13,6 +13,14 @@ import { WalletQuota } from '../../src/reconciler/wallet-quota.ts';
 import { Stopwatches } from '../../src/reconciler/watchdog.ts';
 
 export function contextOf(ports: Ports, config: Config, control: Control): ReconcileContext {
+  const slots = new RunSlots({
+    clock: ports.clock,
+    max: config.maxRuns,
+    maxPerOwner: config.maxRunsPerWallet,
+    createsPerSecond: config.runInstancesPerSecond,
+    wake: () => {},
+  });
+  slots.counted();
   return {
     ports,
     config,
@@ -21,13 +29,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     specContext: { regions: config.regions, defaultRegion: config.region, environment: config.environment },
     hosts: new HostObserver(ports, config, () => {}),
     runs: new RunObserver(ports, config),
-    slots: new RunSlots({
-      clock: ports.clock,
-      max: config.maxRuns,
-      maxPerOwner: config.maxRunsPerWallet,
-      createsPerSecond: config.runInstancesPerSecond,
-      wake: () => {},
-    }),
+    slots,
     quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),

@@ -9,6 +9,7 @@ function setUp(limits: Partial<RunSlotsOptions> = {}) {
   const woken: string[] = [];
   const wake = (id: string) => woken.push(id);
   const slots = new RunSlots({ clock, max: 1, maxPerOwner: 0, createsPerSecond: 0, wake, ...limits });
+  slots.counted();
   return { clock, woken, slots };
 }
 
@@ -41,6 +42,18 @@ describe('run slots', () => {
     slots.release('b');
     slots.leave('c');
     expect(woken).toEqual(['b', 'c', 'd']);
+  });
+
+  it('gives none away before those of before are counted, then serves the line', () => {
+    const woken: string[] = [];
+    const wake = (id: string) => woken.push(id);
+    const slots = new RunSlots({ clock: new VirtualClock(), max: 1, maxPerOwner: 0, createsPerSecond: 0, wake });
+    expect(slots.isFree('a', change)).toBe(false);
+    slots.wait('a', change);
+    expect(woken).toEqual([]);
+    slots.counted();
+    expect(woken).toEqual(['a']);
+    expect(slots.isFree('a', change)).toBe(true);
   });
 
   it('holds what was found at a start even above the cap', () => {
