@@ -42,9 +42,13 @@ export class Subscription {
     const subscription = new Subscription(options);
     const shards = await stream.shards(streamArn);
     if (shards.length === 0) throw new Gap('the stream has no shards yet');
-    const iterators = await Promise.all(shards.map((shard) => stream.iterator(streamArn, shard.shardId, 'LATEST')));
-    shards.forEach(({ shardId }, index) => {
-      subscription.#known.add(shardId);
+    for (const { shardId } of shards) subscription.#known.add(shardId);
+    // A shard with children has ended: nothing lies behind its LATEST, and a stream lists a day of such shards. To read
+    // each to its end would be to look for its children again, all at once, past DescribeStream's ten calls a second.
+    const parents = new Set(shards.map((shard) => shard.parentShardId));
+    const leaves = shards.filter((shard) => !parents.has(shard.shardId));
+    const iterators = await Promise.all(leaves.map((shard) => stream.iterator(streamArn, shard.shardId, 'LATEST')));
+    leaves.forEach(({ shardId }, index) => {
       const iterator = iterators[index];
       // Gone since it was listed, so trimmed, so ended long ago: its children are in the list.
       if (iterator !== undefined) subscription.#readers.set(shardId, new ShardReader(options, iterator));

@@ -25,4 +25,30 @@ describe('found by simulation', () => {
     await v.until(() => v.status('enc_a') === 'DEPLOYED' && v.status('enc_b') === 'DEPLOYED', 'both DEPLOYED');
     expect(most).toBe(1);
   });
+
+  it('reads the shards that are open, and no day-old ones: DescribeStream allows ten calls a second', async () => {
+    const v = virtualOperator();
+    for (let n = 0; n < 30; n += 1) v.world.tables.records.stream.rotate();
+    const { loop, connection } = v.start();
+    await v.clock.advance(5_000);
+    expect(loop.controller?.synced).toBe(true);
+    expect(connection.faults.calls('streams.records.shards')).toBeLessThan(10);
+    expect(connection.faults.calls('streams.records.iterator')).toBeLessThan(10);
+  });
+
+  it('begins no run before it has counted those under way, however slow the streams are to open', async () => {
+    const v = virtualOperator({ maxRuns: 1 }, { runTimings: { workMs: 10 * MINUTE } });
+    const first = v.start();
+    await v.clock.advance(5_000);
+    v.post('enc_a');
+    await v.until(() => v.world.runs.peak.all > 0, 'Terraform at work');
+    first.connection.kill();
+    const second = v.start();
+    second.connection.faults.before('streams.history.describeTable', () => v.clock.sleep(MINUTE));
+    await v.until(() => second.loop.view().role === 'leader', 'another leader');
+    await v.clock.advance(5_000);
+    v.post('enc_b');
+    await v.until(() => v.status('enc_a') === 'DEPLOYED' && v.status('enc_b') === 'DEPLOYED', 'both DEPLOYED');
+    expect(v.world.runs.peak.all).toBe(1);
+  });
 });
