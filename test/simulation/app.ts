@@ -23,6 +23,8 @@ export interface Owned {
   valid: boolean;
   /** When the application last wrote anything to it. */
   touchedMs: number;
+  /** Nobody touches it until then. */
+  aloneUntilMs: number;
   /** Nobody commands it: it is left to its illness. */
   readonly sick: boolean;
 }
@@ -30,7 +32,10 @@ export interface Owned {
 const REGION = 'us-west-2';
 /** How long a decision may be under way: a command read before another was written may be committed after it. */
 const DECISION_MS = 90_000;
+/** Longer than any deadline of the settings. */
+const PATIENCE_MS = 12 * 60_000;
 export const SICK_ID = 'enc_sick';
+export const UNKNOWN_VERB = 'no such verb';
 
 /** What the application's own gates let a user ask for. */
 const GATES: Readonly<Record<string, readonly CommandStatus[]>> = {
@@ -86,17 +91,33 @@ export class App {
   /** One thing a user does. */
   step(): void {
     const dice = this.#dice;
-    const living = [...this.enclaves.values()].filter((owned) => owned.identity !== undefined && !owned.sick);
+    const now = this.#stage.clock.monotonic();
+    const living = [...this.enclaves.values()].filter(
+      (owned) => owned.identity !== undefined && !owned.sick && owned.aloneUntilMs <= now,
+    );
     if (living.length === 0 || (this.enclaves.size < this.#stage.settings.fleet && dice.chance(0.3))) {
       this.post(this.#newId(), dice.chance(0.05) ? { providerConfig: { cpuCount: 'many' } } : {});
       return;
     }
     const owned = dice.pick(living);
+    this.#stepOn(owned);
+    // Somebody impatient clicks again while the first click is being worked on.
+    if (this.#stage.has('lateCommands') && dice.chance(0.4)) {
+      this.#stage.clock.schedule(dice.between(100, 4_000), () => {
+        if (owned.identity !== undefined && this.#stage.has('lateCommands')) this.#stepOn(owned);
+      });
+    }
+    // Somebody patient waits for as long as it takes.
+    if (dice.chance(0.25)) owned.aloneUntilMs = now + PATIENCE_MS;
+  }
+
+  #stepOn(owned: Owned): void {
+    const dice = this.#dice;
     dice.weighted<() => void>([
       [8, () => this.gated(owned)],
       [3, () => this.edit(owned)],
       [1, () => this.#rename(owned)],
-      [1, () => this.request(owned, dice.pick(['retry', 'adopt', 'no such verb']))],
+      [1, () => this.request(owned, dice.pick(['retry', 'adopt', UNKNOWN_VERB]))],
       [this.#stage.has('lateCommands') ? 4 : 0, () => this.#late(owned)],
       [this.#stage.has('deletions') ? 3 : 0, () => this.#delete(owned)],
     ])();
@@ -111,6 +132,7 @@ export class App {
       command: this.#commandNow(id, String(record.status), false),
       valid: (record.providerConfig as { cpuCount?: unknown }).cpuCount !== 'many',
       touchedMs: this.#stage.clock.monotonic(),
+      aloneUntilMs: 0,
       sick: id === SICK_ID,
     };
     this.enclaves.set(id, owned);
@@ -189,7 +211,7 @@ export class App {
     if (!again || record === undefined) return;
     const another = this.#dice.chance(0.6);
     clock.schedule(this.#dice.between(1_000, 2 * settings.config.deletionGraceMs), () => {
-      if (owned.identity !== undefined) return;
+      if (owned.identity !== undefined || this.#stage.calm) return;
       if (another) {
         this.post(owned.id, {});
         return;

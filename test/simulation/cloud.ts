@@ -117,8 +117,12 @@ export class Cloud {
   }
 
   #agentFault(): void {
-    const host = this.#someHost();
-    if (host === undefined) return;
+    // One that has not said yet that it runs is missed most.
+    const silent = [...this.#stage.world.hosts.all.values()].filter(
+      ({ state, enclaveState }) => state === 'pending' || (state === 'running' && enclaveState !== 'RUNNING'),
+    );
+    const host = silent.length > 0 && this.#dice.chance(0.7) ? this.#dice.pick(silent) : this.#someHost();
+    if (host === undefined || host.enclaveId === SICK_ID) return;
     if (this.#dice.chance(0.5) && host.state === 'running') {
       this.#say(`the enclave ${host.enclaveId} crashes`);
       this.#stage.world.hosts.crashEnclave(host);

@@ -2,7 +2,7 @@
 import { keys, type Lifecycle } from '../../src/enclave/items.ts';
 import type { RawRecord } from '../../src/reconciler/ports.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
-import { type LastCommand, type Owned, ownerOf } from './app.ts';
+import { type LastCommand, type Owned, ownerOf, UNKNOWN_VERB } from './app.ts';
 import type { Stage } from './stage.ts';
 
 function lifecycleOf({ world }: Stage, id: string): Lifecycle | undefined {
@@ -16,13 +16,17 @@ export function unrest(stage: Stage, { id }: Owned): string | undefined {
   const record = stage.world.record(id);
   const living = hosts.living(id);
   if (tables.state.get(keys.enclave(id), 'lock') !== undefined) return 'its lock is held';
-  if (tables.state.partition(keys.requests(id)).length > 0) return 'a request waits';
+  // A verb this operator does not know is left for one that does.
+  if (tables.state.partition(keys.requests(id)).some(({ verb }) => verb !== UNKNOWN_VERB)) return 'a request waits';
   for (const execution of runs.executions.values()) {
     if (execution.enclaveId === id && execution.state === 'running') return `${execution.name} runs`;
   }
   if (record === undefined) {
     if (lifecycle !== undefined) return `its record is gone, and its lifecycle is ${lifecycle.phase}`;
-    return living.length > 0 ? 'its record is gone, and its host lives' : undefined;
+    // A host of the time before the operator, whose record was deleted before anybody looked, is an orphan: reported,
+    // never destroyed unasked.
+    const left = living.filter((host) => host.launchedBy !== undefined);
+    return left.length > 0 ? 'its record is gone, and its host lives' : undefined;
   }
   if (lifecycle === undefined) return 'it has no lifecycle';
   if (ownerOf(lifecycle.identity) !== ownerOf(record)) return 'it waits for the enclave before it';

@@ -80,6 +80,12 @@ export class Limits {
     bucket.drainedUntilMs = this.#now() + forMs;
   }
 
+  /** Somebody uses some family up now. */
+  get drained(): boolean {
+    const now = this.#now();
+    return [...this.#buckets.values()].some(({ drainedUntilMs }) => drainedUntilMs > now);
+  }
+
   undrain(): void {
     for (const bucket of this.#buckets.values()) bucket.drainedUntilMs = 0;
   }

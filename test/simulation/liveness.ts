@@ -13,7 +13,9 @@ const REACTION_MS = 10 * SECOND;
 const TAKEOVER_MS = 30 * SECOND;
 const TICK_MS = SECOND;
 /** What a deadline may be late by: backoff after failed calls, and the calls themselves. */
-const SLACK_MS = 3 * MINUTE;
+const SLACK_MS = 2 * MINUTE;
+/** A new leader, or one whose calls failed, has caught up after this long. */
+const CATCH_UP_MS = 3 * MINUTE;
 
 export class Liveness implements Watcher {
   readonly #stage: Stage;
@@ -98,7 +100,7 @@ export class Liveness implements Watcher {
   #tick(operators: Operators): void {
     const now = this.#stage.clock.monotonic();
     const { weather, calm } = this.#stage;
-    if (weather.outages.size > 0 || operators.leading === undefined) this.#hinderedMs = now;
+    if (weather.outages.size > 0 || weather.limits.drained || operators.leading === undefined) this.#hinderedMs = now;
     const since = Math.max(this.#hinderedMs, operators.disturbedMs);
     if (calm) this.#reacts(now, since);
     this.#holdsNobody(now, since);
@@ -124,8 +126,8 @@ export class Liveness implements Watcher {
       // A record of another identity waits for the enclave before it: that has its own deadlines.
       const ours = record !== undefined && ownerOf(Object(stored?.identity)) === ownerOf(record);
       if (limitMs === undefined || !ours || stored?.absentBecause === 'recordGone') continue;
-      const since = Math.max(owned.touchedMs, disturbedMs, this.#safety.begunMs(owned.id));
-      if (now - since <= limitMs + SLACK_MS) continue;
+      const since = Math.max(owned.touchedMs, this.#safety.begunMs(owned.id));
+      if (now - since <= limitMs + SLACK_MS || now - disturbedMs <= CATCH_UP_MS) continue;
       const what = isCommand(status) ? 'command' : 'status';
       this.#stage.violate(
         'no status holds anybody past its deadline',

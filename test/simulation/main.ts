@@ -1,25 +1,55 @@
-/** `npm run sim -- --seeds N --from S [--mutant NAME] [--trace] [--hours H]`. */
+/** Plays seeds: `npm run sim -- --seeds N --from S [--threads T] [--hours H] [--mutant NAME] [--stop] [--trace]`. */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { simulate } from './simulate.ts';
+import { play, type Report } from './crew.ts';
+import { MUTANTS } from './mutants.ts';
+import { timeOf } from './trace.ts';
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '200' },
     from: { type: 'string', default: '1' },
+    threads: { type: 'string', default: String(availableParallelism()) },
     hours: { type: 'string' },
+    mutant: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    stop: { type: 'boolean', default: false },
   },
 });
-const from = Number(values.from);
-for (let seed = from; seed < from + Number(values.seeds); seed += 1) {
-  const began = performance.now();
-  const result = await simulate(seed, { hours: values.hours === undefined ? undefined : Number(values.hours) });
-  const { violation } = result;
-  if (values.trace) console.log(result.lines.join('\n'));
+
+const mutant = MUTANTS.find(({ name }) => name === values.mutant);
+if (values.mutant !== undefined && mutant === undefined) {
+  console.error(`no mutant "${values.mutant}"; there are: ${MUTANTS.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+
+const hours = values.hours === undefined ? undefined : Number(values.hours);
+const began = performance.now();
+const failed: Report[] = [];
+let played = 0;
+let virtualMs = 0;
+
+await play(
+  { from: Number(values.from), seeds: Number(values.seeds), threads: Number(values.threads), hours, mutant },
+  (report) => {
+    played += 1;
+    virtualMs += report.virtualMs;
+    if (report.violation !== undefined) failed.push(report);
+    else if (values.trace) console.log(report.digest);
+    return values.stop && failed.length > 0 ? 'stop' : 'on';
+  },
+);
+
+for (const { seed, violation, lines } of failed.sort((a, b) => a.seed - b.seed).slice(0, 25)) {
+  if (values.trace) console.log(lines.join('\n'));
+  console.log(`seed ${seed} after ${timeOf(violation?.atMs ?? 0)}: ${violation?.rule}: ${violation?.message}`);
   console.log(
-    seed,
-    result.digest,
-    violation === undefined ? 'ok' : `${violation.rule}: ${violation.message}`,
-    `runs ${result.runs} virtual ${Math.round(result.virtualMs / 60000)} min, lines ${result.lines.length}, ${Math.round(performance.now() - began)} ms`,
+    `  npm run sim -- --seeds 1 --from ${seed} --trace${values.hours ? ` --hours ${values.hours}` : ''}${mutant ? ` --mutant '${mutant.name}'` : ''}`,
   );
 }
+const minutes = (performance.now() - began) / 60_000;
+console.log(
+  `${played} seeds, ${failed.length} failed, ${Math.round(played / minutes)} seeds a minute, ` +
+    `${Math.round(virtualMs / 3_600_000 / minutes)} virtual hours a minute`,
+);
+process.exitCode = failed.length === 0 ? 0 : 1;

@@ -119,6 +119,8 @@ export class Operators {
         this.#crash(this.#dice.between(0, 60) * SECOND),
       );
     }
+    if (stage.has('partitions'))
+      stage.every(this.#dice.fork('partitions'), 3 * 60 * SECOND, going, () => this.#partition());
     if (stage.has('freezes')) stage.every(this.#dice.fork('freezes'), 4 * 60 * SECOND, going, () => this.#freeze());
     if (stage.has('storms')) {
       stage.every(this.#dice.fork('storms'), 15 * 60 * SECOND, going, () => this.#storm(this.#dice.between(3, 8)));
@@ -127,7 +129,10 @@ export class Operators {
 
   /** As many run as shall, all of them thawed. */
   clear(): void {
-    for (const operator of this.alive) operator.process.thaw();
+    for (const { process } of this.alive) {
+      process.mend();
+      process.thaw();
+    }
     while (this.alive.length < this.#stage.settings.operators) this.start();
   }
 
@@ -154,6 +159,22 @@ export class Operators {
     if (left === 0 || this.#stage.calm) return;
     this.#crash(this.#dice.between(0, 5) * SECOND);
     this.#stage.clock.schedule(this.#dice.between(1, 20) * SECOND, () => this.#storm(left - 1));
+  }
+
+  /** Mended about when another one has taken the lease, so that old requests meet new ones. */
+  #partition(): void {
+    const [victim] = this.#shuffled();
+    if (victim === undefined) return;
+    const { leaseMs } = this.#stage.settings.config;
+    this.#disturbed(`${victim.name} is cut off`);
+    victim.process.cut();
+    const lasts = this.#dice.chance(0.7)
+      ? leaseMs + this.#dice.between(-2 * SECOND, 4 * SECOND)
+      : this.#dice.wait(20 * SECOND);
+    this.#stage.clock.schedule(lasts, () => {
+      this.#disturbed(`${victim.name} is no longer cut off`);
+      victim.process.mend();
+    });
   }
 
   #freeze(): void {

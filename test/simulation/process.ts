@@ -33,6 +33,8 @@ export class SimulatedProcess {
   readonly ports: Ports;
   readonly #options: ProcessOptions;
   #killed = false;
+  #connected: Promise<void> | undefined;
+  #connect: () => void = () => {};
   #thawed: Promise<void> | undefined;
   #thaw: () => void = () => {};
 
@@ -66,6 +68,18 @@ export class SimulatedProcess {
 
   get frozen(): boolean {
     return this.#thawed !== undefined;
+  }
+
+  /** The network is cut: what is sent waits, and arrives when it is mended. */
+  cut(): void {
+    this.#connected ??= new Promise((resolve) => {
+      this.#connect = resolve;
+    });
+  }
+
+  mend(): void {
+    this.#connected = undefined;
+    this.#connect();
   }
 
   /** SIGKILL. */
@@ -120,6 +134,7 @@ export class SimulatedProcess {
         // What a killed process had sent arrives, or does not.
         if (this.#killed && dice.chance(0.5)) await never;
       }
+      while (this.#connected !== undefined) await this.#connected;
       let result: unknown;
       if (fate.error === undefined) {
         const send = () => as(operation, args, () => method.apply(port, args)) as Promise<unknown>;
@@ -147,11 +162,15 @@ export class SimulatedProcess {
   #pages(operation: string, port: object, method: Method) {
     const { clock, weather, as } = this.#options;
     const alive = () => this.#alive();
+    const connected = async () => {
+      while (this.#connected !== undefined) await this.#connected;
+    };
     const blind = (args: readonly unknown[]) => operation === 'hosts.sweep' && weather.blind.has(String(args[0]));
     return async function* (...args: unknown[]) {
       await alive();
       const fate = weather.draw(operation);
       if (fate.beforeMs > 0) await clock.sleep(fate.beforeMs);
+      await connected();
       await alive();
       if (fate.error !== undefined) throw fate.error;
       const pages = as(operation, args, () => method.apply(port, args)) as AsyncIterable<unknown>;

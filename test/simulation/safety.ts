@@ -276,18 +276,14 @@ export class Safety {
     if (!ours && changed.some((name) => !WAITING.has(name))) {
       this.#violate('no publish on a record of another identity', `${id}: ${changed.join(' ')}`);
     }
-    if (before.status !== after.status) this.#statusPublished(id, before, after, lifecycle);
-    this.#rightHost(id, after);
-  }
-
-  #statusPublished(id: string, before: JsonMap, after: JsonMap, lifecycle: Lifecycle | undefined): void {
-    if (isCommand(String(after.status))) {
+    if (before.status !== after.status && isCommand(String(after.status))) {
       this.#violate('no command is ever published', `${id} ${String(before.status)} → ${String(after.status)}`);
     }
-    const read = lifecycle?.lastSeen;
-    if (isCommand(String(before.status)) && (read?.status !== before.status || read?.updatedAt !== before.updatedAt)) {
-      this.#violate('no command is overwritten unread', `${id}: ${String(before.status)} → ${String(after.status)}`);
+    const read = ours ? lifecycle.lastSeen : undefined;
+    if (read !== undefined && (read.status !== before.status || read.updatedAt !== before.updatedAt)) {
+      this.#violate('nothing is overwritten unread', `${id}: ${String(before.status)} of ${String(before.updatedAt)}`);
     }
+    this.#rightHost(id, after);
   }
 
   /** Nobody is ever given the host of another one's enclave. */

@@ -43,6 +43,8 @@ export const FAULTS = [
   'crashes',
   /** Operators are stopped and continued (SIGSTOP), for longer than the lease. */
   'freezes',
+  /** Operators are cut off: what they have sent arrives when the network is back, long after it was sent. */
+  'partitions',
   /** Operators are restarted again and again. */
   'storms',
   /** Operators' clocks differ. */
@@ -92,11 +94,11 @@ function configOf(dice: Dice): Config {
     // Nobody here confirms deletions: what holds them has scenarios of its own.
     deletionHoldMin: 1_000,
     reportSilenceMs: 6 * MINUTE,
-    deployDeadlineMs: 8 * MINUTE,
-    destroyDeadlineMs: 8 * MINUTE,
-    verifyDeadlineMs: 4 * MINUTE,
-    pauseDeadlineMs: 5 * MINUTE,
-    resumeDeadlineMs: 5 * MINUTE,
+    deployDeadlineMs: 7 * MINUTE,
+    destroyDeadlineMs: 7 * MINUTE,
+    verifyDeadlineMs: 3 * MINUTE,
+    pauseDeadlineMs: 4 * MINUTE,
+    resumeDeadlineMs: 4 * MINUTE,
     logLevel: 'warn',
   });
 }

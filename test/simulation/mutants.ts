@@ -1,0 +1,93 @@
+/** Mutants: copies of the controller with one fault each, which the simulation must find. */
+
+export interface Mutant {
+  readonly name: string;
+  /** Module, from the root of the project. */
+  readonly file: string;
+  /** Occurs once in the module. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** Each is a mistake somebody could make in good faith. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no marker before start',
+    file: 'src/reconciler/reconcile.ts',
+    find: 'const result = await ports.state.commit({',
+    replace: `if (begun && lifecycle.run) await ports.workflows.start(lifecycle.run.name, lifecycle.run.action, id);
+    const result = await ports.state.commit({`,
+  },
+  {
+    name: 'run name reused',
+    file: 'src/machines/updates.ts',
+    find: 'const seq = lifecycle.runSeq + 1;',
+    replace: 'const seq = lifecycle.generation;',
+  },
+  {
+    name: 'publish without condition',
+    file: 'src/reconciler/reconcile.ts',
+    find: "const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);",
+    replace: `const present: Record<string, unknown> = (await ports.records.get(record.id)) ?? {};
+  const text = (name: string) => (typeof present[name] === 'string' ? (present[name] as string) : undefined);`,
+  },
+  {
+    name: 'repeated status taken as a new command',
+    file: 'src/machines/intent.ts',
+    find: `(record.status !== lifecycle.lastSeen.status ||
+      (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt))`,
+    replace: '(onlyCommandsLead || true)',
+  },
+  {
+    name: 'new record given the old host',
+    file: 'src/machines/intent.ts',
+    find: 'if (record === undefined || !sameIdentity(record.identity, lifecycle.identity)) {',
+    replace: 'if (record === undefined) {',
+  },
+  {
+    name: 'revision ignored',
+    file: 'src/reconciler/reconcile.ts',
+    find: 'readRevision: remembered.lifecycle?.revision,',
+    replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
+  },
+  {
+    name: 'lock freed on execution end alone',
+    file: 'src/reconciler/run-observer.ts',
+    find: 'if (!(await this.#tasksStopped(marker, item))) return viewOf(lock, item);',
+    replace: '',
+  },
+  {
+    name: 'stale report accepted',
+    file: 'src/reconciler/observe.ts',
+    find: 'const fresh = isFresh(report, lifecycle.baseline);',
+    replace: 'const fresh = isFresh(report, undefined);',
+  },
+  {
+    name: 'LATEST for child shards',
+    file: 'src/reconciler/subscription.ts',
+    find: "'TRIM_HORIZON'",
+    replace: "'LATEST'",
+  },
+  {
+    name: 'queue forgets while processing',
+    file: 'src/reconciler/queue.ts',
+    find: `processing.again =
+        processing.again === undefined`,
+    // What asks for a later look is kept; what tells of a change is not.
+    replace: `if (options.delayMs === undefined) return;
+      processing.again =
+        processing.again === undefined`,
+  },
+  {
+    name: 'Unknown treated as missing',
+    file: 'src/reconciler/assess.ts',
+    find: 'return UNSEEN;',
+    replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
+  },
+  {
+    name: 'attempts reset too eagerly',
+    file: 'src/machines/updates.ts',
+    find: "attempts: lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 },",
+    replace: "attempts: { key: '', count: 0 },",
+  },
+];
