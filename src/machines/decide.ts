@@ -4,7 +4,7 @@ import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Assessment } from './assessment.ts';
 import type { Effect } from './effects.ts';
-import { type Context, driftConfirmed, driftFingerprint, elapsed } from './guards.ts';
+import { type Context, canDrift, driftConfirmed, driftFingerprint, elapsed } from './guards.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './next-look.ts';
 import { project } from './projection.ts';
@@ -100,7 +100,7 @@ function noteObservation(context: Context): Lifecycle {
     } else if (known.seen < 2 && isLater(host.observedAt, known.observedAt, gapMs, now)) {
       lifecycle = { ...lifecycle, drift: { ...known, seen: known.seen + 1, observedAt: host.observedAt } };
     }
-  } else if (healed && lifecycle.drift !== undefined) {
+  } else if (lifecycle.drift !== undefined && (healed || !canDrift(lifecycle))) {
     const { drift: _healed, ...rest } = lifecycle;
     lifecycle = rest;
   }

@@ -37,11 +37,15 @@ function neverApplied(lifecycle: Lifecycle): boolean {
   return lifecycle.observedGeneration === 0 && lifecycle.phase !== 'observing';
 }
 
+/** What was never applied cannot drift, and what is to vanish need not match. */
+export function canDrift(lifecycle: Lifecycle): boolean {
+  return !neverApplied(lifecycle) && lifecycle.desired !== 'Absent';
+}
+
 /** Difference between host or enclave and what is desired, in words that stay the same while it does. */
 export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
   const { host, enclave } = assessment;
-  // What was never applied cannot drift, and what is to vanish need not match.
-  if (neverApplied(lifecycle) || lifecycle.desired === 'Absent') return undefined;
+  if (!canDrift(lifecycle)) return undefined;
   if (host.verdict === 'Drift') return `host:${host.state}`;
   if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
     return `enclave:${enclave.reason}`;

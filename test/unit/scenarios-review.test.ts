@@ -197,6 +197,21 @@ describe('commands', () => {
   });
 });
 
+describe('an enclave that waits', () => {
+  it('for a slot is not looked at again and again', async () => {
+    const v = virtualOperator({ maxRuns: 1 });
+    v.world.runs.script = () => ({ workMs: 20 * MINUTE });
+    const { connection } = v.start();
+    await v.clock.advance(5_000);
+    for (let n = 0; n < 20; n += 1) v.post(`enc_${n}`);
+    await v.clock.advance(MINUTE);
+    const before = connection.faults.calls('records.get');
+    await v.clock.advance(3 * MINUTE);
+    // Looked at by the one run's backstop, and by nothing else.
+    expect(connection.faults.calls('records.get') - before).toBeLessThan(20);
+  });
+});
+
 describe('runs', () => {
   it('that hang every time count, stall and say that they were too slow', async () => {
     const v = virtualOperator({ attemptsPerGeneration: 2 });
