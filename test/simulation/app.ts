@@ -116,7 +116,7 @@ export class App {
     dice.weighted<() => void>([
       [8, () => this.gated(owned)],
       [3, () => this.edit(owned)],
-      [1, () => this.#rename(owned)],
+      [1, () => this.rename(owned)],
       [1, () => this.request(owned, dice.pick(['retry', 'adopt', UNKNOWN_VERB]))],
       [this.#stage.has('lateCommands') ? 4 : 0, () => this.#late(owned)],
       [this.#stage.has('deletions') ? 3 : 0, () => this.#delete(owned)],
@@ -181,7 +181,7 @@ export class App {
     return String(this.#stage.world.record(owned.id)?.status ?? '');
   }
 
-  #rename(owned: Owned): void {
+  rename(owned: Owned): void {
     const { world, clock, trace } = this.#stage;
     trace.say('app', `renames ${owned.id}`);
     const changes = { name: `name ${this.#dice.between(0, 999)}`, updatedAt: clock.iso() };

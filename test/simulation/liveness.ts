@@ -12,6 +12,7 @@ const REACTION_MS = 10 * SECOND;
 /** A killed leader's lease, and the list of its successor. */
 const TAKEOVER_MS = 30 * SECOND;
 const TICK_MS = SECOND;
+const HELD_TICK_MS = 10 * SECOND;
 /** What a deadline may be late by: backoff after failed calls, and the calls themselves. */
 const SLACK_MS = 2 * MINUTE;
 /** A new leader, or one whose calls failed, has caught up after this long. */
@@ -103,7 +104,7 @@ export class Liveness implements Watcher {
     if (weather.outages.size > 0 || weather.limits.drained || operators.leading === undefined) this.#hinderedMs = now;
     const since = Math.max(this.#hinderedMs, operators.disturbedMs);
     if (calm) this.#reacts(now, since);
-    this.#holdsNobody(now, since);
+    if (now % HELD_TICK_MS < TICK_MS) this.#holdsNobody(now, since);
   }
 
   #reacts(now: number, disturbedMs: number): void {

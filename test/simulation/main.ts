@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { play, type Report } from './crew.ts';
 import { MUTANTS } from './mutants.ts';
-import { timeOf } from './trace.ts';
+import { summaryOf } from './report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -40,12 +40,10 @@ await play(
   },
 );
 
-for (const { seed, violation, lines } of failed.sort((a, b) => a.seed - b.seed).slice(0, 25)) {
-  if (values.trace) console.log(lines.join('\n'));
-  console.log(`seed ${seed} after ${timeOf(violation?.atMs ?? 0)}: ${violation?.rule}: ${violation?.message}`);
-  console.log(
-    `  npm run sim -- --seeds 1 --from ${seed} --trace${values.hours ? ` --hours ${values.hours}` : ''}${mutant ? ` --mutant '${mutant.name}'` : ''}`,
-  );
+const more = `${values.hours ? ` --hours ${values.hours}` : ''}${mutant ? ` --mutant '${mutant.name}'` : ''}`;
+for (const report of failed.sort((a, b) => a.seed - b.seed)) {
+  if (values.trace) console.log(report.lines.join('\n'));
+  console.log(summaryOf(report, more));
 }
 const minutes = (performance.now() - began) / 60_000;
 console.log(

@@ -10,7 +10,7 @@ import { Liveness } from './liveness.ts';
 import { Operators } from './operators.ts';
 import { Safety } from './safety.ts';
 import { type Options, type Settings, settingsOf } from './settings.ts';
-import { Stage, type Violation } from './stage.ts';
+import { OWN_RULE, Stage, type Violation } from './stage.ts';
 import { Trace } from './trace.ts';
 import { Weather } from './weather.ts';
 
@@ -51,7 +51,7 @@ export async function simulate(seed: number, options: Options = {}): Promise<Res
   try {
     await play.all();
   } catch (error) {
-    stage.violate('the simulation itself holds', (error as Error).stack ?? String(error));
+    stage.violate(OWN_RULE, (error as Error).stack ?? String(error));
   }
   play.end();
   return {
@@ -146,6 +146,9 @@ class Play {
         this.#cloud.endShards(name, own);
         await this.#pass(own.between(10, SECOND));
       }
+      // Two changes, the second while the first is being looked at.
+      this.#app.rename(owned);
+      await this.#pass(own.between(100, 3 * SECOND));
       this.#workOnOne(owned, own);
     }
     // What only a list would find, a list finds by now.

@@ -15,6 +15,9 @@ export interface Violation {
   readonly atMs: number;
 }
 
+/** Broken, it is the simulation that is wrong. */
+export const OWN_RULE = 'the simulation itself holds';
+
 export class Stage {
   readonly settings: Settings;
   readonly clock: VirtualClock;

@@ -23,6 +23,8 @@ export class MemoryTable {
   readonly #keyNames: readonly string[];
   readonly #partitions = new Map<string, Map<string, JsonMap>>();
   readonly #watchers: TableWatcher[] = [];
+  /** What was put, by what is kept of it: comparing texts needs no second one to be made. */
+  readonly #texts = new WeakMap<JsonMap, string>();
 
   constructor(name: string, keyNames: readonly [string] | readonly [string, string]) {
     this.stream = new MemoryStream(name);
@@ -52,7 +54,8 @@ export class MemoryTable {
     const [pk = '', sk = ''] = Object.values(keys);
     const partition = this.#partitions.get(pk) ?? new Map<string, JsonMap>();
     const before = partition.get(sk);
-    const unchanged = JSON.stringify(before) === text;
+    const unchanged = before !== undefined && this.#texts.get(before) === text;
+    this.#texts.set(stored, text);
     partition.set(sk, stored);
     this.#partitions.set(pk, partition);
     if (unchanged) return;
