@@ -64,7 +64,8 @@ export class Controller {
     this.#publishes = new Stopwatches(ports.clock);
     this.#queue = new WorkQueue(ports.clock, () => this.#pump());
     this.#workers = new PQueue({ concurrency: config.workers });
-    const wake = (id: string) => this.#queue.add(id, { priority: PRIORITY.retry });
+    // Whoever is woken has waited long, and a slot stands empty until it is looked at.
+    const wake = (id: string) => this.#queue.add(id, { priority: PRIORITY.command });
     this.#quota = new WalletQuota(config.maxEnclavesPerWallet, wake);
     this.#slots = new RunSlots({
       clock: ports.clock,

@@ -197,9 +197,9 @@ export class Feed {
     if (id === '') return;
     const put = change.kind === 'put';
     if (kind === 'request' && put) this.#options.enqueue(id, PRIORITY.command);
-    else if ((kind === 'report' && put) || (kind === 'enclave' && sk === 'lock' && !put)) {
-      this.#options.enqueue(id, PRIORITY.change);
-    }
+    else if (kind === 'enclave' && sk === 'lock' && !put) this.#options.enqueue(id, PRIORITY.change);
+    // Every host reports every few minutes: a fleet's reports must not keep what was asked for waiting.
+    else if (kind === 'report' && put) this.#options.enqueue(id, PRIORITY.drift);
   }
 
   #historyChanged(change: TableChange): void {
