@@ -1,6 +1,7 @@
 /** Entry of the process that makes one measurement; writes the figures as JSON to the file it is given. */
 import { writeFileSync } from 'node:fs';
-import { type Figures, MEASUREMENTS, Skipped } from './measurement.ts';
+import { type Figures, MEASUREMENTS } from './measurement.ts';
+import { Skipped } from './skipped.ts';
 
 const [name = '', file = ''] = process.argv.slice(2);
 const measurement = MEASUREMENTS[name];

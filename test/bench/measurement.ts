@@ -11,9 +11,6 @@ export const reported: Bar = { kind: 'reported' };
 
 export type Figures = Readonly<Record<string, number>>;
 
-/** A measurement cannot be made here, for a reason that is no fault: its figures are left out. */
-export class Skipped extends Error {}
-
 export interface Measurement {
   /** Every figure the measurement yields. */
   readonly bars: Readonly<Record<string, Bar>>;

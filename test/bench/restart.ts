@@ -5,7 +5,8 @@ import { appOf } from '../support/app.ts';
 import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
 import { enclaveAtRest } from './at-rest.ts';
 import { bulkImport, schemaOf } from './bulk-import.ts';
-import { type Figures, Skipped } from './measurement.ts';
+import type { Figures } from './measurement.ts';
+import { Skipped } from './skipped.ts';
 import { rounded } from './statistics.ts';
 
 const ENCLAVES = 10_000;
