@@ -31,8 +31,9 @@ module.exports = {
     ]),
     only('cli-is-on-top', 'src/cli', ['src']),
     only('workflows-are-typed-documents', 'infra/workflows', ['src/enclave']),
-    only('enclave-stack', 'infra/enclave', ['src/enclave']),
-    only('platform-stack', 'infra/platform', ['src/enclave', 'infra/workflows', 'infra/enclave']),
+    only('host-agent', 'infra/host', ['src/enclave']),
+    only('enclave-stack', 'infra/enclave', ['src/enclave', 'infra/host']),
+    only('platform-stack', 'infra/platform', ['src/enclave', 'infra/workflows', 'infra/enclave', 'infra/host']),
     only('runner-stands-alone', 'runner', ['src/enclave', 'infra/enclave']),
     {
       name: 'no-sdk-outside-adapters',
