@@ -66,7 +66,8 @@ function hostsAtRest(lifecycle: Lifecycle, record: RawRecord, living: readonly M
     living.length === 1 &&
     host !== undefined &&
     host.state === 'running' &&
-    host.enclaveState === 'RUNNING' &&
+    // Of a host without an agent nobody can learn that its enclave has died.
+    (host.legacy || host.enclaveState === 'RUNNING') &&
     (!valid || generation === observedGeneration) &&
     (!valid || host.enclave.memoryMiB === Number(providerConfig?.memoryMiB))
   );
