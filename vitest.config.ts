@@ -1,12 +1,8 @@
-import { configDefaults, defineConfig } from 'vitest/config';
-
-/** The simulation's 200 seeds and mutants compute for many minutes: they have a command of their own. */
-const simulating = process.env.npm_lifecycle_event === 'test:simulation';
+import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: simulating ? ['test/simulation/**/*.test.ts'] : ['test/**/*.test.ts'],
-    exclude: simulating ? configDefaults.exclude : [...configDefaults.exclude, 'test/simulation/**'],
+    include: ['test/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -51,9 +51,16 @@ export const isNoText = (attribute: string): Condition =>
     ':emptyText': '',
   });
 
-export function all(...conditions: readonly Condition[]): Condition {
+export const startsWith = (attribute: string, prefix: string): Condition =>
+  condition(`begins_with(${nameOf(attribute)}, :${attribute}Prefix)`, attribute, { [`:${attribute}Prefix`]: prefix });
+
+export const either = (...conditions: readonly Condition[]): Condition => joined(conditions, ' OR ');
+
+export const all = (...conditions: readonly Condition[]): Condition => joined(conditions, ' AND ');
+
+function joined(conditions: readonly Condition[], by: string): Condition {
   return {
-    text: conditions.map((each) => each.text).join(' AND '),
+    text: conditions.map((each) => each.text).join(by),
     names: Object.assign({}, ...conditions.map((each) => each.names)),
     values: Object.assign({}, ...conditions.map((each) => each.values)),
   };

@@ -20,7 +20,17 @@ import {
 import type { JsonMap } from '../enclave/json.ts';
 import { type Commit, type Log, OperatorError, type StateStore } from '../reconciler/ports.ts';
 import { call, onNames } from './errors.ts';
-import { absent, all, atMost, type Condition, conditionInput, equal, oneOf } from './expressions.ts';
+import {
+  absent,
+  all,
+  atMost,
+  type Condition,
+  conditionInput,
+  either,
+  equal,
+  oneOf,
+  startsWith,
+} from './expressions.ts';
 import { toItem, toPlain } from './marshal.ts';
 import { minReaderOf, readOr, readOrRefuse } from './stored.ts';
 import { type ItemKey, openTable } from './table.ts';
@@ -37,6 +47,9 @@ export interface StateStoreOptions {
 
 /** TransactWriteItems takes 100 items: lifecycle, lock, run and these. Requests beyond are consumed by a later commit. */
 const MOST_REQUESTS_A_COMMIT = 90;
+
+/** What a list must know of the state table: reports and locks are left where they are. */
+const LISTED = either(equal('sk', 'lifecycle'), startsWith('pk', keys.requests('')));
 
 /** Creates the lifecycle, or replaces the very revision that was read, and never a newer leader's. */
 const lifecycleAsRead = ({ readRevision, lifecycle }: Commit) =>
@@ -140,6 +153,22 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
       return answer === 'conflict' ? 'conflict' : 'committed';
     },
 
+    async dismiss(requests) {
+      for (const { id, key, at } of requests) {
+        const input = {
+          TableName: stateTable,
+          Key: toItem(keys.request(id, key)),
+          ...conditionInput(equal('at', at)),
+        };
+        await call(
+          'dynamodb:DeleteItem',
+          `a request of enclave ${id}`,
+          () => client.send(new DeleteItemCommand(input)),
+          onNames('gone' as const, 'ConditionalCheckFailedException'),
+        );
+      }
+    },
+
     async forget(id, readRevision) {
       const input = {
         TableName: stateTable,
@@ -173,10 +202,12 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
 
     async *scan(signal) {
       // One malformed item must not hide all others; its enclave's own read refuses it by name.
-      for await (const page of table.scan(signal, 'lifecycle')) {
-        yield page
+      for await (const page of table.scan(signal, LISTED)) {
+        const lifecycles = page
+          .filter(({ sk }) => sk === 'lifecycle')
           .map((item) => readOr(LifecycleSchema, item, leaveOut(item)))
           .filter((lifecycle) => lifecycle !== undefined);
+        yield { lifecycles, requested: page.flatMap(({ pk }) => keys.requestedOf(String(pk))) };
       }
     },
 

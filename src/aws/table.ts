@@ -2,7 +2,7 @@
 import { type DynamoDBClient, GetItemCommand, QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import type { JsonMap } from '../enclave/json.ts';
 import { call } from './errors.ts';
-import { conditionInput, equal } from './expressions.ts';
+import { type Condition, conditionInput, equal } from './expressions.ts';
 import { type Item, toItem, toPlain } from './marshal.ts';
 
 export interface ItemKey {
@@ -15,8 +15,8 @@ export interface Table {
   get(key: Readonly<Record<string, string>>, subject: string): Promise<JsonMap | undefined>;
   /** All items of one partition, in order of `sk`. */
   partition(pk: string): Promise<readonly JsonMap[]>;
-  /** Each page as it arrives; of items with this `sk` only, where one is given. Ends by throwing when aborted. */
-  scan(signal: AbortSignal, sk?: string): AsyncIterable<readonly JsonMap[]>;
+  /** Each page as it arrives; of items that meet the condition only, where one is given. Ends by throwing when aborted. */
+  scan(signal: AbortSignal, only?: Condition): AsyncIterable<readonly JsonMap[]>;
 }
 
 /** Parts of a table that are scanned beside each other; of each, one page at a time is in memory. */
@@ -55,8 +55,8 @@ export function openTable(client: DynamoDBClient, name: string): Table {
       return items;
     },
 
-    async *scan(signal, sk) {
-      const { ConditionExpression: filter, ...names } = sk === undefined ? {} : conditionInput(equal('sk', sk));
+    async *scan(signal, only) {
+      const { ConditionExpression: filter, ...names } = only === undefined ? {} : conditionInput(only);
       const read = async (segment: number, from?: Record<string, Item[string]>) => {
         const page = await call('dynamodb:Scan', `table ${name}`, () =>
           client.send(

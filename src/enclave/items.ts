@@ -325,6 +325,8 @@ export const EventSchema = z.looseObject({
 });
 export type OperatorEvent = z.infer<typeof EventSchema>;
 
+const REQUESTS = 'request#';
+
 /** Keys of both tables, in one place. */
 export const keys = {
   enclave: (id: string) => `enclave#${id}`,
@@ -332,8 +334,10 @@ export const keys = {
   lock: (id: string) => ({ pk: `enclave#${id}`, sk: 'lock' }),
   reports: (id: string) => `report#${id}`,
   report: (id: string, instanceId: string) => ({ pk: `report#${id}`, sk: instanceId }),
-  requests: (id: string) => `request#${id}`,
-  request: (id: string, key: string) => ({ pk: `request#${id}`, sk: key }),
+  requests: (id: string) => `${REQUESTS}${id}`,
+  request: (id: string, key: string) => ({ pk: `${REQUESTS}${id}`, sk: key }),
+  /** The enclave a partition holds requests of: one, or none. */
+  requestedOf: (pk: string) => (pk.startsWith(REQUESTS) ? [pk.slice(REQUESTS.length)] : []),
   control: { pk: 'fleet', sk: 'control' },
   lease: { pk: 'fleet', sk: 'lease' },
   runs: (id: string) => `run#${id}`,

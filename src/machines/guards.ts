@@ -45,7 +45,9 @@ export function canDrift(lifecycle: Lifecycle): boolean {
 /** Difference between host or enclave and what is desired, in words that stay the same while it does. */
 export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
   const { host, enclave } = assessment;
-  if (!canDrift(lifecycle)) return undefined;
+  // Whoever made it, and before whatever was applied: a paused enclave's host does not run.
+  const runsPaused = lifecycle.desired === 'Paused' && host.state === 'running';
+  if (!canDrift(lifecycle) && !runsPaused) return undefined;
   if (host.verdict === 'Drift') return `host:${host.state}`;
   if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
     return `enclave:${enclave.reason}`;

@@ -136,10 +136,12 @@ export class Feed {
     this.#told = new Set();
     try {
       for await (const page of ports.state.scan(signal)) {
-        for (const lifecycle of page) {
+        for (const lifecycle of page.lifecycles) {
           onLifecycle(lifecycle);
           enqueue(lifecycle.id, PRIORITY.resync);
         }
+        // Of an enclave that has neither record nor lifecycle nothing else would tell.
+        for (const id of page.requested) enqueue(id, PRIORITY.resync);
       }
       for await (const page of ports.records.scan(signal)) {
         for (const record of page) {

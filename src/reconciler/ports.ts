@@ -80,6 +80,12 @@ export interface Commit {
   readonly consumed: readonly Request[];
 }
 
+export interface StatePage {
+  readonly lifecycles: readonly Lifecycle[];
+  /** Enclaves of which something is requested. */
+  readonly requested: readonly string[];
+}
+
 /** The state table. Every write is conditional. */
 export interface StateStore {
   /** Lifecycle and lock of one instant. Throws `Blocked` where one is malformed, `Conflict` while one is being written. */
@@ -90,12 +96,14 @@ export interface StateStore {
   requests(id: string): Promise<readonly Request[]>;
   /** `conflict`: the revision moved, the stored epoch is higher, or the lock or run exists. Nothing was written. */
   commit(commit: Commit): Promise<'committed' | 'conflict'>;
+  /** Deletes requests that nobody can carry out, each if it is still the one read. */
+  dismiss(requests: readonly Request[]): Promise<void>;
   /** Deletes the lifecycle if its revision is still the one read. */
   forget(id: string, readRevision: number): Promise<'committed' | 'conflict'>;
   /** Deletes the lock if `run` holds it in one of `states`. */
   release(id: string, run: string, states: readonly Lock['state'][]): Promise<'released' | 'notHeld'>;
-  /** All lifecycles, consistent, in pages. Malformed ones are left out and logged: `read` refuses them by name. */
-  scan(signal: AbortSignal): AsyncIterable<readonly Lifecycle[]>;
+  /** What a list must know, consistent, in pages. Malformed lifecycles are left out and logged: `read` refuses them by name. */
+  scan(signal: AbortSignal): AsyncIterable<StatePage>;
   control(): Promise<Control | undefined>;
   /** Creates `fleet/control` if there is none. */
   install(control: Control): Promise<void>;

@@ -68,6 +68,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   // No lifecycle and no record of ours: another provider's, another status', or nothing at all.
   if (resolved === undefined) {
     context.slots.release(id);
+    if (record === undefined && requests.length > 0) await dismiss(id, requests, context);
     return { kind: 'ignored' };
   }
   const intent = withPolicy(resolved, record);
@@ -123,6 +124,17 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   }
   if (failure !== undefined) throw failure;
   return { kind: 'done', requeueAfterMs: requeueAfter(decision.effects), changed: decision.changed };
+}
+
+/** Requests for what never was, or is no more: left lying, they would be carried out on a later enclave of this id. */
+async function dismiss(id: string, requests: readonly Request[], { ports, epoch }: ReconcileContext): Promise<void> {
+  // One that was written after the record was looked for may be for a record written before it.
+  if ((await ports.records.get(id)) !== undefined) return;
+  epoch();
+  await ports.state.dismiss(requests);
+  for (const { verb, actor } of requests) {
+    ports.log.warn({ enclaveId: id, verb, actor }, 'a request was dismissed: there is no such enclave');
+  }
 }
 
 /** Verbs of a newer enclavectl are left for a newer operator. */

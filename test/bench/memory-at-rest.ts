@@ -61,11 +61,12 @@ const ports: Ports = {
     }),
     reports: async (id) => [made.report(id)],
     requests: async () => [],
+    dismiss: never,
     commit: never,
     forget: never,
     release: never,
     async *scan() {
-      yield* pages(made.lifecycle);
+      for (const lifecycles of pages(made.lifecycle)) yield { lifecycles, requested: [] };
     },
     control: never,
     install: never,

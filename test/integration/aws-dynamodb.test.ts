@@ -70,10 +70,15 @@ describe('DynamoDB, where it fails as no local database does', () => {
     expect((aws.inputs()[0]!.TransactItems as unknown[]).length).toBeLessThanOrEqual(100);
   });
 
-  it('asks for lifecycles only when it scans the state table', async () => {
+  it('asks for lifecycles and requests only when it scans the state table', async () => {
     aws.endpoint.script(() => ({ body: { Items: [] } }));
-    for await (const page of aws.ports.state.scan(new AbortController().signal)) expect(page).toEqual([]);
-    const filter = { FilterExpression: '#sk = :sk', ExpressionAttributeValues: { ':sk': { S: 'lifecycle' } } };
+    for await (const page of aws.ports.state.scan(new AbortController().signal)) {
+      expect(page).toEqual({ lifecycles: [], requested: [] });
+    }
+    const filter = {
+      FilterExpression: '#sk = :sk OR begins_with(#pk, :pkPrefix)',
+      ExpressionAttributeValues: { ':sk': { S: 'lifecycle' }, ':pkPrefix': { S: 'request#' } },
+    };
     expect(aws.inputs()).toMatchObject(aws.inputs().map(() => ({ ConsistentRead: true, ...filter })));
     expect(aws.inputs().length).toBeGreaterThan(0);
   });

@@ -4,6 +4,15 @@ import type { RawRecord } from '../../src/reconciler/ports.ts';
 import type { Dice } from './dice.ts';
 import type { Stage } from './stage.ts';
 
+/** Commands that may still be carried out, for they stood there or were being read before the last one. */
+interface Before {
+  readonly destroy: boolean;
+  readonly deploy: boolean;
+  /** What stood there when it was written. */
+  readonly status: string;
+}
+const NOTHING: Before = { destroy: false, deploy: false, status: '' };
+
 /** What the application asked of one record last, and how things stood then. */
 export interface LastCommand {
   readonly status: string;
@@ -11,8 +20,7 @@ export interface LastCommand {
   /** Desired and phase of the record's lifecycle at that time; undefined: it had none. */
   readonly desired: string | undefined;
   readonly phase: string | undefined;
-  /** A PENDING_DESTROY stood there or was being carried out before. */
-  readonly afterDestroy: boolean;
+  readonly after: Before;
 }
 
 export interface Owned {
@@ -30,6 +38,7 @@ export interface Owned {
 }
 
 const REGION = 'us-west-2';
+const DAY_MS = 24 * 60 * 60_000;
 /** How long a decision may be under way: a command read before another was written may be committed after it. */
 const DECISION_MS = 90_000;
 /** Longer than any deadline of the settings. */
@@ -66,7 +75,9 @@ export class App {
     for (let n = 0; n < many; n += 1) {
       const id = this.#newId();
       const status = this.#dice.pick(['DEPLOYED', 'DEPLOYED', 'PAUSED', 'FAILED', 'PENDING_DESTROY', 'DESTROYED']);
-      const owned = this.post(id, { status });
+      // Made long before the operator was installed: resources of it may exist that nobody has seen yet.
+      const createdAt = new Date(this.#stage.clock.now() - DAY_MS).toISOString();
+      const owned = this.post(id, { status, createdAt });
       if (owned.identity === undefined || status === 'DESTROYED' || this.#dice.chance(0.2)) continue;
       const host = world.hosts.launch({
         enclaveId: id,
@@ -129,7 +140,7 @@ export class App {
     const owned: Owned = {
       id,
       identity: { createdAt: String(record.createdAt), walletAddress: String(record.walletAddress) },
-      command: this.#commandNow(id, String(record.status), false),
+      command: this.#commandNow(id, String(record.status), NOTHING),
       valid: (record.providerConfig as { cpuCount?: unknown }).cpuCount !== 'many',
       touchedMs: this.#stage.clock.monotonic(),
       aloneUntilMs: 0,
@@ -151,8 +162,13 @@ export class App {
     const { world, clock, trace } = this.#stage;
     const before = this.statusOf(owned);
     const { command } = owned;
-    const recent = command.afterDestroy && clock.monotonic() - command.atMs < DECISION_MS;
-    owned.command = this.#commandNow(owned.id, status, before === 'PENDING_DESTROY' || recent);
+    const recent = clock.monotonic() - command.atMs < DECISION_MS;
+    owned.command = this.#commandNow(owned.id, status, {
+      destroy:
+        before === 'PENDING_DESTROY' || (recent && (command.after.destroy || command.after.status === 'DESTROYED')),
+      deploy: before === 'PENDING_DEPLOY' || (recent && (command.status === 'PENDING_DEPLOY' || command.after.deploy)),
+      status: before,
+    });
     trace.say('app', `commands ${owned.id} ${status} (was ${before})`);
     this.#touch(owned, () => world.updateRecord(owned.id, { status, updatedAt: clock.iso() }));
   }
@@ -221,7 +237,7 @@ export class App {
       const status = String(record.status);
       const said = isCommand(status) ? status : owned.command.status;
       // Whether the destruction had begun by then is for the operator to know: both ends are right.
-      owned.command = { ...this.#commandNow(owned.id, said, true), desired: undefined };
+      owned.command = { ...this.#commandNow(owned.id, said, { ...NOTHING, destroy: true }), desired: undefined };
       trace.say('app', `brings ${owned.id} back as it was, ${status}`);
       this.#touch(owned, () => world.putRecord(record));
     });
@@ -236,7 +252,7 @@ export class App {
     this.#stage.as('app', write);
   }
 
-  #commandNow(id: string, status: string, afterDestroy: boolean): LastCommand {
+  #commandNow(id: string, status: string, after: Before): LastCommand {
     const stored = this.#stage.world.tables.state.get(`enclave#${id}`, 'lifecycle');
     const record = this.#stage.world.record(id);
     // The lifecycle of somebody else's enclave under this id says nothing about this one.
@@ -247,7 +263,7 @@ export class App {
       atMs: this.#stage.clock.monotonic(),
       desired: lifecycle === undefined ? undefined : String(lifecycle.desired),
       phase: lifecycle === undefined ? undefined : String(lifecycle.phase),
-      afterDestroy,
+      after,
     };
   }
 

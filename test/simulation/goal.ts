@@ -89,13 +89,15 @@ export function disobedience(stage: Stage, owned: Owned, strictly: boolean): str
 }
 
 /** Absent is sticky: only a PENDING_DEPLOY read after the destruction was committed leads back (architecture §3). */
-function outcomesOf({ status, desired, phase, afterDestroy }: LastCommand): readonly string[] {
+function outcomesOf({ status, desired, phase, after }: LastCommand): readonly string[] {
   if (status === 'PENDING_DESTROY' || status === 'DESTROYING' || status === 'DESTROYED') return ['DESTROYED'];
   const asked = status === 'PAUSING' || status === 'PAUSED' ? 'PAUSED' : 'DEPLOYED';
   if (desired === 'Absent') {
-    if (status !== 'PENDING_DEPLOY') return ['DESTROYED'];
+    // A PENDING_DEPLOY before it that was read after the end has led back by then.
+    if (status !== 'PENDING_DEPLOY')
+      return after.deploy && phase === 'destroyed' ? ['DESTROYED', asked] : ['DESTROYED'];
     // Written before the end, it may be read before it, and then is overwritten; or after it.
     return phase === 'destroyed' ? ['DEPLOYED'] : ['DESTROYED', 'DEPLOYED'];
   }
-  return afterDestroy ? [asked, 'DESTROYED'] : [asked];
+  return after.destroy ? [asked, 'DESTROYED'] : [asked];
 }

@@ -1,6 +1,6 @@
 /** Liveness: what must happen within a time, checked all along. */
 import { isCommand } from '../../src/enclave/record.ts';
-import { type App, ownerOf } from './app.ts';
+import { type App, type Owned, ownerOf } from './app.ts';
 import type { Operator, Operators, Watcher } from './operators.ts';
 import type { Safety } from './safety.ts';
 import { isOperator, type Stage } from './stage.ts';
@@ -24,6 +24,8 @@ export class Liveness implements Watcher {
   readonly #safety: Safety;
   /** Changes nobody has looked at yet, and since when. */
   readonly #changes = new Map<string, number>();
+  /** What the application did while nobody could look, and until when nobody could. */
+  readonly #seen = new Map<string, { readonly touchedMs: number; readonly atMs: number }>();
   /** Since when something stood in the way of every operator. */
   #hinderedMs = 0;
   /** Until then, a relist may find what the stream has not told. */
@@ -103,8 +105,25 @@ export class Liveness implements Watcher {
     const { weather, calm } = this.#stage;
     if (weather.outages.size > 0 || weather.limits.drained || operators.leading === undefined) this.#hinderedMs = now;
     const since = Math.max(this.#hinderedMs, operators.disturbedMs);
+    if (now - since <= TAKEOVER_MS) this.#unseen(now);
     if (calm) this.#reacts(now, since);
     if (now % HELD_TICK_MS < TICK_MS) this.#holdsNobody(now, since);
+  }
+
+  /** While nobody can look, what the application does waits to be seen: its deadlines begin then. */
+  #unseen(now: number): void {
+    for (const owned of this.#app.enclaves.values()) {
+      const seen = this.#seen.get(owned.id);
+      // Written before this spell began, it had been seen by then.
+      const waits = seen?.touchedMs === owned.touchedMs ? now - seen.atMs <= TICK_MS : now - owned.touchedMs <= TICK_MS;
+      if (waits) this.#seen.set(owned.id, { touchedMs: owned.touchedMs, atMs: now });
+    }
+  }
+
+  /** From when on an operator could have known what the application last did. */
+  #seenMs(owned: Owned): number {
+    const seen = this.#seen.get(owned.id);
+    return seen?.touchedMs === owned.touchedMs ? seen.atMs : owned.touchedMs;
   }
 
   #reacts(now: number, disturbedMs: number): void {
@@ -127,7 +146,7 @@ export class Liveness implements Watcher {
       // A record of another identity waits for the enclave before it: that has its own deadlines.
       const ours = record !== undefined && ownerOf(Object(stored?.identity)) === ownerOf(record);
       if (limitMs === undefined || !ours || stored?.absentBecause === 'recordGone') continue;
-      const since = Math.max(owned.touchedMs, this.#safety.begunMs(owned.id));
+      const since = Math.max(this.#seenMs(owned), this.#safety.begunMs(owned.id));
       if (now - since <= limitMs + SLACK_MS || now - disturbedMs <= CATCH_UP_MS) continue;
       const what = isCommand(status) ? 'command' : 'status';
       this.#stage.violate(

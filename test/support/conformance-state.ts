@@ -1,7 +1,7 @@
 /** Conformance suite of the state table's port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keys } from '../../src/enclave/items.ts';
-import { OperatorError, type StateStore } from '../../src/reconciler/ports.ts';
+import { OperatorError, type StatePage, type StateStore } from '../../src/reconciler/ports.ts';
 import {
   AT,
   aLifecycle,
@@ -9,7 +9,6 @@ import {
   aReport,
   aRequest,
   aRun,
-  collect,
   freshId,
   type MakeHarness,
   putPlain,
@@ -94,11 +93,24 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         expect(await state.reports(freshId())).toEqual([]);
       });
 
-      it('scans lifecycles and nothing else; a malformed one hides no other', async () => {
+      it('dismisses the requests it is given, and no others', async () => {
+        const id = freshId();
+        const dismissed = await putRequest(id, '2030-01-01');
+        const kept = await putRequest(id, '2030-01-02');
+        await state.dismiss([dismissed, { ...kept, at: '1999-01-01T00:00:00.000Z' }]);
+        expect(await state.requests(id)).toEqual([kept]);
+        await state.dismiss([dismissed]);
+      });
+
+      it('scans lifecycles, and of what something is requested; a malformed one hides no other', async () => {
         const lifecycles = await Promise.all([stored(), stored({ message: 'm'.repeat(10) }), stored()]);
         await putPlain(harness, 'state', { phase: 'dancing', ...keys.lifecycle(freshId()) });
-        await putRequest(lifecycles[0]!.id, 'k');
-        const scanned = new Map((await collect(state.scan)).map((each) => [each.id, each]));
+        const asked = freshId();
+        await putRequest(asked, 'k');
+        const pages: StatePage[] = [];
+        for await (const page of state.scan(new AbortController().signal)) pages.push(page);
+        const scanned = new Map(pages.flatMap((page) => page.lifecycles).map((each) => [each.id, each]));
+        expect(pages.flatMap((page) => page.requested)).toContain(asked);
         for (const lifecycle of lifecycles) expect(scanned.get(lifecycle.id)).toMatchObject({ id: lifecycle.id });
         expect([...scanned.values()].every((each) => typeof each.revision === 'number')).toBe(true);
       });

@@ -144,7 +144,8 @@ export class MemoryHosts implements Hosts {
     const siblings = this.#byEnclave.get(host.enclaveId) ?? [];
     this.#byEnclave.set(host.enclaveId, siblings);
     siblings.push(host);
-    this.#to(host, state, undefined);
+    // One that runs or stands already is none that EC2 has just been asked for.
+    this.#to(host, state, state === 'pending' ? 'nothing' : state);
     if (state === 'pending') this.#boot(host);
     if (state === 'running') this.#booted(host);
     return host;
@@ -303,11 +304,11 @@ export class MemoryHosts implements Hosts {
     });
   }
 
-  /** `before` is what EC2 tells until it tells the change; undefined: nothing, for a host that is launched. */
-  #to(host: MemoryHost, state: HostState, before: HostState | undefined = host.state): void {
+  /** `before` is what EC2 tells until it tells the change; nothing of a host that is launched. */
+  #to(host: MemoryHost, state: HostState, before: HostState | 'nothing' = host.state): void {
     (host as { state: HostState }).state = state;
     const lagMs = this.lagMs();
-    const shown = this.#shown.get(host) ?? (before === undefined ? [] : [{ fromMs: 0, state: before }]);
+    const shown = this.#shown.get(host) ?? (before === 'nothing' ? [] : [{ fromMs: 0, state: before }]);
     // What is shown never goes back in time: a change is not told before an earlier one.
     const fromMs = Math.max(this.#clock.monotonic() + lagMs, shown.at(-1)?.fromMs ?? 0);
     if (lagMs > 0 || this.#shown.has(host)) this.#shown.set(host, [...shown, { fromMs, state }]);

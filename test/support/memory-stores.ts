@@ -136,6 +136,13 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
       return 'committed';
     },
 
+    async dismiss(requests) {
+      for (const request of requests) {
+        const key = keys.request(request.id, request.key);
+        if (at(key)?.at === request.at) state.delete(key.pk, key.sk);
+      }
+    },
+
     async forget(id, readRevision) {
       const key = keys.lifecycle(id);
       if (at(key)?.revision !== readRevision) return 'conflict';
@@ -154,10 +161,11 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
     async *scan(signal) {
       for (const page of pages(state.items())) {
         signal.throwIfAborted();
-        yield page
+        const lifecycles = page
           .filter((item) => item.sk === 'lifecycle')
           .map(anyLifecycle)
           .filter((lifecycle) => lifecycle !== undefined);
+        yield { lifecycles, requested: page.flatMap(({ pk }) => keys.requestedOf(String(pk))) };
       }
     },
 

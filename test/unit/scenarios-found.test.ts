@@ -51,4 +51,29 @@ describe('found by simulation', () => {
     await v.until(() => v.status('enc_a') === 'DEPLOYED' && v.status('enc_b') === 'DEPLOYED', 'both DEPLOYED');
     expect(v.world.runs.peak.all).toBe(1);
   });
+
+  it('stops the host of a paused enclave that no run of ours ever finished, when EC2 shows it late', async () => {
+    const v = virtualOperator();
+    v.world.runs.script = () => ({ applied: true, fails: { class: 'throttled', message: 'too many calls' } });
+    v.world.hosts.lagMs = () => MINUTE;
+    v.start();
+    await v.clock.advance(5_000);
+    v.post('enc_a');
+    await v.until(() => v.status('enc_a') === 'DEPLOYING', 'a run');
+    v.command('enc_a', 'PAUSING');
+    await v.until(() => v.status('enc_a') === 'PAUSED', 'PAUSED');
+    await v.until(() => v.world.hosts.living('enc_a')[0]?.state === 'stopped', 'the host stopped');
+    expect(v.lifecycle('enc_a')?.observedGeneration).toBe(0);
+  });
+
+  it('dismisses what is requested of an enclave that was never seen, so that no later one of its name gets it', async () => {
+    const v = virtualOperator();
+    v.world.putRequest('enc_gone', 'adopt');
+    v.world.putRequest('enc_gone', 'a verb of a later version');
+    const verbs = () => v.world.tables.state.partition('request#enc_gone').map(({ verb }) => verb);
+    v.start();
+    await v.until(() => verbs().length === 1, 'the request dismissed');
+    expect(verbs()).toEqual(['a verb of a later version']);
+    expect(v.lifecycle('enc_gone')).toBeUndefined();
+  });
 });
