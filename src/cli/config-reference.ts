@@ -66,6 +66,8 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'pauseDeadlineMs',
       'resumeDeadlineMs',
       'taskStopMs',
+      'listTimeoutMs',
+      'sweepTimeoutMs',
     ],
   },
   { title: 'Leader lease', keys: ['leaseMs', 'leaseRenewMs', 'leaseStepDownMs', 'leaseRetryMs'] },

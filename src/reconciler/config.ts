@@ -77,6 +77,8 @@ export const ConfigSchema = z.strictObject({
   stalledRetryMs: ms(HOUR, 'Pause between attempts of a stalled enclave whose cause is transient.'),
   errorBackoffBaseMs: ms(SECOND, 'First pause after a failed reconcile; doubles, with full jitter.'),
   errorBackoffMaxMs: ms(5 * MINUTE, 'Longest pause after failed reconciles.'),
+  listTimeoutMs: ms(4 * MINUTE, 'Longest full list; one that takes longer has failed, and is begun again.'),
+  sweepTimeoutMs: ms(MINUTE, 'Longest sweep of a region; one that takes longer has failed: its hosts are Unknown.'),
   reconcileTimeoutMs: ms(
     30 * SECOND,
     'Budget of one reconcile; one that takes longer is told and counted, never cut off.',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { keys, type Lifecycle } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
+import { within } from './deadline.ts';
 import type { Ports, RawRecord, TableChange } from './ports.ts';
 import { PRIORITY, type Priority } from './queue.ts';
 import { TableFeed } from './table-feed.ts';
@@ -107,7 +108,9 @@ export class Feed {
       });
       try {
         if (this.#synced) await Promise.all(this.#tables.map((table) => table.refresh()));
-        await this.#list(signal);
+        await within({ clock, limitMs: config.listTimeoutMs, operation: 'a list', signal }, (until) =>
+          this.#list(until),
+        );
         this.#synced = true;
       } catch (error) {
         if (signal.aborted) break;
@@ -152,11 +155,11 @@ export class Feed {
           enqueue(record.id, PRIORITY.resync);
         }
       }
+      signal.throwIfAborted();
     } catch (error) {
       for (const id of toldBefore) this.#told.add(id);
       throw error;
     }
-    if (signal.aborted) return;
     for (const id of new Set([...this.#listed.keys(), ...toldBefore])) {
       if (listed.has(id)) continue;
       found.push(id);

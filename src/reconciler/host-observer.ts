@@ -1,5 +1,6 @@
 /** Host observer: one sweep a region, shared by all who look. */
 import type { Config } from './config.ts';
+import { within } from './deadline.ts';
 import type { HostLook } from './observe.ts';
 import type { Host, Ports } from './ports.ts';
 
@@ -20,14 +21,14 @@ interface Sweep {
  */
 export class HostObserver {
   readonly #ports: Pick<Ports, 'clock' | 'hosts' | 'log'>;
-  readonly #config: Pick<Config, 'environment'>;
+  readonly #config: Pick<Config, 'environment' | 'sweepTimeoutMs'>;
   readonly #onChange: (id: string) => void;
   readonly #sweeps = new Map<string, Sweep>();
   readonly #running = new Map<string, { readonly at: number; readonly sweep: Promise<Sweep> }>();
 
   constructor(
     ports: Pick<Ports, 'clock' | 'hosts' | 'log'>,
-    config: Pick<Config, 'environment'>,
+    config: Pick<Config, 'environment' | 'sweepTimeoutMs'>,
     onChange: (id: string) => void,
   ) {
     this.#ports = ports;
@@ -73,8 +74,20 @@ export class HostObserver {
   async #run(region: string, last: Sweep | undefined): Promise<Sweep> {
     const at = this.#ports.clock.monotonic();
     const observedAt = this.#ports.clock.now();
+    const { clock } = this.#ports;
+    const limitMs = this.#config.sweepTimeoutMs;
+    const byEnclave = await within({ clock, limitMs, operation: `a sweep of ${region}` }, (signal) =>
+      this.#collect(region, signal),
+    );
+    const sweep: Sweep = { at, observedAt, byEnclave };
+    this.#sweeps.set(region, sweep);
+    if (last !== undefined) this.#tellChanges(last, sweep);
+    return sweep;
+  }
+
+  async #collect(region: string, signal: AbortSignal): Promise<ReadonlyMap<string, readonly Host[]>> {
     const byEnclave = new Map<string, Host[]>();
-    for await (const page of this.#ports.hosts.sweep(region, new AbortController().signal)) {
+    for await (const page of this.#ports.hosts.sweep(region, signal)) {
       for (const host of page) {
         if (host.environment !== this.#config.environment) continue;
         const known = byEnclave.get(host.enclaveId);
@@ -82,10 +95,7 @@ export class HostObserver {
         else known.push(host);
       }
     }
-    const sweep: Sweep = { at, observedAt, byEnclave };
-    this.#sweeps.set(region, sweep);
-    if (last !== undefined) this.#tellChanges(last, sweep);
-    return sweep;
+    return byEnclave;
   }
 
   #tellChanges(last: Sweep, next: Sweep): void {

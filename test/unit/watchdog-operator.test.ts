@@ -69,6 +69,24 @@ describe('an operator watches itself', () => {
     expect(isHealthy(loop.view())).toBe(true);
   });
 
+  it.each([
+    { operation: 'hosts.sweep', what: 'a sweep' },
+    { operation: 'state.scan', what: 'the list of lifecycles' },
+    { operation: 'records.scan', what: 'the list of records' },
+  ])('gives up $what that hangs, and begins another', async ({ operation }) => {
+    const v = virtualOperator();
+    const { connection, loop } = v.start();
+    let calls = 0;
+    connection.faults.before(operation, () => {
+      calls += 1;
+      return calls === 1 ? new Promise(() => {}) : undefined;
+    });
+    v.post('enc_1');
+    await v.until(() => v.status('enc_1') === 'DEPLOYED', 'DEPLOYED');
+    await v.until(() => loop.controller?.synced === true, 'a full list');
+    expect(calls).toBeGreaterThan(1);
+  });
+
   it('ends the execution of a run that passes its deadline and whose task does not stop, as the last resort', async () => {
     const v = virtualOperator({ deployDeadlineMs: 30 * MINUTE, taskStopMs: 2 * MINUTE });
     // ECS takes the call, and nothing comes of it.
