@@ -1,16 +1,15 @@
-/** Taking and giving back the enclave's lock: what makes a run the only one. */
+/** From an execution's input to its work: taking the enclave's lock, which makes a run the only one; and giving it back. */
 import { CONDITION_FAILED, dynamodb, isText, type State, type StateMap } from './asl.ts';
 import type { WorkflowParameters } from './parameters.ts';
+import { ENCLAVE, FLEET, workingState } from './scope.ts';
 
 const lockKey = { pk: { 'S.$': "States.Format('enclave#{}', $.enclave_id)" }, sk: { S: 'lock' } };
 
-/** What the states after the claim work with; a new launch starts from it again. */
-export function workingState(launches: Readonly<Record<string, number | string>>) {
+/** `HasRun` → `next`, or `Coalesced`: whoever names no run starts none. */
+function hasRun(members: readonly string[], next: string): StateMap {
   return {
-    'enclave_id.$': '$.enclave_id',
-    'run.$': '$.run',
-    launches,
-    error: { Error: 'None', Cause: 'The task ended without an error.' },
+    HasRun: { Type: 'Choice', Choices: [{ And: members.map(isText), Next: next }], Default: 'Coalesced' },
+    Coalesced: { Type: 'Pass', Result: { result: 'coalesced' }, End: true },
   };
 }
 
@@ -23,11 +22,7 @@ export function workingState(launches: Readonly<Record<string, number | string>>
  */
 export function claim(parameters: WorkflowParameters, next: string): StateMap {
   return {
-    HasRun: {
-      Type: 'Choice',
-      Choices: [{ And: [isText('$.enclave_id'), isText('$.run')], Next: 'Claim' }],
-      Default: 'Coalesced',
-    },
+    ...hasRun(['$.enclave_id', '$.run'], 'Claim'),
     Claim: dynamodb(
       'updateItem',
       {
@@ -49,8 +44,15 @@ export function claim(parameters: WorkflowParameters, next: string): StateMap {
         Next: 'Claimed',
       },
     ),
-    Claimed: { Type: 'Pass', Parameters: workingState({ count: 1 }), Next: next },
-    Coalesced: { Type: 'Pass', Result: { result: 'coalesced' }, End: true },
+    Claimed: { Type: 'Pass', Parameters: workingState(ENCLAVE, { count: 1 }), Next: next },
+  };
+}
+
+/** `HasRun` → `next`, or `Coalesced`: a run of the fleet changes nothing, so it excludes nobody. */
+export function withoutLock(next: string): StateMap {
+  return {
+    ...hasRun(['$.run'], 'Begun'),
+    Begun: { Type: 'Pass', Parameters: workingState(FLEET, { count: 1 }), Next: next },
   };
 }
 

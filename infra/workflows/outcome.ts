@@ -3,8 +3,8 @@ import type { ErrorClass } from '../../src/enclave/items.ts';
 import { CONDITION_FAILED, dynamodb, equals, isPresent, isText, matches, type State, type StateMap } from './asl.ts';
 import { release } from './lock.ts';
 import type { WorkflowParameters } from './parameters.ts';
+import type { Scope } from './scope.ts';
 
-const runKey = { pk: { 'S.$': "States.Format('run#{}', $.enclave_id)" }, sk: { 'S.$': '$.run' } };
 const OUTCOME = '$.stored.Item.outcome.M';
 
 /** The outcome where the runner left none. Its message reaches the record, so the raw cause is kept apart from it. */
@@ -77,13 +77,16 @@ const classified: StateMap = {
  * so nothing is recorded and nothing released. Recording names the task it speaks for, so that a twin that takes the
  * run between reading and recording is noticed: the condition fails and the item is read again.
  */
-export function conclude(parameters: WorkflowParameters): StateMap {
+export function conclude(scope: Scope, parameters: WorkflowParameters): StateMap {
+  const succeeded = scope.locked ? 'ReleaseSucceeded' : 'Succeeded';
+  const failed = scope.locked ? 'ReleaseFailed' : 'Failed';
+  const nothing = scope.locked ? 'nothing was recorded and the lock is kept.' : 'nothing was recorded.';
   return {
     ReadRun: dynamodb(
       'getItem',
       {
         TableName: parameters.historyTable,
-        Key: runKey,
+        Key: scope.runKey,
         ConsistentRead: true,
         ProjectionExpression: 'pk, taskArn, outcome, cancelRequestedAt',
       },
@@ -107,7 +110,7 @@ export function conclude(parameters: WorkflowParameters): StateMap {
     WhichOutcome: {
       Type: 'Choice',
       Choices: [
-        { ...equals(`${OUTCOME}.result.S`, 'succeeded'), Next: 'ReleaseSucceeded' },
+        { ...equals(`${OUTCOME}.result.S`, 'succeeded'), Next: succeeded },
         { And: [isText(`${OUTCOME}.class.S`), isText(`${OUTCOME}.message.S`)], Next: 'FailureOfOutcome' },
       ],
       Default: 'FailureUnexplained',
@@ -116,20 +119,20 @@ export function conclude(parameters: WorkflowParameters): StateMap {
       Type: 'Pass',
       Parameters: { 'class.$': `${OUTCOME}.class.S`, 'message.$': `${OUTCOME}.message.S` },
       ResultPath: '$.failure',
-      Next: 'ReleaseFailed',
+      Next: failed,
     },
     FailureUnexplained: {
       Type: 'Pass',
       Result: { class: 'unknown', message: 'The runner recorded a failure without a class or message.' },
       ResultPath: '$.failure',
-      Next: 'ReleaseFailed',
+      Next: failed,
     },
     ...classified,
     Record: dynamodb(
       'updateItem',
       {
         TableName: parameters.historyTable,
-        Key: runKey,
+        Key: scope.runKey,
         UpdateExpression: 'SET outcome = :outcome',
         ConditionExpression:
           'attribute_exists(pk) AND attribute_not_exists(outcome) AND ' +
@@ -152,24 +155,26 @@ export function conclude(parameters: WorkflowParameters): StateMap {
       {
         ResultPath: null,
         Catch: [{ ErrorEquals: [CONDITION_FAILED], ResultPath: null, Next: 'ReadRun' }],
-        Next: 'ReleaseFailed',
+        Next: failed,
       },
     ),
-    ReleaseSucceeded: release(parameters, 'Succeeded'),
-    ReleaseFailed: release(parameters, 'Failed'),
+    ...(scope.locked && {
+      ReleaseSucceeded: release(parameters, 'Succeeded'),
+      ReleaseFailed: release(parameters, 'Failed'),
+    }),
     Succeeded: { Type: 'Pass', Parameters: { result: 'succeeded', 'run.$': '$.run' }, End: true },
     Failed: { Type: 'Fail', ErrorPath: '$.failure.class', CausePath: '$.failure.message' },
     TaskMismatch: {
       Type: 'Fail',
       Error: 'TaskMismatch',
       Cause:
-        'The task that stopped is not the one that works on this run, so nothing was recorded and the lock is kept. ' +
+        `The task that stopped is not the one that works on this run, so ${nothing} ` +
         'The operator concludes the run when every task of it has stopped.',
     },
     RunItemMissing: {
       Type: 'Fail',
       Error: 'RunItemMissing',
-      Cause: 'The history table has no item for this run, so nothing was recorded and the lock is kept.',
+      Cause: `The history table has no item for this run, so ${nothing}`,
     },
   };
 }

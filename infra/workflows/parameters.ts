@@ -1,5 +1,5 @@
 /** What a workflow must be told about the platform it runs on. */
-import type { RunAction } from '../../src/enclave/names.ts';
+import type { FleetRunAction, RunAction } from '../../src/enclave/names.ts';
 
 export interface WorkflowParameters {
   readonly stateTable: string;
@@ -33,9 +33,15 @@ export interface WorkflowParameters {
   readonly launchPauseSeconds?: number;
 }
 
-/** Name of the state machine that carries out an action; fixed by the contract with the application. */
-export function stateMachineName(prefix: string, action: RunAction): string {
-  return `${prefix}-${action === 'deploy' ? 'deployment' : 'cleanup'}`;
+const MACHINES: Readonly<Record<RunAction | FleetRunAction, string>> = {
+  deploy: 'deployment',
+  destroy: 'cleanup',
+  drift: 'drift',
+};
+
+/** Name of the state machine that carries out an action; the first two are fixed by the contract with the application. */
+export function stateMachineName(prefix: string, action: RunAction | FleetRunAction): string {
+  return `${prefix}-${MACHINES[action]}`;
 }
 
 /** Family of the runner's task definition. */

@@ -1,8 +1,8 @@
 /** Running the Terraform task, and telling how it ended where ECS says that it failed. */
-import type { RunAction } from '../../src/enclave/names.ts';
+import type { FleetRunAction, RunAction } from '../../src/enclave/names.ts';
 import { equals, isPresent, matches, type StateMap } from './asl.ts';
-import { workingState } from './lock.ts';
 import type { WorkflowParameters } from './parameters.ts';
+import { type Scope, workingState } from './scope.ts';
 
 export const DEFAULT_TASK_TIMEOUT_SECONDS = 1_680;
 const DEFAULT_LAUNCHES = 5;
@@ -28,11 +28,16 @@ const variable = (name: string, path: string) => ({ Name: name, 'Value.$': path 
  * `RunTask` and what follows a failure, up to `next`, which finds `$.task.TaskArn`: the task that is known to have
  * stopped, or `none` where none was made.
  *
- * Two ends keep the lock, because the task may live: `TimedOut` (ECS may take longer to stop it than Step Functions
+ * Two ends conclude nothing and keep the lock, because the task may live: `TimedOut` (ECS may take longer to stop it than Step Functions
  * waits) and `TaskUnknown` (an error that names no stopped task). The operator frees the lock when it has seen every
  * task of the run stopped.
  */
-export function runTask(action: RunAction, parameters: WorkflowParameters, next: string): StateMap {
+export function runTask(
+  scope: Scope,
+  action: RunAction | FleetRunAction,
+  parameters: WorkflowParameters,
+  next: string,
+): StateMap {
   return {
     RunTask: {
       Type: 'Task',
@@ -55,7 +60,7 @@ export function runTask(action: RunAction, parameters: WorkflowParameters, next:
             {
               Name: parameters.containerName,
               Environment: [
-                variable('ENCLAVE_ID', '$.enclave_id'),
+                ...scope.variables,
                 variable('RUN', '$.run'),
                 { Name: 'ACTION', Value: action },
                 variable('EXECUTION_ARN', '$$.Execution.Id'),
@@ -131,15 +136,17 @@ export function runTask(action: RunAction, parameters: WorkflowParameters, next:
     },
     LaunchAgain: {
       Type: 'Pass',
-      Parameters: workingState({ 'count.$': 'States.MathAdd($.launches.count, 1)' }),
+      Parameters: workingState(scope, { 'count.$': 'States.MathAdd($.launches.count, 1)' }),
       Next: 'RunTask',
     },
     TimedOut: {
       Type: 'Fail',
       Error: 'States.Timeout',
       Cause:
-        'The task was still at work at its deadline. Its lock stays until the operator has seen the task stopped; ' +
-        'see the run in enclavectl describe.',
+        'The task was still at work at its deadline. ' +
+        (scope.locked
+          ? 'Its lock stays until the operator has seen the task stopped; see the run in enclavectl describe.'
+          : 'See the log of the task.'),
     },
     TaskUnknown: {
       Type: 'Fail',

@@ -342,6 +342,8 @@ export const keys = {
   lease: { pk: 'fleet', sk: 'lease' },
   runs: (id: string) => `run#${id}`,
   run: (id: string, name: string) => ({ pk: `run#${id}`, sk: name }),
+  fleetRuns: 'run#drift',
+  fleetRun: (name: string) => ({ pk: 'run#drift', sk: name }),
   events: (id: string) => `event#${id}`,
   event: (id: string, key: string) => ({ pk: `event#${id}`, sk: key }),
 } as const;

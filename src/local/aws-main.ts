@@ -3,9 +3,15 @@ import { join } from 'node:path';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { pino } from 'pino';
-import { CONTAINER_NAME, stateMachineName, taskDefinitionFamily, workflow } from '../../infra/workflows/index.ts';
+import {
+  CONTAINER_NAME,
+  driftWorkflow,
+  stateMachineName,
+  taskDefinitionFamily,
+  workflow,
+} from '../../infra/workflows/index.ts';
 import { keys } from '../enclave/items.ts';
-import type { RunAction } from '../enclave/names.ts';
+import type { FleetRunAction, RunAction } from '../enclave/names.ts';
 import { systemClock as clock, systemRandom as random } from '../reconciler/clock.ts';
 import { ecs, taskMetadata } from './aws/ecs.ts';
 import { listen } from './aws/server.ts';
@@ -70,9 +76,9 @@ const tasks = createTasks({
   stopTimeoutMs: config.stopTimeoutMs,
 });
 
-const machine = (action: RunAction) => {
+const machine = (action: RunAction | FleetRunAction) => {
   const name = stateMachineName(config.prefix, action);
-  const document = workflow(action, {
+  const parameters = {
     stateTable: config.stateTable,
     historyTable: config.historyTable,
     cluster: config.cluster,
@@ -83,7 +89,8 @@ const machine = (action: RunAction) => {
     ...(config.taskTimeoutSeconds === undefined ? {} : { taskTimeoutSeconds: config.taskTimeoutSeconds }),
     ...(config.timeoutSeconds === undefined ? {} : { timeoutSeconds: config.timeoutSeconds }),
     ...(config.launchPauseSeconds === undefined ? {} : { launchPauseSeconds: config.launchPauseSeconds }),
-  });
+  };
+  const document = action === 'drift' ? driftWorkflow(parameters) : workflow(action, parameters);
   return [`arn:aws:states:${config.region}:${ACCOUNT_ID}:stateMachine:${name}`, document] as const;
 };
 
@@ -91,7 +98,7 @@ const executions = createExecutions({
   clock,
   log,
   journal,
-  machines: new Map([machine('deploy'), machine('destroy')]),
+  machines: new Map([machine('deploy'), machine('destroy'), machine('drift')]),
   call: (call, notes) => callService(call, { dynamodb, tasks }, notes),
 });
 

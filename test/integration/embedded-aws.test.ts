@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { OutcomeSchema } from '../../src/enclave/items.ts';
+import { keys, OutcomeSchema } from '../../src/enclave/items.ts';
 import { type Embedded, eventually, printLogsOnFailure, startEmbedded } from '../support/embedded.ts';
 
 const taskProgram = fileURLToPath(new URL('../support/trivial-task.ts', import.meta.url));
@@ -190,6 +190,28 @@ describe('an execution', () => {
       return found.status !== 'RUNNING' && found;
     });
     expect(end).toMatchObject({ status: 'SUCCEEDED', output: '{"result":"coalesced"}' });
+  });
+
+  it('runs a task for the fleet without any lock, and tells how it ended', async () => {
+    const machine = DEPLOYMENT.replace('deployment', 'drift');
+    const { historyTable } = stack.endpoints;
+    for (const [run, expected] of [
+      ['drift-1767225600-1-succeed', { status: 'SUCCEEDED' }],
+      ['drift-1767225600-2-fail', { status: 'FAILED', error: 'quota', cause: 'no vCPUs left' }],
+      ['drift-1767225600-3-silent', { status: 'FAILED', error: 'unknown' }],
+    ] as const) {
+      const Item = marshall({ ...keys.fleetRun(run), name: run });
+      await stack.dynamodb.send(new PutItemCommand({ TableName: historyTable, Item }));
+      const start = { stateMachineArn: machine, name: run, input: JSON.stringify({ run, action: 'drift' }) };
+      const { executionArn } = await stack.sfn.send(new StartExecutionCommand(start));
+      const end = await eventually(`the end of ${run}`, async () => {
+        const found = await stack.sfn.send(new DescribeExecutionCommand({ executionArn }));
+        return found.status !== 'RUNNING' && found;
+      });
+      expect(end).toMatchObject(expected);
+      expect(await item(historyTable, 'run#drift', run)).toHaveProperty('outcome.by');
+      expect(/^variables (.*)$/m.exec(logOf(run))?.[1]?.split(',')).not.toContain('ENCLAVE_ID');
+    }
   });
 
   it('launches again where ECS had no capacity', async () => {

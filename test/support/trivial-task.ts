@@ -14,7 +14,8 @@ async function writeOutcome(result: string): Promise<void> {
   await new DynamoDBClient({}).send(
     new UpdateItemCommand({
       TableName: HISTORY_TABLE,
-      Key: { pk: { S: `run#${ENCLAVE_ID}` }, sk: { S: RUN } },
+      // Without an enclave the run is the fleet's.
+      Key: { pk: { S: `run#${ENCLAVE_ID ?? 'drift'}` }, sk: { S: RUN } },
       UpdateExpression: 'SET taskArn = :task, outcome = :outcome',
       ExpressionAttributeValues: {
         ':task': { S: task.TaskARN },

@@ -1,101 +1,37 @@
 // @ts-expect-error The package declares no types.
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
-import { type WorkflowParameters, workflow } from '../../infra/workflows/index.ts';
+import { driftWorkflow, workflow } from '../../infra/workflows/index.ts';
 import { OutcomeSchema } from '../../src/enclave/items.ts';
-import type { JsonMap, JsonValue } from '../../src/enclave/json.ts';
-import { interpret, type ServiceCall, ServiceError } from '../../src/local/engine/interpreter.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
-
-const parameters: WorkflowParameters = {
-  stateTable: 'state',
-  historyTable: 'history',
-  cluster: 'cluster',
-  taskDefinition: 'treza-dev-terraform-runner',
-  containerName: 'terraform-runner',
-  subnets: ['subnet-1'],
-  securityGroups: ['sg-1'],
-};
-const ARN = 'arn:aws:states:us-west-2:000000000000:execution:treza-dev-deployment:e-1-deploy';
-const TASK = 'arn:aws:ecs:us-west-2:000000000000:task/cluster/1';
-const input = { enclave_id: 'enc_1', run: 'e-1-deploy', action: 'deploy' };
-
-const refused = () => {
-  throw new ServiceError('DynamoDB.ConditionalCheckFailedException', 'The conditional request failed');
-};
-const taskFailed = (task: JsonMap) => () => {
-  throw new ServiceError('States.TaskFailed', JSON.stringify(task));
-};
-const stopped = (more: JsonMap = {}): JsonMap => ({
-  TaskArn: TASK,
-  LastStatus: 'STOPPED',
-  StopCode: 'EssentialContainerExited',
-  StoppedReason: 'Essential container in task exited',
-  Containers: [{ ExitCode: 0 }],
-  ...more,
-});
-const stored = (more: JsonMap) => ({ Item: { pk: { S: 'run#enc_1' }, ...more } });
-const succeeded = { M: { result: { S: 'succeeded' }, at: { S: '2026-01-01T00:00:00.000Z' }, by: { S: 'runner' } } };
-const failed = {
-  M: { result: { S: 'failed' }, class: { S: 'quota' }, message: { S: 'vCPU limit exceeded' }, by: { S: 'runner' } },
-};
-
-type Handler = (parameters: JsonMap, call: ServiceCall) => JsonValue | Promise<JsonValue>;
-interface Script {
-  /** Answers in order; the last one stays. */
-  claim?: Handler[];
-  record?: Handler[];
-  read?: Handler[];
-  task?: Handler[];
-  release?: Handler[];
-}
-
-async function execute(script: Script, given: JsonValue = input, changed: Partial<WorkflowParameters> = {}) {
-  const calls: { operation: string; parameters: JsonMap }[] = [];
-  const answers: Record<string, Handler[]> = {
-    claim: script.claim ?? [() => ({})],
-    task: script.task ?? [() => stopped()],
-    read: script.read ?? [() => stored({ taskArn: { S: TASK }, outcome: succeeded })],
-    record: script.record ?? [() => ({})],
-    release: script.release ?? [() => ({})],
-  };
-  const operationOf = (call: ServiceCall) => {
-    if (call.resource.endsWith('ecs:runTask.sync')) return 'task';
-    if (call.resource.endsWith('getItem')) return 'read';
-    if (call.resource.endsWith('deleteItem')) return 'release';
-    return call.parameters.TableName === 'state' ? 'claim' : 'record';
-  };
-  const document = workflow('deploy', { ...parameters, ...changed });
-  const end = await interpret(document, given, {
-    clock: systemClock,
-    execution: { id: ARN, name: 'e-1-deploy' },
-    pauses: 'none',
-    call: async (call) => {
-      const operation = operationOf(call);
-      calls.push({ operation, parameters: call.parameters });
-      const queue = answers[operation]!;
-      return (queue.length > 1 ? queue.shift()! : queue[0]!)(call.parameters, call);
-    },
-  }).end;
-  const recorded = calls.filter((call) => call.operation === 'record').at(-1)?.parameters as
-    | { ExpressionAttributeValues: { ':outcome': { M: Record<string, { S: string }> }; ':task': { S: string } } }
-    | undefined;
-  const outcome = recorded && plain(recorded.ExpressionAttributeValues[':outcome'].M);
-  return { end, calls, order: calls.map((call) => call.operation), outcome, recorded };
-}
-
-function plain(map: Record<string, { S: string }>): Record<string, string> {
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, value.S]));
-}
+import type { JsonValue } from '../../src/enclave/json.ts';
+import { ServiceError } from '../../src/local/engine/interpreter.ts';
+import {
+  ARN,
+  execute,
+  failed,
+  input,
+  parameters,
+  refused,
+  stopped,
+  stored,
+  succeeded,
+  TASK,
+  taskFailed,
+} from '../support/interpreted.ts';
 
 describe('the documents', () => {
-  it.each(['deploy', 'destroy'] as const)('%s is valid ASL', (action) => {
-    const { isValid, errorsText } = aslValidator(workflow(action, parameters), { checkPaths: true, checkArn: true });
+  const documents = [
+    ['deploy', workflow('deploy', parameters)],
+    ['destroy', workflow('destroy', parameters)],
+    ['drift', driftWorkflow(parameters)],
+  ] as const;
+
+  it.each(documents)('%s is valid ASL', (_action, document) => {
+    const { isValid, errorsText } = aslValidator(document, { checkPaths: true, checkArn: true });
     expect(isValid, errorsText('\n')).toBe(true);
   });
 
-  it('reaches every state, and ends a task before the machine', () => {
-    const document = workflow('deploy', parameters);
+  it.each(documents)('%s reaches every state, and ends a task before the machine', (_action, document) => {
     const targets = new Set([document.StartAt]);
     JSON.stringify(document.States, (key, value) => {
       if (key === 'Next' || key === 'Default') targets.add(value);
@@ -105,9 +41,9 @@ describe('the documents', () => {
     expect(document.States.RunTask!.TimeoutSeconds).toBeLessThan(document.TimeoutSeconds);
   });
 
-  it('gives every Task a timeout', () => {
-    const tasks = Object.values(workflow('deploy', parameters).States).filter((state) => state.Type === 'Task');
-    expect(tasks.length).toBeGreaterThan(4);
+  it.each(documents)('%s gives every Task a timeout', (_action, document) => {
+    const tasks = Object.values(document.States).filter((state) => state.Type === 'Task');
+    expect(tasks.length).toBeGreaterThan(2);
     for (const task of tasks) expect(task.TimeoutSeconds).toBeTypeOf('number');
   });
 });
