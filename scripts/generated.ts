@@ -2,6 +2,7 @@
 import { renderConfigReference } from '../src/cli/config-reference.ts';
 import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../src/enclave/reference.ts';
 import { lifecyclePage } from '../src/machines/diagram.ts';
+import { readmeWithFigures } from './bench-table.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -14,5 +15,6 @@ export const generated: readonly Generated[] = [
   { path: 'docs/enclave.md', render: enclaveReference },
   { path: 'docs/conditions.md', render: conditionsReference },
   { path: 'docs/lifecycle.md', render: lifecyclePage },
+  { path: 'README.md', render: readmeWithFigures },
   { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },
 ];

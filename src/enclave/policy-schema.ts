@@ -10,6 +10,10 @@ export const PolicySchema = z.object({
     z
       .object({
         reason: field(free(256), 'Why; shown by enclavectl.', { form: 'text', example: 'incident 4711' }),
+        actor: field(free(128).optional(), 'Who suspended it; shown beside the reason.', {
+          form: 'text',
+          example: 'ops@example.com',
+        }),
         until: field(z.iso.datetime({ offset: true }).optional(), 'When it ends by itself.', {
           form: 'an RFC 3339 time',
           fallback: 'never',

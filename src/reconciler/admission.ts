@@ -55,8 +55,8 @@ export function admit(
   }
   const suspended = suspension(policy, now);
   if (suspended !== undefined) {
-    const until = policy.suspend?.until;
-    const message = `suspended: ${suspended}${until === undefined ? '' : `, until ${until}`}`;
+    const { actor, until } = policy.suspend ?? {};
+    const message = `suspended${actor === undefined ? '' : ` by ${actor}`}: ${suspended}${until === undefined ? '' : `, until ${until}`}`;
     return { ok: false, reason: 'Suspended', message, ...(until === undefined ? {} : { until }) };
   }
   const waiting = dependencyOf(lifecycle, fleet.dependencies);

@@ -75,6 +75,11 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     bars: { failover_kill_seconds: atMost(15), handover_seconds: atMost(2) },
     load: async () => (await import('./failover.ts')).benchFailover,
   },
+  simulation: {
+    about: 'seeds of the simulation on every core, none of which may fail',
+    bars: { sim_seeds_per_minute: reported, sim_virtual_hours_per_minute: reported },
+    load: async () => (await import('./simulation.ts')).benchSimulation,
+  },
 };
 
 export function isMet(value: number, bar: Bar): boolean {

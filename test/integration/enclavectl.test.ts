@@ -462,6 +462,9 @@ describe('describe', () => {
     expect(await policyOf({ suspend: { reason: 'incident 4711', until: '2026-01-03T00:00:00Z' } })).toMatch(
       /^ {2}Suspended: +incident 4711; until 2026-01-03T00:00:00Z\n$/,
     );
+    expect(await policyOf({ suspend: { reason: 'audit', actor: 'ops' } })).toMatch(
+      /Suspended: +audit \(by ops\); until/,
+    );
     expect(await policyOf({ suspend: { reason: 'x', until: '2026-01-01T00:00:00Z' } })).toMatch(
       /no more, since 2026-01-01/,
     );

@@ -26,7 +26,7 @@ describe('parsePolicy', () => {
 
   it('reads every field, numbers as text too', () => {
     const { policy, errors } = parsePolicy({
-      suspend: { reason: 'incident', until: '2026-12-24T18:00:00+01:00' },
+      suspend: { reason: 'incident', actor: 'ops', until: '2026-12-24T18:00:00+01:00' },
       deletionPolicy: 'Retain',
       drift: { mode: 'alert', overrides: { tags: 'off', host: 'replace' }, intervalSeconds: '600', approval: 'manual' },
       maintenanceWindow: { cron: '0 3 * * 6', durationMinutes: 120, tz: 'Europe/Berlin' },
@@ -36,7 +36,7 @@ describe('parsePolicy', () => {
     });
     expect(errors).toEqual([]);
     expect(policy).toMatchObject({
-      suspend: { reason: 'incident' },
+      suspend: { reason: 'incident', actor: 'ops' },
       deletionPolicy: 'Retain',
       drift: { mode: 'alert', overrides: { tags: 'off', host: 'replace' }, intervalSeconds: 600, approval: 'manual' },
       maintenanceWindow: { cron: '0 3 * * 6', durationMinutes: 120, tz: 'Europe/Berlin' },

@@ -501,11 +501,11 @@ describe('policy', () => {
     const v = virtualOperator();
     v.start();
     const until = new Date(v.clock.now() + 2 * HOUR).toISOString();
-    v.post(ID, { policy: { suspend: { reason: 'audit', until } } });
+    v.post(ID, { policy: { suspend: { reason: 'audit', actor: 'ops', until } } });
     v.post('enc_other', { policy: { suspend: { reason: 'audit', until } } });
     await v.clock.advance(HOUR);
     expect(v.executions(ID)).toHaveLength(0);
-    expect(v.world.record(ID)?.operator).toMatchObject({ message: expect.stringContaining('audit') });
+    expect(v.world.record(ID)?.operator).toMatchObject({ message: expect.stringContaining('suspended by ops: audit') });
     v.command('enc_other', 'PENDING_DESTROY');
     await v.until(() => v.status('enc_other') === 'DESTROYED', 'the deletion');
     await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED after the suspension', 2 * HOUR);
@@ -513,7 +513,7 @@ describe('policy', () => {
 
   it('repairs nothing of a suspended enclave', async () => {
     const v = await deployed();
-    v.world.updateRecord(ID, { policy: { suspend: { reason: 'audit' } }, updatedAt: v.clock.iso() });
+    v.world.updateRecord(ID, { policy: { suspend: { reason: 'audit', actor: 'ops' } }, updatedAt: v.clock.iso() });
     await v.clock.advance(5_000);
     v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
     await v.clock.advance(HOUR);

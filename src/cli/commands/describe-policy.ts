@@ -23,7 +23,8 @@ export function policySection(id: string, raw: unknown, nowMs: number): string {
 
 function suspendedText({ suspend }: EnclavePolicy, nowMs: number): string | undefined {
   if (suspend === undefined) return undefined;
-  const { reason, until } = suspend;
+  const { actor, until } = suspend;
+  const reason = actor === undefined ? suspend.reason : `${suspend.reason} (by ${actor})`;
   if (until === undefined) return `${reason}; until it is lifted`;
   return Date.parse(until) <= nowMs ? `no more, since ${until} (${reason})` : `${reason}; until ${until}`;
 }
