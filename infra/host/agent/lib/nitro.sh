@@ -1,0 +1,82 @@
+# nitro-cli, asked so that its answer can be relied on.
+# shellcheck shell=bash
+
+# Its first answer after a start waits for hashes of the whole image.
+describe_limit=120
+export NITRO_CLI_ARTIFACTS=$state/artifacts HOME=${HOME:-/root}
+
+nitro_answer=
+nitro_code=
+
+# nitro SECONDS ARGUMENT...: succeeds only on status 0 and JSON and no error text, for E00 exits 0.
+# Leaves the JSON in nitro_answer, else the E-code (or `timeout`) in nitro_code and its text in nitro_error.
+nitro() {
+  local limit=$1 status=0 errors=$boot/nitro.$BASHPID
+  shift
+  # What it leaves behind to mind the enclave must hold neither our lock nor our pipe.
+  timeout "$limit" nitro-cli "$@" >"$errors.out" 2>"$errors" 9>&- </dev/null || status=$?
+  nitro_answer=$(sed -n '/^[[{]/,$p' "$errors.out")
+  # The first code is the cause; E39 and E11 mostly follow another.
+  nitro_code=$(grep -o -m 1 '\[ E[0-9][0-9] \]' "$errors" | head -n 1 | tr -d '[] ' || true)
+  nitro_error=$(tail -c 600 "$errors")
+  rm -f "$errors" "$errors.out"
+  # Progress may stand before the JSON, on the same stream.
+  if [ "$status" = 0 ] && [ -z "$nitro_code" ] && jq -e . <<<"$nitro_answer" >/dev/null 2>&1; then return 0; fi
+  if [ "$status" = 124 ]; then nitro_code=timeout; fi
+  if [ -z "$nitro_code" ]; then nitro_code=$(printf 'E%02d' "$status"); fi
+  return 1
+}
+
+# class_of CODE: spec, image, transient, host, clock or unknown.
+class_of() {
+  case $1 in
+    E01 | E02 | E03 | E2[0-7] | E34 | E47 | E58) echo spec ;;
+    E30 | E35 | E48 | E49 | E5[0-2] | E59 | E60) echo image ;;
+    E05 | E10 | E11 | E15 | E16 | E29 | E3[679] | E4[01] | timeout) echo transient ;;
+    E07 | E08 | E18 | E19 | E28 | E3[123] | E42 | E43) echo host ;;
+    E53) echo clock ;;
+    *) echo unknown ;;
+  esac
+}
+
+# observe: JSON {observed, enclaves, message}. Not observed means nothing at all, least of all that none runs.
+observe() {
+  if ! nitro "$describe_limit" describe-enclaves; then
+    jq -n --arg code "$nitro_code" '{observed: false, enclaves: [], message: "nitro-cli describe-enclaves: \($code)"}'
+    return
+  fi
+  local enclaves socket
+  enclaves=$(jq --arg name "$name" -f "$agent/lib/enclaves.jq" <<<"$nitro_answer")
+  # A socket that nitro-cli may not read is left out without a word: one that answers and is not listed hides something.
+  for socket in "$root"/run/nitro_enclaves/*.sock; do
+    if [ -S "$socket" ] && ! listed "$socket" && answers "$socket"; then
+      jq -n '{observed: false, enclaves: [], message: "an enclave'\''s socket could not be read"}'
+      return
+    fi
+  done
+  jq -n --argjson enclaves "$enclaves" '{observed: true, enclaves: $enclaves, message: ""}'
+}
+
+listed() {
+  local id
+  id=$(basename "$1" .sock)
+  jq -e --arg id "$id" 'any(.[]; .id == $id)' <<<"$enclaves" >/dev/null
+}
+
+answers() { timeout 5 socat -u OPEN:/dev/null UNIX-CONNECT:"$1" 2>/dev/null; }
+
+# terminate_all: by a name that may not be ours too, since a second start under one name makes `enclave_1`.
+terminate_all() {
+  local waited=0 seen
+  nitro 60 terminate-enclave --all || log "terminate: $nitro_code"
+  while :; do
+    seen=$(observe)
+    if jq -e '.observed and (.enclaves | length == 0)' <<<"$seen" >/dev/null; then return 0; fi
+    if [ "$waited" -ge 120 ]; then
+      fail host "$(if [ -n "$nitro_code" ]; then echo "$nitro_code"; else echo stuck; fi)" \
+        'the enclave is still there two minutes after it was terminated'
+    fi
+    sleep 2
+    waited=$((waited + 2))
+  done
+}
