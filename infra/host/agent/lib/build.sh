@@ -106,8 +106,9 @@ tools() {
         ld-linux*) cp -L "$library" "$1/ld" ;;
         *) cp -L "$library" "$1/lib/" ;;
       esac
-    done < <(ldd "$path" | sed -n -e 's/^.* => \(\/[^ ]*\) (.*$/\1/p' -e 's/^[[:space:]]*\(\/[^ ]*\) (.*$/\1/p')
+    done < <(ldd "$path" 2>/dev/null | sed -n -e 's/^.* => \(\/[^ ]*\) (.*$/\1/p' -e 's/^[[:space:]]*\(\/[^ ]*\) (.*$/\1/p')
   done
+  [ -e "$1/ld" ] || fail host tools 'the programs of the init name no loader'
 }
 
 # compose REFERENCE: leaves the EIF in $context, and its measurements in nitro_answer.

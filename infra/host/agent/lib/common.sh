@@ -35,14 +35,16 @@ log() {
   printf '%s [%s] %s\n' "$(timestamp)" "$step" "${line//[[:cntrl:]]/ }" >>"$logs/agent.log"
 }
 
-# write_file PATH: standard input, whole or not at all, also after a loss of power.
+# write_file PATH: standard input, whole or not at all; what must survive also after a loss of power.
 write_file() {
-  local draft
-  draft=$(mktemp "$1.XXXXXX")
+  local draft=$1.$BASHPID
   cat >"$draft"
-  sync "$draft"
+  if [[ $1 != "$boot"/* ]]; then sync "$draft"; fi
   mv "$draft" "$1"
 }
+
+# present FILE: the file, or an empty one, for jq's slurpfile.
+present() { if [ -e "$1" ]; then echo "$1"; else echo /dev/null; fi; }
 
 # read_json FILE FILTER [JQ OPTION...]: raw output; the value is null where there is no file.
 read_json() {
@@ -60,10 +62,7 @@ digest_of() { sha256sum | cut -d ' ' -f 1; }
 configuration_digest() { read_json "$1" . -cS | digest_of; }
 
 # fingerprint: of everything an enclave must be started anew for; its image stands for all that is measured.
-fingerprint() {
-  jq -cS --slurpfile image "$image" '[$image[0].key,
-    (.spec | .cpuCount, .memoryMiB, .enclaveCid, .enableDebug, .workloadType, .sourceType)]' "$wanted" | digest_of
-}
+fingerprint() { jq -L "$agent/lib" -r --slurpfile image "$image" 'include "fingerprint"; fingerprint($image[0])' "$wanted"; }
 
 # needs FILE WHAT: what an earlier step makes; that step has said by itself why it is not there.
 needs() {
@@ -91,7 +90,7 @@ record_error() {
 
 # Only the step that failed can say that it no longer does.
 clear_error() {
-  if [ "$(read_json "$boot/error.json" '.step // ""')" = "$step" ]; then rm -f "$boot/error.json"; fi
+  if [ -e "$boot/error.json" ] && [ "$(read_json "$boot/error.json" '.step // ""')" = "$step" ]; then rm -f "$boot/error.json"; fi
 }
 
 # exclusive: one part of the agent changes things at a time; what it starts inherits the lock.

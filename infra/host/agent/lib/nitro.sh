@@ -7,6 +7,7 @@ export NITRO_CLI_ARTIFACTS=$state/artifacts HOME=${HOME:-/root}
 
 nitro_answer=
 nitro_code=
+nitro_error=
 
 # nitro SECONDS ARGUMENT...: succeeds only on status 0 and JSON and no error text, for E00 exits 0.
 # Leaves the JSON in nitro_answer, else the E-code (or `timeout`) in nitro_code and its text in nitro_error.
@@ -15,13 +16,16 @@ nitro() {
   shift
   # What it leaves behind to mind the enclave must hold neither our lock nor our pipe.
   timeout "$limit" nitro-cli "$@" >"$errors.out" 2>"$errors" 9>&- </dev/null || status=$?
-  nitro_answer=$(sed -n '/^[[{]/,$p' "$errors.out")
-  # The first code is the cause; E39 and E11 mostly follow another.
-  nitro_code=$(grep -o -m 1 '\[ E[0-9][0-9] \]' "$errors" | head -n 1 | tr -d '[] ' || true)
-  nitro_error=$(tail -c 600 "$errors")
+  nitro_answer=$(<"$errors.out")
+  nitro_error=$(<"$errors")
   rm -f "$errors" "$errors.out"
   # Progress may stand before the JSON, on the same stream.
+  if [[ $nitro_answer != [[{]* ]]; then nitro_answer=$(sed -n '/^[[{]/,$p' <<<"$nitro_answer"); fi
+  # The first code is the cause; E39 and E11 mostly follow another.
+  nitro_code=
+  if [[ $nitro_error =~ \[\ (E[0-9][0-9])\ \] ]]; then nitro_code=${BASH_REMATCH[1]}; fi
   if [ "$status" = 0 ] && [ -z "$nitro_code" ] && jq -e . <<<"$nitro_answer" >/dev/null 2>&1; then return 0; fi
+  nitro_error=${nitro_error: -600}
   if [ "$status" = 124 ]; then nitro_code=timeout; fi
   if [ -z "$nitro_code" ]; then nitro_code=$(printf 'E%02d' "$status"); fi
   return 1
@@ -42,7 +46,7 @@ class_of() {
 # observe: JSON {observed, enclaves, message}. Not observed means nothing at all, least of all that none runs.
 observe() {
   if ! nitro "$describe_limit" describe-enclaves; then
-    jq -n --arg code "$nitro_code" '{observed: false, enclaves: [], message: "nitro-cli describe-enclaves: \($code)"}'
+    blind "nitro-cli describe-enclaves: $nitro_code"
     return
   fi
   local enclaves socket
@@ -50,12 +54,14 @@ observe() {
   # A socket that nitro-cli may not read is left out without a word: one that answers and is not listed hides something.
   for socket in "$root"/run/nitro_enclaves/*.sock; do
     if [ -S "$socket" ] && ! listed "$socket" && answers "$socket"; then
-      jq -n '{observed: false, enclaves: [], message: "an enclave'\''s socket could not be read"}'
+      blind "the socket of an enclave could not be read"
       return
     fi
   done
-  jq -n --argjson enclaves "$enclaves" '{observed: true, enclaves: $enclaves, message: ""}'
+  printf '{"observed": true, "enclaves": %s, "message": ""}\n' "$enclaves"
 }
+
+blind() { jq -n --arg message "$1" '{observed: false, enclaves: [], message: $message}'; }
 
 listed() {
   local id

@@ -3,18 +3,6 @@
 
 ledger=$boot/restarts.json
 
-# differences SEEN: in words, what the enclave is and should not be. The report shows it; the operator acts on it.
-differences() {
-  jq -r --slurpfile wanted "$wanted" --arg name "$name" '
-    ($wanted[0].spec) as $spec
-    | [ (if any(.enclaves[]; .debug) and ($spec.enableDebug != true)
-          then "the enclave runs in debug mode and must not: its attested measurements are all zero" else empty end),
-        (if (.enclaves | length) > 1 then "more than one enclave runs: \(.enclaves | map(.name) | join(", "))" else empty end),
-        (.enclaves[] | select(.name == $name) | select(.cpuCount != $spec.cpuCount or .memoryMiB < $spec.memoryMiB)
-          | "the enclave has \(.cpuCount) vCPU and \(.memoryMiB) MiB, and should have \($spec.cpuCount) and \($spec.memoryMiB)")
-      ] | join("; ")' <<<"$1"
-}
-
 # announce: tells the enclave which of its ports lead in, until it has listened once.
 announce() {
   if [ -e "$boot/announced" ] || [ "$(read_json "$image" .mode)" = eif ]; then return 0; fi
@@ -28,29 +16,32 @@ announce() {
 
 # look_at_health: leaves none, passing or failing in health; asks only when the interval is over.
 look_at_health() {
-  local record at grace started result=failed
-  record=$(read_json "$boot/health.json" '. // {}' -c)
-  health=$(jq -r '.state // "none"' <<<"$record")
-  if [ -z "$("$agent/bin/probe" --port)" ]; then
+  local port due grace result=failed
+  IFS=$'\x1f' read -r health port due grace < <(jq -nr --slurpfile record "$(present "$boot/health.json")" \
+    --slurpfile started "$boot/started.json" --slurpfile wanted "$wanted" --argjson at "$at" '
+      ($wanted[0].spec) as $spec
+      | (if $spec.workloadType == "batch" then null else $spec.healthCheck.port // $spec.exposePorts[0] end) as $port
+      | [ $record[0].state // "none", $port, $at >= ($record[0].nextAt // 0),
+          $at - $started[0].at < ($spec.healthCheck.startupGraceSeconds // 120) ]
+      | map(if . == null then "" else tostring end) | join("\u001f")')
+  if [ -z "$port" ]; then
     health=none
     rm -f "$boot/health.json"
     return
   fi
-  at=$(now)
-  if [ "$at" -lt "$(jq '.nextAt // 0' <<<"$record")" ]; then return; fi
-  started=$(read_json "$boot/started.json" .at)
-  grace=$(wanted_value '.spec.healthCheck.startupGraceSeconds // 120')
+  if [ "$due" != true ]; then return; fi
   if "$agent/bin/probe"; then result=passed; fi
-  jq --arg result "$result" --argjson at "$at" --argjson inGrace "$([ $((at - started)) -lt "$grace" ] && echo true || echo false)" \
-    --slurpfile wanted "$wanted" '
+  jq -n --arg result "$result" --argjson at "$at" --argjson inGrace "$grace" --slurpfile wanted "$wanted" \
+    --slurpfile record "$(present "$boot/health.json")" '
       ($wanted[0].spec) as $spec
+      | $record[0] // {}
       | .passes = (if $result == "passed" then (.passes // 0) + 1 else 0 end)
       | .failures = (if $result == "passed" or $inGrace then 0 else (.failures // 0) + 1 end)
       | .state = (if .passes >= ($spec.healthCheck.successThreshold // 1) then "passing"
                   elif .failures >= ($spec.healthCheck.failureThreshold // 3) then "failing"
                   else .state // "none" end)
-      | .nextAt = $at + ($spec.healthCheckInterval // 30)' <<<"$record" | write_file "$boot/health.json"
-  health=$(read_json "$boot/health.json" .state)
+      | .nextAt = $at + ($spec.healthCheckInterval // 30)' | write_file "$boot/health.json"
+  health=$(sed -n 's/.*"state": "\([a-z]*\)".*/\1/p' "$boot/health.json")
 }
 
 # ended: the enclave is gone. A crash leaves no status anywhere; a workload that ended has told its own.
