@@ -16,8 +16,8 @@ import { call, onNames } from './errors.ts';
 export interface HostsOptions {
   readonly clients: Pick<AwsClients, 'ec2' | 'ssm'>;
   readonly environment: string;
-  /** Name of the SSM document whose fixed commands restart the enclave; it takes no parameters. */
-  readonly restartDocument: string;
+  /** Of the names of the SSM documents, each of which holds one fixed command and takes no parameters. */
+  readonly prefix: string;
 }
 
 const PAGE_SIZE = 1_000;
@@ -51,7 +51,7 @@ function toHost(instance: Instance): Host {
   };
 }
 
-export function createHosts({ clients, environment, restartDocument }: HostsOptions): Hosts {
+export function createHosts({ clients, environment, prefix }: HostsOptions): Hosts {
   async function* describe(
     region: string,
     subject: string,
@@ -84,6 +84,11 @@ export function createHosts({ clients, environment, restartDocument }: HostsOpti
   // Filters are asked for and checked again: a host that is not ours must never be taken for ours.
   const isOurs = (host: Host) =>
     host.enclaveId !== '' && host.environment === environment && host.state !== 'terminated';
+
+  const command = async (region: string, instanceId: string, name: string): Promise<void> => {
+    const input = { DocumentName: `${prefix}-${name}`, InstanceIds: [instanceId] };
+    await call('ssm:SendCommand', `host ${instanceId}`, () => clients.ssm(region).send(new SendCommandCommand(input)));
+  };
 
   return {
     async *sweep(region, signal) {
@@ -130,10 +135,7 @@ export function createHosts({ clients, environment, restartDocument }: HostsOpti
       );
     },
 
-    async restartEnclave(region, instanceId) {
-      await call('ssm:SendCommand', `host ${instanceId}`, () =>
-        clients.ssm(region).send(new SendCommandCommand({ DocumentName: restartDocument, InstanceIds: [instanceId] })),
-      );
-    },
+    restartEnclave: (region, instanceId) => command(region, instanceId, 'restart-enclave'),
+    restartAllocator: (region, instanceId) => command(region, instanceId, 'restart-allocator'),
   };
 }

@@ -45,7 +45,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
     hosts: createHosts({
       clients,
       environment: config.environment,
-      restartDocument: `${config.prefix}-restart-enclave`,
+      prefix: config.prefix,
     }),
     streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
     close: clients.close,

@@ -53,6 +53,11 @@ export const REASON_MEANINGS = {
   StaleReport: 'The last report is older than the last start of the host.',
   ReportSilent: 'The host has not reported for longer than it should.',
   EnclaveNotRunning: 'The host reports that the enclave is not running.',
+  EnclavesUnobserved: 'The host could not ask the hypervisor for its enclaves.',
+  EnclaveTerminating: 'The enclave is terminating and does not come to an end.',
+  EnclaveSize: 'The enclave has another number of vCPU, or less memory, than the spec says.',
+  ExtraEnclaves: 'More than one enclave runs on the host.',
+  AllocatorShort: 'The host holds fewer cores or less memory for enclaves than the spec needs.',
   GenerationPending: 'The host has not yet applied the wanted generation.',
   DebugEnclave: 'The enclave runs in debug mode although the spec forbids it.',
   LegacyHost: 'The host was adopted and has no agent that could report.',
@@ -63,6 +68,7 @@ export const REASON_MEANINGS = {
   Drifted: 'What exists differs from what the spec describes.',
   Unobserved: 'Not observed yet.',
   // MeasurementsReported, Secure
+  MeasurementMismatch: 'The measurements the host reports are in none of the sets the spec expects.',
   Reported: 'The host has reported the measurements of the image.',
   // Progressing, Stalled
   Waiting: 'Nothing to do until the next observation.',

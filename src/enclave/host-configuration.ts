@@ -35,6 +35,7 @@ export function hostConfigurationOf(
 ): HostConfiguration | undefined {
   const { spec, environment, region, generation, pinned } = variables;
   if (spec === undefined) return undefined;
+  const imageDigest = pinned.imageReference === spec.dockerImage ? pinned.imageDigest : undefined;
   return {
     version: HOST_CONFIGURATION_VERSION,
     enclaveId,
@@ -43,7 +44,7 @@ export function hostConfigurationOf(
     generation,
     reportTable,
     logGroup: logGroupName(enclaveId),
-    ...(pinned.imageDigest === undefined ? {} : { imageDigest: pinned.imageDigest }),
+    ...(imageDigest === undefined ? {} : { imageDigest }),
     spec,
   };
 }

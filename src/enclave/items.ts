@@ -71,6 +71,8 @@ export const RunVariablesSchema = z.looseObject({
     instanceId: z.string().optional(),
     amiId: z.string().optional(),
     imageDigest: z.string().optional(),
+    /** The reference of the image that the digest was resolved from: of another image it says nothing. */
+    imageReference: z.string().optional(),
   }),
 });
 export type RunVariables = z.infer<typeof RunVariablesSchema>;

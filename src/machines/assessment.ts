@@ -24,9 +24,15 @@ export interface EnclaveView {
   readonly message?: string | undefined;
   /** The report is newer than the last start of the host. */
   readonly fresh: boolean;
+  /** An enclave runs, whatever is wrong with it; undefined: the host could not tell. */
+  readonly running: boolean | undefined;
   readonly health: 'passing' | 'failing' | 'none' | 'unknown';
   readonly measured: boolean;
   readonly debug: boolean;
+  /** Its measurements are in none of the sets that are expected. */
+  readonly mismeasured: boolean;
+  /** What the host has resolved the image's tag to. */
+  readonly imageDigest: string | undefined;
   readonly bootId: string | undefined;
   readonly sequence: number | undefined;
 }

@@ -1,5 +1,6 @@
 /** Decide: one pure step from lifecycle and assessment to the next lifecycle and its effects. */
 import { transition } from 'xstate';
+import { conditionOf } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Assessment } from './assessment.ts';
@@ -56,6 +57,8 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
       message: `${before === undefined ? 'new' : noted.phase} → ${phased.phase}: ${projected.message}`,
     });
   }
+  const finding = securityFinding(before, projected);
+  if (finding !== undefined) effects.unshift(finding);
   effects.push({ type: 'requeueAfter', delayMs: nextLookMs({ ...context, lifecycle: projected }) });
   return {
     lifecycle: projected,
@@ -64,12 +67,22 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
   };
 }
 
+/** What weakens an enclave is told when it begins, even where it is repaired at once. */
+function securityFinding(before: Lifecycle | undefined, after: Lifecycle): Effect | undefined {
+  const secure = conditionOf(after.conditions, 'Secure');
+  if (secure?.status !== 'False') return undefined;
+  const known = conditionOf(before?.conditions ?? [], 'Secure');
+  if (known?.status === 'False' && known.reason === secure.reason) return undefined;
+  return { type: 'emitEvent', severity: 'Warning', reason: 'SecurityFinding', message: secure.reason };
+}
+
 const EFFECTS: ReadonlySet<string> = new Set([
   'startRun',
   'cancelRun',
   'startHost',
   'stopHost',
   'restartEnclave',
+  'restartAllocator',
   'forget',
 ]);
 
@@ -112,6 +125,7 @@ function noteObservation(context: Context): Lifecycle {
   if (host.instanceId !== undefined && lifecycle.pinned.instanceId === undefined && lifecycle.desired !== 'Absent') {
     lifecycle = { ...lifecycle, pinned: { ...lifecycle.pinned, instanceId: host.instanceId } };
   }
+  lifecycle = pinImage(lifecycle, enclave);
   // Whoever made it: a host with our tag is ours to take down.
   if (host.instanceId !== undefined && !lifecycle.touched) lifecycle = { ...lifecycle, touched: true };
   // Where nothing repairs it, what is seen to be dead does not serve.
@@ -122,6 +136,14 @@ function noteObservation(context: Context): Lifecycle {
   const healthyLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
   if (healthyLong && lifecycle.attempts.count > 0) lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
   return lifecycle;
+}
+
+/** A tag is resolved once: another host of this enclave runs the image that this one runs. */
+function pinImage(lifecycle: Lifecycle, { verdict, imageDigest }: Assessment['enclave']): Lifecycle {
+  const image = lifecycle.applied?.dockerImage;
+  if (verdict !== 'Match' || imageDigest === undefined || typeof image !== 'string') return lifecycle;
+  if (lifecycle.pinned.imageReference === image) return lifecycle;
+  return { ...lifecycle, pinned: { ...lifecycle.pinned, imageReference: image, imageDigest } };
 }
 
 /** An observation newer than the one that is remembered; one remembered from the future was of a clock that was wrong. */

@@ -15,6 +15,8 @@ export type Effect =
   | { readonly type: 'startHost'; readonly instanceId: string }
   | { readonly type: 'stopHost'; readonly instanceId: string }
   | { readonly type: 'restartEnclave'; readonly instanceId: string }
+  /** Reserve cores and memory anew, and start the enclave. */
+  | { readonly type: 'restartAllocator'; readonly instanceId: string }
   /** Forget the enclave: record and resources are gone. */
   | { readonly type: 'forget' }
   /** Look again after this long, whatever happens before. */

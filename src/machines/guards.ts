@@ -55,14 +55,24 @@ export function driftFingerprint({ lifecycle, assessment }: Context): string | u
   return undefined;
 }
 
+/** What mostly ends by itself, or is the host's own to mend first; how long it is given, ms. */
+const PATIENCE_MS: Readonly<Partial<Record<Reason, number>>> = {
+  EnclaveTerminating: 2 * 60_000,
+  // The agent restarts by the spec's restart policy, as often as its backoff allows.
+  HealthCheckFailing: 10 * 60_000,
+};
+
+export function patienceMs({ assessment }: Context): number {
+  const { verdict, reason } = assessment.enclave;
+  return verdict === 'Drift' ? (PATIENCE_MS[reason] ?? 0) : 0;
+}
+
 /** Seen in two observations: one look may be wrong. */
 export function driftConfirmed(context: Context): boolean {
   const fingerprint = driftFingerprint(context);
-  return (
-    fingerprint !== undefined &&
-    context.lifecycle.drift?.fingerprint === fingerprint &&
-    context.lifecycle.drift.seen >= 2
-  );
+  const { drift } = context.lifecycle;
+  if (fingerprint === undefined || drift?.fingerprint !== fingerprint || drift.seen < 2) return false;
+  return !fingerprint.startsWith('enclave:') || elapsed(drift.since, context.assessment.now) >= patienceMs(context);
 }
 
 /** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
@@ -103,7 +113,13 @@ export function driftKey(context: Context): string {
 }
 
 /** Rungs of the repair ladder. `exhausted`: all were tried as often as the limit allows. */
-export type Rung = 'startHost' | 'restartEnclave' | 'restartHost' | 'apply' | 'exhausted';
+export type Rung = 'startHost' | 'restartEnclave' | 'restartAllocator' | 'restartHost' | 'apply' | 'exhausted';
+
+/** What restarting the enclave alone cannot cure begins with what can. */
+const ENCLAVE_LADDERS: Readonly<Partial<Record<Reason, readonly Rung[]>>> = {
+  EnclaveTerminating: ['restartHost', 'apply'],
+  AllocatorShort: ['restartAllocator', 'restartHost', 'apply'],
+};
 
 /** Cheapest first; the next rung after as many failed attempts as the limit allows. */
 export function repairRung(context: Context): Rung {
@@ -113,7 +129,7 @@ export function repairRung(context: Context): Rung {
       ? ['apply']
       : host.state === 'stopped'
         ? ['startHost', 'apply']
-        : ['restartEnclave', 'restartHost', 'apply'];
+        : (ENCLAVE_LADDERS[context.assessment.enclave.reason] ?? ['restartEnclave', 'restartHost', 'apply']);
   const step = Math.floor(attemptsOf(context.lifecycle, driftKey(context)) / context.assessment.limits.repairAttempts);
   return ladder[step] ?? 'exhausted';
 }

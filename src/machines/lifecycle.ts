@@ -175,6 +175,10 @@ export const lifecycleMachine = machineSetup.createMachine({
             guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartEnclave']),
             actions: repair('restartEnclave'),
           },
+          {
+            guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartAllocator']),
+            actions: repair('restartAllocator'),
+          },
           { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
           {
             guard: and(['driftConfirmed', 'allowed', 'canAct', 'canDeploy', 'rungIsApply']),

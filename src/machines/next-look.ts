@@ -1,6 +1,6 @@
 /** When an enclave must be looked at again, if nothing happens before. */
 import type { Phase } from '../enclave/items.ts';
-import type { Context } from './guards.ts';
+import { type Context, patienceMs } from './guards.ts';
 
 /** Longer pauses are the relist's and the sweep's business. */
 const LONGEST_MS = 60 * 60_000;
@@ -17,7 +17,8 @@ const WATCHED: ReadonlySet<Phase> = new Set([
 ]);
 
 /** The earliest of all deadlines that lie ahead, ms from now; at least a tenth of a second. */
-export function nextLookMs({ lifecycle, assessment }: Context): number {
+export function nextLookMs(context: Context): number {
+  const { lifecycle, assessment } = context;
   const { limits, now } = assessment;
   const delays: number[] = [LONGEST_MS];
   const at = (time: string | undefined, plusMs = 0) => {
@@ -38,6 +39,7 @@ export function nextLookMs({ lifecycle, assessment }: Context): number {
   } else if (WATCHED.has(lifecycle.phase) || (lifecycle.drift !== undefined && lifecycle.drift.seen < 2)) {
     delays.push(limits.observeMs);
   }
+  if (lifecycle.drift !== undefined) at(lifecycle.drift.since, patienceMs(context));
   // The old enclave is gone: the new record under its id has waited long enough.
   if (lifecycle.phase === 'destroyed' && assessment.record === 'other' && !lifecycle.retained) delays.push(SOON_MS);
   if (lifecycle.phase === 'verifying') at(lifecycle.phaseSince, limits.verifyDeadlineMs);

@@ -34,8 +34,11 @@ function conditionsOf(context: Context): readonly ConditionUpdate[] {
   return updates;
 }
 
-function ready({ lifecycle }: Context): ConditionUpdate {
+function ready({ lifecycle, assessment }: Context): ConditionUpdate {
   const { phase } = lifecycle;
+  if (phase === 'ready' && assessment.enclave.health === 'failing') {
+    return { type: 'Ready', status: 'False', reason: 'HealthCheckFailing' };
+  }
   if (phase === 'ready') return { type: 'Ready', status: 'True', reason: 'Running' };
   if (phase === 'paused') return { type: 'Ready', status: 'False', reason: 'Paused' };
   if (phase === 'destroying') return { type: 'Ready', status: 'False', reason: 'Destroying' };
@@ -87,10 +90,14 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
       { type: 'Healthy', status: 'Unknown', reason: 'Unobserved' },
     ];
   }
-  const status = enclave.verdict === 'Match' ? 'True' : enclave.verdict === 'Drift' ? 'False' : 'Unknown';
   const message = enclave.message === undefined ? {} : { message: enclave.message };
+  // One that runs and is not as it should be runs all the same: InSync and Secure say the rest.
+  const runs = enclave.verdict !== 'Unknown' && enclave.running === true;
+  const status = runs || enclave.verdict === 'Match' ? 'True' : enclave.verdict === 'Drift' ? 'False' : 'Unknown';
   return [
-    { type: 'EnclaveRunning', status, reason: enclave.reason, ...message },
+    runs
+      ? { type: 'EnclaveRunning', status, reason: 'Running' }
+      : { type: 'EnclaveRunning', status, reason: enclave.reason, ...message },
     enclave.health === 'passing'
       ? { type: 'Healthy', status: 'True', reason: 'HealthCheckPassing' }
       : enclave.health === 'failing'
@@ -99,23 +106,29 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
     enclave.measured
       ? { type: 'MeasurementsReported', status: 'True', reason: 'Reported' }
       : { type: 'MeasurementsReported', status: 'Unknown', reason: 'NoReport' },
-    enclave.reason === 'LegacyHost'
-      ? { type: 'Secure', status: 'False', reason: 'LegacyHost' }
-      : enclave.debug
-        ? { type: 'Secure', status: 'False', reason: 'DebugEnclave' }
-        : {
-            type: 'Secure',
-            status: enclave.verdict === 'Match' ? 'True' : 'Unknown',
-            reason: enclave.verdict === 'Match' ? 'None' : enclave.reason,
-          },
+    secure(enclave),
   ];
+}
+
+function secure({ verdict, reason, running, debug, mismeasured }: Context['assessment']['enclave']): ConditionUpdate {
+  if (reason === 'LegacyHost') return { type: 'Secure', status: 'False', reason };
+  // What weakened it is not over because the host has fallen silent.
+  if (debug) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
+  if (mismeasured) return { type: 'Secure', status: 'False', reason: 'MeasurementMismatch' };
+  return verdict === 'Match' || (verdict === 'Drift' && running === true)
+    ? { type: 'Secure', status: 'True', reason: 'None' }
+    : { type: 'Secure', status: 'Unknown', reason };
 }
 
 function inSync(context: Context): ConditionUpdate {
   const { lifecycle, assessment } = context;
   if (lifecycle.drift !== undefined && lifecycle.drift.seen >= 2) {
-    const reason: Reason = assessment.host.verdict === 'Drift' ? driftReason(assessment.host.state) : 'Drifted';
-    return { type: 'InSync', status: 'False', reason };
+    if (assessment.host.verdict === 'Drift') {
+      return { type: 'InSync', status: 'False', reason: driftReason(assessment.host.state) };
+    }
+    const { verdict, reason, message } = assessment.enclave;
+    if (verdict !== 'Drift') return { type: 'InSync', status: 'False', reason: 'Drifted' };
+    return { type: 'InSync', status: 'False', reason, ...(message === undefined ? {} : { message }) };
   }
   if (lifecycle.desired === 'Running' && behind(context))
     return { type: 'InSync', status: 'False', reason: 'GenerationPending' };

@@ -52,6 +52,7 @@ export const machineSetup = setup({
     recordGone: ({ context }) => context.assessment.record === 'gone' && context.lifecycle.retained !== true,
     rungIsStartHost: ({ context }) => repairRung(context) === 'startHost',
     rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
+    rungIsRestartAllocator: ({ context }) => repairRung(context) === 'restartAllocator',
     rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
     rungIsApply: ({ context }) => repairRung(context) === 'apply',
   },
@@ -61,6 +62,7 @@ export const machineSetup = setup({
     startHost: (_, _params: Params<'startHost'>) => {},
     stopHost: (_, _params: Params<'stopHost'>) => {},
     restartEnclave: (_, _params: Params<'restartEnclave'>) => {},
+    restartAllocator: (_, _params: Params<'restartAllocator'>) => {},
     forget: (_, _params: Params<'forget'>) => {},
   },
 });
@@ -106,7 +108,7 @@ const cancelRun = {
     taskArn: scope.context.assessment.run.state === 'running' ? scope.context.assessment.run.taskArn : undefined,
   }),
 };
-const onHost = <T extends 'startHost' | 'stopHost' | 'restartEnclave'>(type: T) => ({
+const onHost = <T extends update.DirectEffect>(type: T) => ({
   type,
   params: ({ context }: Scope) => ({ instanceId: context.assessment.host.instanceId ?? '' }),
 });
@@ -116,14 +118,11 @@ export const begin = (action: 'deploy' | 'destroy') => [
   remember((context) => update.beginRun(context, action)),
   startRun,
 ];
-export const direct = (effect: 'startHost' | 'stopHost' | 'restartEnclave') => [
+export const direct = (effect: update.DirectEffect) => [
   remember((context) => update.beginDirect(context, effect)),
   onHost(effect),
 ];
-export const repair = (effect: 'startHost' | 'stopHost' | 'restartEnclave') => [
-  remember(update.countRepair),
-  ...direct(effect),
-];
+export const repair = (effect: update.DirectEffect) => [remember(update.countRepair), ...direct(effect)];
 export const cancel = [remember(update.cancelRun), cancelRun];
 export const stalled = (terminal: boolean) => ({
   target: 'stalled' as const,

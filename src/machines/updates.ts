@@ -62,14 +62,17 @@ function baseline({ assessment }: Context, newBoot: boolean): NonNullable<Lifecy
   };
 }
 
+/** What is done to a host without Terraform. */
+export type DirectEffect = 'startHost' | 'stopHost' | 'restartEnclave' | 'restartAllocator';
+
 /** A direct effect is about to be tried; it is not repeated before it has had time to show. */
-export function beginDirect(context: Context, effect: 'startHost' | 'stopHost' | 'restartEnclave'): Lifecycle {
+export function beginDirect(context: Context, effect: DirectEffect): Lifecycle {
   const { lifecycle, assessment } = context;
   const count = lifecycle.direct?.effect === effect ? lifecycle.direct.count + 1 : 1;
   return {
     ...lifecycle,
     direct: { effect, at: iso(assessment.now), count },
-    baseline: baseline(context, effect !== 'restartEnclave'),
+    baseline: baseline(context, effect === 'startHost' || effect === 'stopHost'),
   };
 }
 

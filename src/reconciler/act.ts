@@ -81,6 +81,14 @@ async function perform(
         actor: operator,
       });
       return ports.hosts.restartEnclave(region, effect.instanceId);
+    case 'restartAllocator':
+      context.epoch();
+      emit('Warning', {
+        reason: 'AllocatorRestarting',
+        message: `restarting the allocator of ${effect.instanceId}`,
+        actor: operator,
+      });
+      return ports.hosts.restartAllocator(region, effect.instanceId);
     case 'forget': {
       context.epoch();
       const result = await ports.state.forget(id, lifecycle.revision);

@@ -10,7 +10,8 @@ import type { Assessment, Intent } from '../machines/index.ts';
 import { admit, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
-import { UNSEEN, viewEnclave, viewHost } from './observe.ts';
+import { viewEnclave } from './enclave-view.ts';
+import { UNSEEN, viewHost } from './observe.ts';
 
 /** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
 export function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined, context: SpecContext): SpecResult {
@@ -109,6 +110,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     enclave: viewEnclave(look, seen.host.instanceId, lifecycle, {
       debugAllowed,
       silenceMs: context.config.reportSilenceMs,
+      // Written by this schema, of a spec that was valid.
+      applied: lifecycle.applied as EnclaveSpec | undefined,
     }),
     run: seen.run,
     slot: seen.slot,

@@ -210,6 +210,10 @@ export class Budgets {
         await turn('ssm:SendCommand', region);
         return inner.restartEnclave(region, instanceId);
       },
+      async restartAllocator(region, instanceId) {
+        await turn('ssm:SendCommand', region);
+        return inner.restartAllocator(region, instanceId);
+      },
     };
   }
 }

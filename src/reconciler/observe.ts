@@ -1,6 +1,6 @@
-/** Observation: joins hosts and reports into what the machine may judge. Pure. */
-import type { Desired, Lifecycle, Report } from '../enclave/items.ts';
-import type { EnclaveView, HostView, Verdict } from '../machines/index.ts';
+/** The host as EC2 shows it, against what is desired. Pure. */
+import type { Desired } from '../enclave/items.ts';
+import type { HostView, Verdict } from '../machines/index.ts';
 import type { Host } from './ports.ts';
 
 /** One look at the hosts of one enclave; `pinned` is the pinned instance, asked for by its id where no tag named it. */
@@ -47,64 +47,4 @@ function hostVerdict(state: 'pending' | 'running' | 'stopping' | 'stopped', desi
   if (state === 'pending' || state === 'stopping') return 'Unknown';
   if (desired === 'Absent') return 'Drift';
   return (state === 'running') === (desired === 'Running') ? 'Match' : 'Drift';
-}
-
-export interface ReportLook {
-  readonly reports: readonly Report[];
-  /** How long the newest report of the host has stood unchanged, by the local clock, ms. */
-  readonly silentMs: number;
-}
-
-const NO_REPORT: EnclaveView = {
-  verdict: 'Unknown',
-  reason: 'NoReport',
-  fresh: false,
-  health: 'unknown',
-  measured: false,
-  debug: false,
-  bootId: undefined,
-  sequence: undefined,
-};
-
-/**
- * The enclave as its host reports it, if the report may be believed at all.
- *
- * A report counts only if it comes from the host in question and is newer than that host's last start: by boot where
- * the start made a new one, else by sequence. Silence makes Unknown, never Drift.
- */
-export function viewEnclave(
-  look: ReportLook,
-  instanceId: string | undefined,
-  lifecycle: Lifecycle,
-  options: { readonly debugAllowed: boolean; readonly silenceMs: number },
-): EnclaveView {
-  const report = look.reports.find((candidate) => candidate.instanceId === instanceId);
-  if (report === undefined) return lifecycle.adopted ? { ...NO_REPORT, reason: 'LegacyHost' } : NO_REPORT;
-  const fresh = isFresh(report, lifecycle.baseline);
-  const enclave = report.enclaves[0];
-  const seen = {
-    fresh,
-    health: report.health,
-    measured: Object.keys(report.measurements).length > 0,
-    debug: report.enclaves.some((candidate) => candidate.debug),
-    bootId: report.bootId,
-    sequence: report.sequence,
-  };
-  const say = (verdict: Verdict, reason: EnclaveView['reason'], message?: string): EnclaveView =>
-    message === undefined ? { ...seen, verdict, reason } : { ...seen, verdict, reason, message };
-  if (!fresh) return say('Unknown', 'StaleReport');
-  if (look.silentMs > options.silenceMs) return say('Unknown', 'ReportSilent');
-  if (report.appliedGeneration < lifecycle.observedGeneration) return say('Unknown', 'GenerationPending');
-  if (report.completed) return say('Match', 'Completed');
-  if (enclave === undefined || enclave.state !== 'RUNNING') {
-    return say('Drift', 'EnclaveNotRunning', report.error?.message.slice(0, 300));
-  }
-  if (seen.debug && !options.debugAllowed) return say('Drift', 'DebugEnclave');
-  return say('Match', 'Running');
-}
-
-function isFresh(report: Report, baseline: Lifecycle['baseline']): boolean {
-  if (baseline === undefined || baseline.bootId === undefined) return true;
-  if (report.bootId !== baseline.bootId) return true;
-  return !baseline.newBoot && report.sequence > (baseline.sequence ?? -1);
 }

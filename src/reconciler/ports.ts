@@ -180,6 +180,8 @@ export interface Hosts {
   stop(region: string, instanceId: string): Promise<void>;
   /** Asks the host's agent to restart the enclave (an SSM document with fixed commands). */
   restartEnclave(region: string, instanceId: string): Promise<void>;
+  /** Asks it to reserve cores and memory for the enclave anew, and to start it; likewise. */
+  restartAllocator(region: string, instanceId: string): Promise<void>;
 }
 
 /** A change of one followed table. Only the keys and a little of the new image matter: readers read again. */

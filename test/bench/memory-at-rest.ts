@@ -85,6 +85,7 @@ const ports: Ports = {
     start: never,
     stop: never,
     restartEnclave: never,
+    restartAllocator: never,
   },
   streams: { records: stream, state: stream, history: stream },
 };

@@ -41,6 +41,7 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
       start: never,
       stop: never,
       restartEnclave: never,
+      restartAllocator: never,
     },
     streams: { records: stream, state: stream, history: stream },
   };

@@ -176,7 +176,7 @@ describe('the lifecycle machine, explored', () => {
   });
 
   it('never repairs while it cannot see', () => {
-    const repairs: readonly Effect['type'][] = ['startHost', 'stopHost', 'restartEnclave'];
+    const repairs: readonly Effect['type'][] = ['startHost', 'stopHost', 'restartEnclave', 'restartAllocator'];
     for (const state of states) {
       const blind = stepModel({ ...state, blind: true }, { type: 'look' });
       expect(

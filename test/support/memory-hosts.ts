@@ -262,6 +262,10 @@ export class MemoryHosts implements Hosts {
     this.#laterOn(host, this.#timings.applyMs, 'running', () => this.#runEnclave(host));
   }
 
+  restartAllocator(region: string, instanceId: string): Promise<void> {
+    return this.restartEnclave(region, instanceId);
+  }
+
   #existing(operation: string, region: string, instanceId: string): MemoryHost {
     const host = this.all.get(instanceId);
     if (host?.region === region && host.state !== 'terminated') return host;

@@ -32,7 +32,7 @@ export interface Connection {
 /** Methods of those ports that are objects with more to them than their port. */
 export const PORT_METHODS = {
   workflows: ['start', 'running', 'describe', 'tasks', 'abort'],
-  hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave'],
+  hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave', 'restartAllocator'],
   stream: ['describeTable', 'shards', 'iterator', 'page'],
 } as const;
 

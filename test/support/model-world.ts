@@ -5,7 +5,8 @@ import type { EnclaveSpec } from '../../src/enclave/spec.ts';
 import { type Assessment, decide, type Effect, resolveIntent } from '../../src/machines/index.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { limitsOf } from '../../src/reconciler/controller.ts';
-import { viewEnclave, viewHost } from '../../src/reconciler/observe.ts';
+import { viewEnclave } from '../../src/reconciler/enclave-view.ts';
+import { viewHost } from '../../src/reconciler/observe.ts';
 
 const START = Date.parse('2030-01-01T00:00:00.000Z');
 const HOUR = 3_600_000;
@@ -175,6 +176,7 @@ function look(state: ModelState): ModelState {
     host,
     enclave: viewEnclave({ reports, silentMs: 0 }, host.instanceId, lifecycle, {
       debugAllowed: false,
+      applied: undefined,
       silenceMs: HOUR,
     }),
     run:

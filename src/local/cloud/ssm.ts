@@ -12,7 +12,7 @@ const SendCommandSchema = z.looseObject({
 
 /** What a document does, by the end of its name; the platform's prefix stands before it. */
 function effectOf(core: Core, documentName: string): (instanceId: string) => void {
-  if (documentName.endsWith('-restart-enclave')) return (id) => core.agents.restartEnclave(id);
+  if (/-restart-(enclave|allocator)$/.test(documentName)) return (id) => core.agents.restartEnclave(id);
   throw new CloudError('InvalidDocument', `Document with name ${documentName} does not exist.`);
 }
 

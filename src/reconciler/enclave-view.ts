@@ -1,0 +1,143 @@
+/** The enclave as its host reports it, against the spec that was last applied. Pure. */
+import type { Reason } from '../enclave/conditions.ts';
+import type { Lifecycle, Report } from '../enclave/items.ts';
+import type { EnclaveSpec } from '../enclave/spec.ts';
+import type { EnclaveView, Verdict } from '../machines/index.ts';
+
+export interface ReportLook {
+  readonly reports: readonly Report[];
+  /** How long the newest report of the host has stood unchanged, by the local clock, ms. */
+  readonly silentMs: number;
+}
+
+export interface Expected {
+  readonly debugAllowed: boolean;
+  /** Longest silence of a host that is believed, ms. */
+  readonly silenceMs: number;
+  /** What the host was told to run; undefined: nobody knows, and sizes and measurements are not compared. */
+  readonly applied: EnclaveSpec | undefined;
+}
+
+/** A host's word goes into the next configuration: a digest, or nothing. */
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
+const NO_REPORT: EnclaveView = {
+  verdict: 'Unknown',
+  reason: 'NoReport',
+  fresh: false,
+  running: undefined,
+  health: 'unknown',
+  measured: false,
+  debug: false,
+  mismeasured: false,
+  imageDigest: undefined,
+  bootId: undefined,
+  sequence: undefined,
+};
+
+/** What one difference is called, what it is in words, and whether anything is repaired for it. */
+interface Difference {
+  readonly reason: Reason;
+  readonly message?: string | undefined;
+}
+
+/**
+ * Judges the report, if it may be believed at all.
+ *
+ * A report counts only if it comes from the host in question and is newer than that host's last start: by boot where
+ * the start made a new one, else by sequence. Silence, and a host that could not see its own enclaves, make Unknown,
+ * never Drift.
+ */
+export function viewEnclave(
+  look: ReportLook,
+  instanceId: string | undefined,
+  lifecycle: Lifecycle,
+  expected: Expected,
+): EnclaveView {
+  const report = look.reports.find((candidate) => candidate.instanceId === instanceId);
+  if (report === undefined) return lifecycle.adopted ? { ...NO_REPORT, reason: 'LegacyHost' } : NO_REPORT;
+  const fresh = isFresh(report, lifecycle.baseline);
+  const observed = report.observed !== false;
+  const seen = {
+    fresh,
+    running: observed ? report.enclaves.some(({ state }) => state === 'RUNNING') : undefined,
+    health: report.health,
+    measured: Object.keys(report.measurements).length > 0,
+    debug: report.enclaves.some((candidate) => candidate.debug),
+    mismeasured: isMismeasured(report, expected.applied),
+    imageDigest: DIGEST.test(report.imageDigest ?? '') ? report.imageDigest : undefined,
+    bootId: report.bootId,
+    sequence: report.sequence,
+  };
+  const say = (verdict: Verdict, { reason, message }: Difference): EnclaveView =>
+    message === undefined ? { ...seen, verdict, reason } : { ...seen, verdict, reason, message };
+  if (!fresh) return say('Unknown', { reason: 'StaleReport' });
+  if (look.silentMs > expected.silenceMs) return say('Unknown', { reason: 'ReportSilent' });
+  if (report.appliedGeneration < lifecycle.observedGeneration) {
+    return say('Unknown', { reason: 'GenerationPending', message: errorOf(report) });
+  }
+  if (report.completed) return say('Match', { reason: 'Completed' });
+  if (!observed) return say('Unknown', { reason: 'EnclavesUnobserved', message: errorOf(report) });
+  const difference = differenceOf(report, seen, expected);
+  return difference === undefined ? say('Match', { reason: 'Running' }) : say('Drift', difference);
+}
+
+/** The gravest one: what is not there cannot be of the wrong size. */
+function differenceOf(
+  report: Report,
+  seen: Pick<EnclaveView, 'debug' | 'mismeasured'>,
+  { debugAllowed, applied }: Expected,
+): Difference | undefined {
+  const running = report.enclaves.filter(({ state }) => state === 'RUNNING');
+  const [enclave] = running;
+  const message = errorOf(report);
+  if (enclave === undefined) {
+    if (report.enclaves.some(({ state }) => state === 'TERMINATING')) return { reason: 'EnclaveTerminating', message };
+    if (report.allocator?.ok === false) return { reason: 'AllocatorShort', message: shortage(report, message) };
+    return { reason: 'EnclaveNotRunning', message };
+  }
+  if (seen.debug && !debugAllowed) return { reason: 'DebugEnclave' };
+  if (running.length > 1) {
+    return { reason: 'ExtraEnclaves', message: `${running.length} enclaves run on the host, and one should` };
+  }
+  if (applied === undefined) return undefined;
+  // The driver rounds memory up to whole huge pages: more than was asked for is no difference.
+  if (enclave.cpuCount !== applied.cpuCount || enclave.memoryMiB < applied.memoryMiB) {
+    const has = `${enclave.cpuCount} vCPU and ${enclave.memoryMiB} MiB`;
+    return {
+      reason: 'EnclaveSize',
+      message: `it has ${has}, and should have ${applied.cpuCount} and ${applied.memoryMiB}`,
+    };
+  }
+  if (seen.mismeasured && applied.attestation.enforce === 'quarantine') return { reason: 'MeasurementMismatch' };
+  if (report.health === 'failing' && applied.restartPolicy !== 'Never') return { reason: 'HealthCheckFailing' };
+  return undefined;
+}
+
+function shortage({ allocator }: Report, message: string | undefined): string {
+  const held = `the host holds ${allocator?.cpuCount} vCPU and ${allocator?.memoryMiB} MiB for enclaves, and needs more`;
+  return message === undefined ? held : `${held} (${message})`;
+}
+
+/** Of text that a host wrote: short, for it reaches the record. */
+function errorOf({ error }: Report): string | undefined {
+  return error?.message.slice(0, 300);
+}
+
+/** None of the sets that are expected is the one reported. Self-reported: a finding, no proof. */
+function isMismeasured({ measurements }: Report, applied: EnclaveSpec | undefined): boolean {
+  if (applied === undefined || applied.attestation.enforce === 'off') return false;
+  const { expectedMeasurements } = applied.attestation;
+  if (expectedMeasurements.length === 0 || Object.keys(measurements).length === 0) return false;
+  return !expectedMeasurements.some((expected) =>
+    Object.entries(expected).every(
+      ([name, value]) => measurements[name.toUpperCase()]?.toLowerCase() === value?.toLowerCase(),
+    ),
+  );
+}
+
+function isFresh(report: Report, baseline: Lifecycle['baseline']): boolean {
+  if (baseline === undefined || baseline.bootId === undefined) return true;
+  if (report.bootId !== baseline.bootId) return true;
+  return !baseline.newBoot && report.sequence > (baseline.sequence ?? -1);
+}

@@ -1,0 +1,136 @@
+/** What a host's report is taken for: one case for each thing that can be wrong with an enclave. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Lifecycle, Report } from '../../src/enclave/items.ts';
+import { parseSpec } from '../../src/enclave/spec.ts';
+import { viewEnclave } from '../../src/reconciler/enclave-view.ts';
+
+const HOST = 'i-1';
+const PCR = 'ab'.repeat(48);
+const OTHER = 'cd'.repeat(48);
+
+function spec(config: Record<string, unknown> = {}) {
+  const result = parseSpec(
+    { id: 'e', walletAddress: 'w', providerConfig: { cpuCount: 2, memoryMiB: 1024, ...config } },
+    { regions: [], defaultRegion: 'us-west-2', environment: 'dev' },
+  );
+  if (!result.ok) throw new Error(JSON.stringify(result.errors));
+  return result.spec;
+}
+
+const RUNNING = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 1024, debug: false };
+
+function view(report: Partial<Report>, options: { config?: Record<string, unknown>; lifecycle?: object } = {}) {
+  const whole = {
+    v: 1,
+    minReader: 1,
+    id: 'e',
+    instanceId: HOST,
+    bootId: 'boot',
+    sequence: 5,
+    appliedGeneration: 1,
+    at: '',
+    enclaves: [RUNNING],
+    health: 'none',
+    completed: false,
+    measurements: {},
+    ...report,
+  } as Report;
+  const lifecycle = { observedGeneration: 1, adopted: false, ...options.lifecycle } as Lifecycle;
+  return viewEnclave({ reports: [whole], silentMs: 0 }, HOST, lifecycle, {
+    debugAllowed: false,
+    silenceMs: 1_000,
+    applied: spec(options.config),
+  });
+}
+
+const expecting = (enforce: string) => ({
+  attestation: { enforce, expectedMeasurements: [{ pcr0: PCR }, { pcr0: OTHER, pcr8: PCR }] },
+});
+
+describe('a report of a host', () => {
+  it.each<[string, Partial<Report>, Record<string, unknown>, string, string]>([
+    ['one that runs as it should', {}, {}, 'Match', 'Running'],
+    ['more memory, for whole huge pages', { enclaves: [{ ...RUNNING, memoryMiB: 1026 }] }, {}, 'Match', 'Running'],
+    ['no enclave', { enclaves: [] }, {}, 'Drift', 'EnclaveNotRunning'],
+    ['one that ended', { enclaves: [{ ...RUNNING, state: 'TERMINATED' }] }, {}, 'Drift', 'EnclaveNotRunning'],
+    ['one that does not end', { enclaves: [{ ...RUNNING, state: 'TERMINATING' }] }, {}, 'Drift', 'EnclaveTerminating'],
+    ['debug mode', { enclaves: [{ ...RUNNING, debug: true }] }, {}, 'Drift', 'DebugEnclave'],
+    ['fewer cores', { enclaves: [{ ...RUNNING, cpuCount: 1 }] }, {}, 'Drift', 'EnclaveSize'],
+    ['more cores', { enclaves: [{ ...RUNNING, cpuCount: 4 }] }, {}, 'Drift', 'EnclaveSize'],
+    ['less memory', { enclaves: [{ ...RUNNING, memoryMiB: 512 }] }, {}, 'Drift', 'EnclaveSize'],
+    ['a second one', { enclaves: [RUNNING, { ...RUNNING, name: 'enclave_1' }] }, {}, 'Drift', 'ExtraEnclaves'],
+    ['a host that cannot see', { observed: false, enclaves: [] }, {}, 'Unknown', 'EnclavesUnobserved'],
+    [
+      'a pool too small to start',
+      { enclaves: [], allocator: { cpuCount: 0, memoryMiB: 0, ok: false } },
+      {},
+      'Drift',
+      'AllocatorShort',
+    ],
+    [
+      'a pool that was changed under an enclave that runs',
+      { allocator: { cpuCount: 0, memoryMiB: 0, ok: false } },
+      {},
+      'Match',
+      'Running',
+    ],
+    ['a failing health check', { health: 'failing' }, { exposePorts: [80] }, 'Drift', 'HealthCheckFailing'],
+    ['one that shall never restart', { health: 'failing' }, { restartPolicy: 'Never' }, 'Match', 'Running'],
+    ['a batch that is done', { completed: true, enclaves: [] }, { workloadType: 'batch' }, 'Match', 'Completed'],
+    ['an old generation', { appliedGeneration: 0 }, {}, 'Unknown', 'GenerationPending'],
+    [
+      'the expected measurements',
+      { measurements: { PCR0: PCR.toUpperCase() } },
+      expecting('quarantine'),
+      'Match',
+      'Running',
+    ],
+    ['no measurements yet', { measurements: {} }, expecting('quarantine'), 'Match', 'Running'],
+    [
+      'other measurements',
+      { measurements: { PCR0: 'ef'.repeat(48) } },
+      expecting('quarantine'),
+      'Drift',
+      'MeasurementMismatch',
+    ],
+    ['half of a set', { measurements: { PCR0: OTHER } }, expecting('quarantine'), 'Drift', 'MeasurementMismatch'],
+    ['other measurements, alert only', { measurements: { PCR0: OTHER } }, expecting('alert'), 'Match', 'Running'],
+  ])('%s', (_, report, config, verdict, reason) => {
+    expect(view(report, { config })).toMatchObject({ verdict, reason });
+  });
+
+  it.each([
+    ['quarantine', true],
+    ['alert', true],
+    ['off', false],
+  ])('with enforce %s other measurements weaken it: %s', (enforce, mismeasured) => {
+    expect(view({ measurements: { PCR0: OTHER } }, { config: expecting(enforce) })).toMatchObject({ mismeasured });
+  });
+
+  it('of before the last start is not believed, whatever it says', () => {
+    const baseline = { bootId: 'boot', sequence: 5, newBoot: false, at: '' };
+    expect(view({}, { lifecycle: { baseline } })).toMatchObject({ verdict: 'Unknown', reason: 'StaleReport' });
+    expect(view({ sequence: 6 }, { lifecycle: { baseline } })).toMatchObject({ verdict: 'Match' });
+    const resumed = { ...baseline, newBoot: true };
+    expect(view({ sequence: 9 }, { lifecycle: { baseline: resumed } })).toMatchObject({ reason: 'StaleReport' });
+    expect(view({ bootId: 'next' }, { lifecycle: { baseline: resumed } })).toMatchObject({ verdict: 'Match' });
+  });
+
+  it('never makes Drift of what the host could not see', () => {
+    const enclave = fc.record({
+      name: fc.string(),
+      state: fc.constantFrom('RUNNING', 'TERMINATING', 'TERMINATED', 'EMPTY', ''),
+      cpuCount: fc.nat(),
+      memoryMiB: fc.nat(),
+      debug: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(enclave), fc.constantFrom('passing', 'failing', 'none'), (enclaves, health) => {
+        const seen = view({ observed: false, enclaves, health: health as Report['health'] });
+        expect(seen.verdict).toBe('Unknown');
+        expect(seen.running).toBeUndefined();
+      }),
+    );
+  });
+});

@@ -1,0 +1,152 @@
+/** What an operator does about what hosts report: condition and step of every row, and back to health. */
+import { describe, expect, it } from 'vitest';
+import { type ConditionType, conditionOf } from '../../src/enclave/conditions.ts';
+import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
+import { keys, type Report } from '../../src/enclave/items.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+
+const ID = 'enc_1';
+const MINUTE = 60_000;
+const RUNNING = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 1024, debug: false };
+
+interface Stage {
+  readonly v: VirtualOperator;
+  readonly calls: (operation: string) => number;
+  /** The host's agent writes this, over all it has said before, until it says something else. */
+  readonly says: (report: Partial<Report>) => void;
+}
+
+async function deployed(providerConfig: Record<string, unknown> = {}): Promise<Stage> {
+  const v = virtualOperator({ repairAttempts: 1 });
+  const { connection } = v.start();
+  await v.clock.advance(5_000);
+  v.post(ID, { providerConfig });
+  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+  return {
+    v,
+    calls: (operation) => connection.faults.calls(operation),
+    says(report) {
+      const host = v.world.hosts.living(ID)[0]!;
+      const key = keys.report(ID, host.instanceId);
+      host.sequence += 1;
+      v.world.tables.state.put({ ...v.world.tables.state.get(key.pk, key.sk), ...report, sequence: host.sequence });
+    },
+  };
+}
+
+const is = ({ v }: Stage, type: ConditionType) => {
+  const condition = conditionOf(v.lifecycle(ID)?.conditions ?? [], type);
+  return `${condition?.status} ${condition?.reason}`;
+};
+
+describe('what a host reports', () => {
+  it.each<[string, Partial<Report>, string, string]>([
+    ['a crash', { enclaves: [] }, 'EnclaveNotRunning', 'restartEnclave'],
+    ['debug mode', { enclaves: [{ ...RUNNING, debug: true }] }, 'DebugEnclave', 'restartEnclave'],
+    ['the wrong size', { enclaves: [{ ...RUNNING, memoryMiB: 512 }] }, 'EnclaveSize', 'restartEnclave'],
+    ['a second enclave', { enclaves: [RUNNING, { ...RUNNING, name: 'other' }] }, 'ExtraEnclaves', 'restartEnclave'],
+    [
+      'an allocator that lied',
+      { enclaves: [], allocator: { cpuCount: 0, memoryMiB: 0, ok: false } },
+      'AllocatorShort',
+      'restartAllocator',
+    ],
+    ['one that does not end', { enclaves: [{ ...RUNNING, state: 'TERMINATING' }] }, 'EnclaveTerminating', 'stop'],
+  ])('%s: InSync says so, it is cured, and the record stays DEPLOYED', async (_, report, reason, step) => {
+    const stage = await deployed();
+    const { v, calls, says } = stage;
+    says(report);
+    await v.until(() => is(stage, 'InSync') === `False ${reason}`, reason);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    await v.until(() => calls(`hosts.${step}`) === 1, step);
+    await v.until(() => is(stage, 'InSync').startsWith('True') && v.lifecycle(ID)?.phase === 'ready', 'ready');
+    expect(v.status(ID)).toBe('DEPLOYED');
+    expect(v.executions(ID)).toHaveLength(1);
+    const others = ['restartEnclave', 'restartAllocator', 'stop'].filter((each) => each !== step);
+    expect(others.map((each) => calls(`hosts.${each}`))).toEqual([0, 0]);
+  });
+
+  it('leaves one that is terminating the time it may take', async () => {
+    const { v, calls, says } = await deployed();
+    says({ enclaves: [{ ...RUNNING, state: 'TERMINATING' }] });
+    await v.clock.advance(1.5 * MINUTE);
+    expect(calls('hosts.stop')).toBe(0);
+  });
+
+  it('a socket that cannot be read is Unknown, and nothing is repaired for it', async () => {
+    const stage = await deployed();
+    const { v, calls, says } = stage;
+    says({ observed: false, enclaves: [], error: { class: 'transient', message: 'nitro-cli: E39' } });
+    await v.until(() => is(stage, 'EnclaveRunning') === 'Unknown EnclavesUnobserved', 'Unknown');
+    await v.clock.advance(20 * MINUTE);
+    expect(['restartEnclave', 'restartAllocator', 'stop'].map((each) => calls(`hosts.${each}`))).toEqual([0, 0, 0]);
+    expect(v.status(ID)).toBe('DEPLOYED');
+  });
+
+  it('a failing health check: not Ready at once, restarted only where the host has not cured it', async () => {
+    const stage = await deployed({ exposePorts: [80] });
+    const { v, calls, says } = stage;
+    says({ health: 'failing' });
+    await v.until(() => is(stage, 'Healthy') === 'False HealthCheckFailing', 'unhealthy');
+    expect(is(stage, 'Ready')).toBe('False HealthCheckFailing');
+    expect(is(stage, 'EnclaveRunning')).toBe('True Running');
+    expect(v.status(ID)).toBe('DEPLOYED');
+    await v.clock.advance(3 * MINUTE);
+    says({ health: 'passing' });
+    await v.until(() => is(stage, 'Healthy') === 'True HealthCheckPassing', 'healthy again');
+    expect(is(stage, 'Ready')).toBe('True Running');
+    expect(calls('hosts.restartEnclave')).toBe(0);
+    says({ health: 'failing' });
+    v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+    await v.until(() => calls('hosts.restartEnclave') === 1, 'the restart');
+  });
+
+  it('is insecure in debug mode, and an event says so once', async () => {
+    const stage = await deployed();
+    const { v, says } = stage;
+    says({ enclaves: [{ ...RUNNING, debug: true }] });
+    await v.until(() => is(stage, 'Secure') === 'False DebugEnclave', 'insecure');
+    await v.until(() => is(stage, 'Secure') === 'True None', 'cured');
+    const events = v.world.tables.history.partition(keys.events(ID));
+    const findings = events.filter(({ reason }) => reason === 'SecurityFinding');
+    expect(findings).toMatchObject([{ type: 'Warning', message: 'DebugEnclave' }]);
+    expect(findings[0]?.count ?? 1).toBe(1);
+  });
+
+  it('measurements: only told where none are expected, a finding where others are, not Ready under quarantine', async () => {
+    const pcr0 = 'ab'.repeat(48);
+    const stage = await deployed({ attestation: { enforce: 'quarantine', expectedMeasurements: [{ pcr0 }] } });
+    const { v, says } = stage;
+    expect(is(stage, 'MeasurementsReported')).toBe('Unknown NoReport');
+    says({ measurements: { PCR0: pcr0 } });
+    await v.until(() => is(stage, 'MeasurementsReported') === 'True Reported', 'measured');
+    expect(is(stage, 'Secure')).toBe('True None');
+    says({ measurements: { PCR0: 'cd'.repeat(48) } });
+    await v.until(() => is(stage, 'Secure') === 'False MeasurementMismatch', 'the finding');
+    await v.until(() => is(stage, 'Ready').startsWith('False'), 'not Ready');
+  });
+
+  it('remembers what a tag was resolved to, once, and tells the next host of that image alone', async () => {
+    const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+    const { v, says } = await deployed({ dockerImage: 'app:1' });
+    const told = () => {
+      const { snapshot, pinned } = v.lifecycle(ID)!;
+      return hostConfigurationOf(ID, { ...snapshot!, pinned }, 'state')?.imageDigest;
+    };
+    says({ imageDigest: '$(reboot)' });
+    await v.clock.advance(MINUTE);
+    expect(told()).toBeUndefined();
+    says({ imageDigest: digest('a') });
+    await v.until(() => told() === digest('a'), 'the digest');
+    says({ imageDigest: digest('b') });
+    await v.clock.advance(MINUTE);
+    expect(told()).toBe(digest('a'));
+    const { providerConfig } = v.world.record(ID)!;
+    v.world.updateRecord(ID, {
+      providerConfig: { ...(providerConfig as object), dockerImage: 'app:2' },
+      updatedAt: v.clock.iso(),
+    });
+    await v.until(() => v.lifecycle(ID)?.snapshot?.spec?.dockerImage === 'app:2', 'a run with the new image');
+    expect(told()).toBeUndefined();
+  });
+});
