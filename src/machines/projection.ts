@@ -93,7 +93,9 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
   const message = enclave.message === undefined ? {} : { message: enclave.message };
   // One that runs and is not as it should be runs all the same: InSync and Secure say the rest.
   const runs = enclave.verdict !== 'Unknown' && enclave.running === true;
-  const status = runs || enclave.verdict === 'Match' ? 'True' : enclave.verdict === 'Drift' ? 'False' : 'Unknown';
+  // What the host sees to by itself is no drift, and does not run all the same.
+  const down = enclave.verdict === 'Drift' || enclave.reason === 'EnclaveNotRunning';
+  const status = runs || enclave.verdict === 'Match' ? 'True' : down ? 'False' : 'Unknown';
   return [
     runs
       ? { type: 'EnclaveRunning', status, reason: 'Running' }

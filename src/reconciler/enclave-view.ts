@@ -78,8 +78,17 @@ export function viewEnclave(
   }
   if (report.completed) return say('Match', { reason: 'Completed' });
   if (!observed) return say('Unknown', { reason: 'EnclavesUnobserved', message: errorOf(report) });
-  const difference = differenceOf(report, seen, expected);
+  if (isLeftToHost(report)) return say('Unknown', { reason: 'EnclaveNotRunning', message: errorOf(report) });
+  // Of a generation that is newer than the last run's, nobody knows here what it should be.
+  const applied = report.appliedGeneration === lifecycle.observedGeneration ? expected.applied : undefined;
+  const difference = differenceOf(report, seen, { ...expected, applied });
   return difference === undefined ? say('Match', { reason: 'Running' }) : say('Drift', difference);
+}
+
+/** The host starts the workload again after the pause of its backoff, or the restart policy lets it be. */
+function isLeftToHost({ enclaves, error }: Report): boolean {
+  if (enclaves.some(({ state }) => state === 'RUNNING')) return false;
+  return error?.class === 'workload' && (error.code === 'restarting' || error.code === 'ended');
 }
 
 /** The gravest one: what is not there cannot be of the wrong size. */
