@@ -1,10 +1,16 @@
 """Serves moto on a free port, with what its EC2 and Step Functions leave out. Ends when standard input does."""
 import logging
+import os
 import sys
 
+import botocore.session
 from moto.core.responses import ActionResult
 from moto.ec2.responses.instances import InstanceResponse
 from moto.server import ThreadedMotoServer
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
+    StateTaskServiceEcs,
+)
+from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.responses import StepFunctionResponse
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -38,9 +44,33 @@ InstanceResponse.run_instances = run_instances_whole
 StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
 StepFunctionResponse.list_state_machine_versions = list_state_machine_versions
 
+def ecs_shapes(action):
+    """Moto knows how to turn Step Functions' spelling (`TaskArn`) into the API's (`taskArn`) and back, but does not."""
+    model = botocore.session.get_session().get_service_model("ecs")
+    return model.operation_model("".join(word.capitalize() for word in action.split("_")))
+
+
+def normalise_parameters(self, parameters, boto_service_name=None, service_action_name=None):
+    action = self._get_boto_service_action(service_action_name)
+    self._to_boto_request(parameters, ecs_shapes(action).input_shape)
+
+
+def normalise_response(self, response, boto_service_name=None, service_action_name=None):
+    action = self._get_boto_service_action(service_action_name)
+    self._from_boto_response(response, ecs_shapes(action).output_shape)
+
+
+StateTaskServiceEcs._normalise_parameters = normalise_parameters
+StateTaskServiceEcs._normalise_response = normalise_response
+
+# A start copies the state machine with all its executions, and a begun one holds a lock that no copy can be made of.
+Execution.__deepcopy__ = lambda self, memo: self
+
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 host, port = server.get_host_and_port()
+# Where executions of state machines call the other services.
+os.environ["MOTO_PORT"] = str(port)
 print(f"http://{host}:{port}", flush=True)
 # Whoever started this program holds the other end: no server outlives its test, however the test ends.
 sys.stdin.read()
