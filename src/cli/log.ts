@@ -18,12 +18,14 @@ const SECRET_NAMES = [
 ];
 const REDACTED = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]);
 
-/** `pretty` is for people; the default, JSON, is for log stores. */
-export function createLog(options: {
-  readonly level: string;
-  readonly pretty: boolean;
-  readonly destination?: pino.DestinationStream;
-}): Log {
+/** Lines for people. In this thread: a worker would look for its program among files that a bundle does not have. */
+export async function prettyLines(): Promise<pino.DestinationStream> {
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({ messageKey: 'message', errorLikeObjectKeys: ['error'], destination: 1, sync: true });
+}
+
+/** Writes to standard output, as JSON for log stores, unless told otherwise. */
+export function createLog(options: { readonly level: string; readonly destination?: pino.DestinationStream }): Log {
   const settings: pino.LoggerOptions = {
     level: options.level,
     base: null,
@@ -33,12 +35,5 @@ export function createLog(options: {
     errorKey: 'error',
     redact: { paths: REDACTED, censor: '[redacted]' },
   };
-  if (options.destination !== undefined) return pino(settings, options.destination);
-  if (!options.pretty) return pino(settings, pino.destination({ dest: 1, sync: true }));
-  // pino does not let a transport see custom level labels.
-  delete settings.formatters;
-  return pino({
-    ...settings,
-    transport: { target: 'pino-pretty', options: { messageKey: 'message', errorLikeObjectKeys: ['error'] } },
-  });
+  return pino(settings, options.destination ?? pino.destination({ dest: 1, sync: true }));
 }

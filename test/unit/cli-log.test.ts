@@ -4,7 +4,7 @@ import { createLog } from '../../src/cli/log.ts';
 
 function logged(level: string, write: (log: ReturnType<typeof createLog>) => void): readonly Record<string, unknown>[] {
   const lines: string[] = [];
-  write(createLog({ level, pretty: false, destination: { write: (line) => void lines.push(line) } }));
+  write(createLog({ level, destination: { write: (line) => void lines.push(line) } }));
   return lines.map((line) => JSON.parse(line));
 }
 
