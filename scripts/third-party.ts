@@ -28,7 +28,11 @@ export function readPackage(folder: string): Package {
   return { name, version, license: typeof license === 'string' ? license : JSON.stringify(license), notices };
 }
 
-/** One section a package. The same text is printed once, for all packages that have it. */
+const HEAD =
+  'Packages of others in this bundle, unchanged. Their sources are on npm, under the names and versions given.';
+const RULE = `\n${'-'.repeat(80)}\n\n`;
+
+/** One section a licence text, with all packages that have it. */
 export function notices(packages: readonly Package[]): string {
   const holders = new Map<string, string[]>();
   for (const { name, version, license, notices } of packages) {
@@ -36,5 +40,5 @@ export function notices(packages: readonly Package[]): string {
     holders.set(text, [...(holders.get(text) ?? []), `${name} ${version} (${license})`]);
   }
   const sections = [...holders].map(([text, names]) => `${names.join('\n')}\n\n${text}\n`);
-  return sections.join(`\n${'-'.repeat(80)}\n\n`);
+  return [`${HEAD}\n`, ...sections].join(RULE);
 }

@@ -19,6 +19,19 @@ const locked: Record<string, { dependencies?: object; optionalDependencies?: obj
   readFileSync(join(ROOT, 'package-lock.json'), 'utf8'),
 ).packages;
 
+/** MPL-2.0 asks for no more than its sources, which are published unchanged. */
+const PERMISSIVE = [
+  'MIT',
+  'Apache-2.0',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  '0BSD',
+  'BlueOak-1.0.0',
+  'MPL-2.0',
+  'Public Domain',
+];
+
 /** Outside the tree, so that no node_modules of ours is found from here. */
 const folder = mkdtempSync(join(tmpdir(), 'enclave-images-'));
 const layer = (image: ImageName) => join(folder, image);
@@ -98,11 +111,12 @@ describe.each(NAMES)('the layer of the %s', (image) => {
     });
   });
 
-  it('names every package of others that is in it, with its licence', () => {
+  it('names every package of others that is in it, with its licence, which must be a permissive one', () => {
     const notices = readFileSync(join(layer(image), 'THIRD-PARTY.txt'), 'utf8');
     expect(packages.get(image)?.length).toBeGreaterThan(20);
     for (const { name, version, license } of packages.get(image) ?? []) {
       expect(notices).toContain(`${name} ${version} (${license})`);
+      expect(PERMISSIVE, `${name}: ${license}`).toContain(license);
     }
   });
 
