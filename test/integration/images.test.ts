@@ -120,9 +120,14 @@ describe.each(NAMES)('the layer of the %s', (image) => {
     }
   });
 
-  it('is the same whenever it is built', async () => {
+  it("is the same whenever it is built, and readable by the image's user whatever the builder's umask", async () => {
     const again = join(folder, `${image}-again`);
-    await stageLayer(image, again);
+    const umask = process.umask(0o077);
+    await stageLayer(image, again).finally(() => process.umask(umask));
+    for (const entry of readdirSync(again, { recursive: true, withFileTypes: true })) {
+      const { mode } = statSync(join(entry.parentPath, entry.name));
+      expect(mode & 0o777, entry.name).toBe(entry.isDirectory() ? 0o755 : 0o644);
+    }
     expect(filesOf(again)).toEqual(filesOf(layer(image)));
     for (const file of filesOf(again)) {
       expect(readFileSync(join(again, file)).equals(readFileSync(join(layer(image), file))), file).toBe(true);
