@@ -10,7 +10,6 @@ import { bundle, IMAGES, type ImageName, stageLayer } from '../../scripts/image-
 import type { Package } from '../../scripts/third-party.ts';
 import { type App, FAST, startApp } from '../support/app.ts';
 import { printLogsOnFailure } from '../support/embedded.ts';
-import { type Bench, startBench } from '../support/runner-bench.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const NAMES = Object.keys(IMAGES) as ImageName[];
@@ -204,20 +203,6 @@ if (!database && process.env.CI) throw new Error('the images: the database of @d
 const skipped = database ? '' : ' (skipped: no database binary for this platform)';
 
 describe.skipIf(!database)(`at work${skipped}`, () => {
-  it('the runner carries out a run in a simulated cloud, and writes nothing to its layer', async () => {
-    const before = states(layer('runner'));
-    const bench: Bench = await startBench(200, { program: program('runner'), cwd: folder });
-    try {
-      await bench.prepare({ id: 'staged', name: 'e-staged-1', action: 'deploy' });
-      const { code, output } = await bench.start('staged', 'e-staged-1', 'deploy').ended;
-      expect(code, output).toBe(0);
-      expect((await bench.item('staged', 'e-staged-1')).outcome).toMatchObject({ result: 'succeeded', by: 'runner' });
-    } finally {
-      await bench.close();
-    }
-    expect(states(layer('runner'))).toEqual(before);
-  });
-
   it('operator and runner bring a record to DEPLOYED and to DESTROYED, and write nothing to their layers', async () => {
     const before = NAMES.map((image) => states(layer(image)));
     const app: App = await startApp({ withOperator: false, aws: { taskProgram: program('runner') } });

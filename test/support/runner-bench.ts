@@ -73,8 +73,7 @@ export const spec = {
   exposePorts: [443],
 };
 
-/** `program` is the runner's, from the sources unless told otherwise; it runs in the folder `cwd`. */
-export async function startBench(speed = 200, { program = RUNNER, cwd = '.' } = {}): Promise<Bench> {
+export async function startBench(speed = 200): Promise<Bench> {
   const databasePort = await freePort();
   const database = spawn(DYNOXIDE, ['--port', String(databasePort)], { stdio: 'ignore' });
   const endpoint = `http://127.0.0.1:${databasePort}`;
@@ -194,7 +193,7 @@ export async function startBench(speed = 200, { program = RUNNER, cwd = '.' } = 
         ACTION: action,
         ...more,
       };
-      const child = spawn(process.execPath, [program], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(process.execPath, [RUNNER], { env, stdio: ['ignore', 'pipe', 'pipe'] });
       children.add(child);
       let output = '';
       for (const stream of [child.stdout, child.stderr]) {
