@@ -5,6 +5,7 @@ import sys
 
 import botocore.session
 from moto.core.responses import ActionResult
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.responses.instances import InstanceResponse
 from moto.server import ThreadedMotoServer
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
@@ -16,19 +17,26 @@ from moto.stepfunctions.responses import StepFunctionResponse
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 run_instances = InstanceResponse.run_instances
+association = NetworkInterface.association.fget
 
 
 def run_instances_whole(self):
-    """Moto forgets the enclave options, and the groups of a network interface: plans would never be empty."""
+    """Moto forgets enclave options, protection and the groups of a network interface: plans would never be empty."""
     answer = run_instances(self)
     options = self._get_param("EnclaveOptions", {})
     interfaces = self._get_param("NetworkInterfaces", [])
     groups = interfaces[0].get("Groups", []) if interfaces else []
     for instance in answer.result.instances:
         instance.enclave_options = {"Enabled": bool(options.get("Enabled", False))}
+        instance.disable_api_termination = bool(self._get_param("DisableApiTermination", False))
         if groups:
             self.ec2_backend.modify_instance_security_groups(instance.id, groups)
     return answer
+
+
+def association_or_none(self):
+    """An empty one stands for a public address."""
+    return association(self) or None
 
 
 def validate_state_machine_definition(self):
@@ -41,6 +49,7 @@ def list_state_machine_versions(self):
 
 
 InstanceResponse.run_instances = run_instances_whole
+NetworkInterface.association = property(association_or_none)
 StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
 StepFunctionResponse.list_state_machine_versions = list_state_machine_versions
 
