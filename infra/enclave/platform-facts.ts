@@ -8,6 +8,8 @@ const RegionFactsSchema = z.object({
   subnets: z.array(z.object({ id: z.string(), zone: z.string() })).min(1),
   /** Group of the VPC's interface endpoints; absent: the host reaches AWS through the network's own way out. */
   endpointSecurityGroupId: z.string().optional(),
+  /** What has an interface endpoint, by its name in `awsServices`; absent: everything an enclave may ask for. */
+  interfaceEndpoints: z.array(z.string()).optional(),
   /** Prefix lists of the gateway endpoints (S3, DynamoDB). */
   prefixListIds: z.array(z.string()).default([]),
   /** Bucket of the hosts' configuration objects and of the agent's bundle, in this region. */

@@ -55,6 +55,18 @@ export type ErrorClass = z.infer<typeof ErrorClassSchema>;
 
 export const RunActionSchema = z.enum(['deploy', 'destroy']);
 
+/** As the state of a host that was taken over says it. */
+const LegacySchema = z.looseObject({
+  vpcId: z.string(),
+  securityGroupName: z.string(),
+  securityGroupDescription: z.string(),
+  logPolicyName: z.string(),
+  /** Tags every resource has beside ours: they stay. */
+  tags: z.record(z.string(), z.string()).default({}),
+  /** The bucket of the host's old scripts and its objects, key by Terraform name: kept untouched. */
+  scripts: z.looseObject({ bucket: z.string(), objects: z.record(z.string(), z.string()) }).optional(),
+});
+
 /** What a run is to do; recorded with the intent, read by the runner. Nothing of it travels in an execution input. */
 export const RunVariablesSchema = z.looseObject({
   region: z.string(),
@@ -73,6 +85,8 @@ export const RunVariablesSchema = z.looseObject({
     imageDigest: z.string().optional(),
     /** The reference of the image that the digest was resolved from: of another image it says nothing. */
     imageReference: z.string().optional(),
+    /** What the pipeline before this one created otherwise, and only a replacement could change. */
+    legacy: LegacySchema.optional(),
   }),
 });
 export type RunVariables = z.infer<typeof RunVariablesSchema>;
