@@ -1,0 +1,104 @@
+/** One enclave's Terraform working folder, from what a run was given. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunVariables } from '../../src/enclave/items.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import { App, S3Backend, TerraformStack } from './cdk.ts';
+import { placeOf } from './place.ts';
+import type { PlatformFacts } from './platform-facts.ts';
+import { PROVIDER_VERSION } from './provider-mirror.ts';
+import { addProvider, addResources, type Structure } from './stack.ts';
+import { type Chosen, type Values, valuesOf } from './values.ts';
+import { declareVariables } from './variables.ts';
+
+export interface EnclaveStackOptions {
+  readonly enclaveId: string;
+  /** As the run recorded them; without a spec the stack is empty, which is enough to destroy. */
+  readonly variables: RunVariables;
+  readonly facts: PlatformFacts;
+  readonly chosen: Chosen;
+  /** Address of an emulator, which then stands for every AWS service. */
+  readonly emulatorUrl?: string | undefined;
+}
+
+/** What a host keeps whatever a plan would make of it. */
+const KEPT = ['ami', 'user_data'];
+const KEPT_OF_LEGACY = [
+  ...['ami', 'associate_public_ip_address', 'key_name', 'metadata_options', 'root_block_device', 'subnet_id'],
+  ...['user_data', 'user_data_base64'],
+];
+
+/** Terraform takes no variables in a backend, so these characters alone may stand in one. */
+const STATE_KEY = /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$/;
+const TERRAFORM_NAME = /^[a-z_][a-z0-9_]*$/;
+
+/**
+ * Writes `cdk.tf.json` and `terraform.tfvars.json`; returns their folder, below `outDir`.
+ *
+ * Guarantees: text of the record stands in `terraform.tfvars.json` alone, where Terraform takes it as it is; equal
+ * options give equal files. Errors: what is missing or malformed, named, before anything is written.
+ */
+export function synthesizeEnclave(options: EnclaveStackOptions, outDir: string): string {
+  const { variables, facts, emulatorUrl } = options;
+  // Written by the operator from a spec it had parsed, so it is one.
+  const spec = variables.spec as EnclaveSpec | undefined;
+  const place = placeOf(options.enclaveId, variables, facts);
+  const values: Pick<Values, 'region' | 'tags'> & Partial<Values> =
+    spec === undefined ? { region: variables.region, tags: {} } : valuesOf(spec, variables, place, options.chosen);
+
+  const app = new App({ outdir: outDir, stackTraces: false, context: { excludeStackIdFromLogicalIds: 'true' } });
+  const stack = new TerraformStack(app, 'enclave');
+  stack.addOverride('terraform.required_version', '>= 1.11');
+  addBackend(stack, variables.stateKey, facts, emulatorUrl);
+  addProvider(stack, emulatorUrl);
+  stack.addOverride('terraform.required_providers.aws.version', `= ${PROVIDER_VERSION}`);
+  declareVariables(stack, values);
+  if (spec !== undefined) addResources(stack, structureOf(spec, variables, values));
+  app.synth();
+
+  const folder = join(outDir, 'stacks', 'enclave');
+  writeFileSync(join(folder, 'terraform.tfvars.json'), `${JSON.stringify(values, undefined, 2)}\n`, { mode: 0o600 });
+  return folder;
+}
+
+function structureOf(spec: EnclaveSpec, { pinned, change }: RunVariables, values: Partial<Values>): Structure {
+  const names = values.scripts === undefined ? undefined : Object.keys(values.scripts.objects);
+  for (const name of names ?? []) {
+    if (!TERRAFORM_NAME.test(name))
+      throw new Error(`pinned.legacy.scripts.objects names ${JSON.stringify(name)}, no Terraform name`);
+  }
+  return {
+    ownKey: values.key !== undefined,
+    hostKeeps: kept(spec, pinned.legacy !== undefined, change),
+    scripts: names,
+  };
+}
+
+function kept(spec: EnclaveSpec, isLegacy: boolean, change: unknown): readonly string[] {
+  // The new host gets the image and the subnet that were chosen for it.
+  if (change === 'replace') return ['user_data'];
+  if (isLegacy) return KEPT_OF_LEGACY;
+  // The platform's choice of a subnet moves no host; the spec's does.
+  return spec.host.subnetId === undefined ? [...KEPT, 'subnet_id'] : KEPT;
+}
+
+function addBackend(stack: TerraformStack, key: string, facts: PlatformFacts, emulatorUrl: string | undefined): void {
+  if (!STATE_KEY.test(key)) throw new Error(`stateKey is ${JSON.stringify(key)}: it must match ${STATE_KEY}`);
+  const { bucket, region, kmsKeyArn, lockTable } = facts.terraformState;
+  new S3Backend(stack, {
+    bucket,
+    key,
+    region,
+    encrypt: true,
+    ...(kmsKeyArn === undefined ? {} : { kmsKeyId: kmsKeyArn }),
+    // Beside the lock file, while the pipeline that knows only the table is still in use.
+    ...(lockTable === undefined ? {} : { dynamodbTable: lockTable }),
+    ...(emulatorUrl === undefined
+      ? {}
+      : {
+          endpoints: { s3: emulatorUrl, dynamodb: emulatorUrl, sts: emulatorUrl, iam: emulatorUrl },
+          usePathStyle: true,
+        }),
+  });
+  stack.addOverride('terraform.backend.s3.use_lockfile', true);
+}

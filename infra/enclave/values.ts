@@ -1,0 +1,168 @@
+/** The values of the stack's Terraform variables: the only way by which text of a record enters Terraform. */
+import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
+import type { RunVariables } from '../../src/enclave/items.ts';
+import { resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../src/enclave/names.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import { userData } from '../host/user-data.ts';
+import { keyPolicy, wantsOwnKey } from './attestation.ts';
+import { egressRules, ingressRules, type Rule } from './network.ts';
+import { type Place, reportTable } from './place.ts';
+import type { RegionFacts } from './platform-facts.ts';
+import { hostPolicy, logPolicy, trustPolicy } from './role-policies.ts';
+
+/** What the runner found out for this run. */
+export interface Chosen {
+  /** A subnet whose zone offers the instance type. */
+  readonly subnetId?: string | undefined;
+  /** Resolved when a host is made or replaced, and pinned from then on. */
+  readonly amiId?: string | undefined;
+  /** The state holds a key of the enclave's own: it stays, locked, where the spec no longer asks for it. */
+  readonly hasKey?: boolean | undefined;
+}
+
+/** By name of the variable. Null: AWS' own default. */
+export interface Values {
+  readonly region: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly ec2_tags: Readonly<Record<string, string>>;
+  readonly generation: string;
+  readonly host: {
+    readonly ami: string;
+    readonly instance_type: string;
+    readonly subnet_id: string;
+    readonly extra_security_group_ids: readonly string[];
+    readonly public_ip: boolean;
+    readonly termination_protection: boolean;
+    readonly imds_hop_limit: number;
+    readonly root_volume_gib: number;
+    readonly root_encrypted: boolean;
+    readonly user_data: string;
+  };
+  readonly security_group: {
+    readonly name: string;
+    readonly description: string;
+    readonly vpc_id: string;
+    readonly ingress: readonly Rule[];
+    readonly egress: readonly Rule[];
+  };
+  readonly role: {
+    readonly name: string;
+    readonly path: string;
+    readonly permissions_boundary: string | null;
+    readonly profile_name: string;
+    readonly trust_policy: string;
+    readonly log_policy_name: string;
+    readonly log_policy: string;
+    readonly host_policy: string;
+  };
+  readonly log_group: {
+    readonly name: string;
+    readonly retention_days: number;
+    readonly kms_key_arn: string | null;
+  };
+  readonly configuration: { readonly bucket: string; readonly key: string; readonly kms_key_arn: string | null };
+  readonly configuration_content: string;
+  /** Present where the enclave has a key of its own. */
+  readonly key?: { readonly alias: string; readonly description: string; readonly policy: string };
+  /** Present where the host was taken over with a bucket of scripts. */
+  readonly scripts?: { readonly bucket: string; readonly objects: Readonly<Record<string, string>> };
+}
+
+function required<T>(value: T | undefined, what: string, enclaveId: string, fix: string): T {
+  if (value === undefined) throw new Error(`${what} of ${enclaveId} is not known: ${fix}`);
+  return value;
+}
+
+/** In a VPC that is not the platform's there are no endpoints of ours, and a rule cannot name their group. */
+function networkOf(vpcId: string | undefined, regional: RegionFacts): RegionFacts {
+  if (vpcId === undefined || vpcId === regional.vpcId) return regional;
+  return { ...regional, endpointSecurityGroupId: undefined, prefixListIds: [] };
+}
+
+export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Place, chosen: Chosen): Values {
+  const { enclaveId, facts, region, regional, configurationKey } = place;
+  const { environment, generation, pinned } = variables;
+  const { legacy } = pinned;
+  const { host, logs } = spec;
+  const amiId = required(
+    host.amiId ?? chosen.amiId ?? pinned.amiId,
+    'the image',
+    enclaveId,
+    'resolve it, or name host.amiId',
+  );
+  const subnetId = required(
+    host.subnetId ?? chosen.subnetId,
+    'the subnet',
+    enclaveId,
+    'choose one, or name host.subnetId',
+  );
+  const network = networkOf(legacy?.vpcId, regional);
+  const document = hostConfigurationOf(enclaveId, variables, reportTable(place));
+  return {
+    region,
+    tags: {
+      ...legacy?.tags,
+      [TAG_ENCLAVE_ID]: enclaveId,
+      [TAG_ENVIRONMENT]: environment,
+      [TAG_MANAGED_BY]: 'terraform',
+    },
+    ec2_tags: { Name: `treza-enclave-${enclaveId}`, ...spec.tags },
+    generation: String(generation),
+    host: {
+      ami: amiId,
+      instance_type: spec.instanceType,
+      subnet_id: subnetId,
+      extra_security_group_ids: host.securityGroupIds,
+      public_ip: host.publicIp,
+      termination_protection: host.terminationProtection,
+      imds_hop_limit: host.imdsHopLimit,
+      root_volume_gib: host.rootVolumeGiB,
+      root_encrypted: host.rootEncrypted,
+      user_data: userData({
+        enclaveId,
+        region,
+        configurationBucket: regional.configurationBucket,
+        configurationKey,
+        agentBucket: regional.configurationBucket,
+        agentKey: facts.agent.key,
+        agentSha256: facts.agent.sha256,
+      }),
+    },
+    security_group: {
+      name: legacy?.securityGroupName ?? resourceName('sg', enclaveId),
+      description: legacy?.securityGroupDescription ?? 'Host of a Nitro enclave',
+      vpc_id: legacy?.vpcId ?? regional.vpcId,
+      ingress: ingressRules(spec, network),
+      egress: egressRules(spec, facts, network),
+    },
+    role: {
+      name: place.roleName,
+      path: place.rolePath,
+      permissions_boundary: legacy === undefined ? (facts.permissionsBoundaryArn ?? null) : null,
+      profile_name: resourceName('instance-profile', enclaveId),
+      trust_policy: JSON.stringify(trustPolicy()),
+      log_policy_name: legacy?.logPolicyName ?? 'enclave-logs',
+      log_policy: JSON.stringify(logPolicy(place)),
+      host_policy: JSON.stringify(hostPolicy(spec, place)),
+    },
+    log_group: { name: place.logGroup, retention_days: logs.retentionDays, kms_key_arn: logs.kmsKeyArn ?? null },
+    configuration: {
+      bucket: regional.configurationBucket,
+      key: configurationKey,
+      kms_key_arn: regional.configurationKmsKeyArn ?? null,
+    },
+    configuration_content: JSON.stringify(document),
+    ...(wantsOwnKey(spec, place) || chosen.hasKey === true
+      ? {
+          key: {
+            alias: `alias/treza-enclave-${shortenId(enclaveId, 200)}`,
+            description: `Secrets of the enclave ${enclaveId}: opens for its measured image alone`,
+            policy: JSON.stringify(keyPolicy(spec, place)),
+          },
+        }
+      : {}),
+    ...(legacy?.scripts === undefined
+      ? {}
+      : { scripts: { bucket: legacy.scripts.bucket, objects: legacy.scripts.objects } }),
+  };
+}
