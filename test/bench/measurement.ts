@@ -75,6 +75,21 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     bars: { failover_kill_seconds: atMost(15), handover_seconds: atMost(2) },
     load: async () => (await import('./failover.ts')).benchFailover,
   },
+  synth: {
+    about: "an enclave's Terraform folder, imports included, each time in a process of its own; median of 5",
+    bars: { synth_enclave_ms: atMost(1_000), synth_enclave_rss_mib: atMost(150) },
+    load: async () => (await import('./synth.ts')).benchSynth,
+  },
+  terraform: {
+    about: 'real Terraform on the emulator: init, plan and apply; then a plan; and the share that is not Terraform',
+    bars: {
+      terraform_deploy_seconds: reported,
+      terraform_deploy_ours_percent: reported,
+      terraform_plan_seconds: reported,
+      terraform_plan_ours_percent: reported,
+    },
+    load: async () => (await import('./terraform.ts')).benchTerraform,
+  },
   simulation: {
     about: 'seeds of the simulation on every core, none of which may fail',
     bars: { sim_seeds_per_minute: reported, sim_virtual_hours_per_minute: reported },
