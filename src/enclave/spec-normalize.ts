@@ -9,13 +9,14 @@ const DEFAULT_TIMEOUT_SECONDS = 5;
 
 /** The draft of the fields that could be read; a field that could not is absent, and so is what depends on it. */
 export function normalize(config: Partial<ProviderConfig>, to: Findings): Draft {
-  const { cpuCount, restartPolicy, healthCheck, host, eif, ...rest } = config;
+  const { cpuCount, restartPolicy, healthCheck, host, eif, registryCredentialsArn, ...rest } = config;
   const draft: Draft = { ...rest };
 
   if (eif !== undefined) {
     draft.dockerImage = '';
     draft.eif = { ...eif, sha256: eif.sha256.toLowerCase() };
   }
+  if (registryCredentialsArn !== undefined) draft.registryCredentialsArn = registryCredentialsArn;
   if (draft.awsServices) draft.awsServices = unordered(draft.awsServices);
   if (draft.egress) {
     draft.egress = { ...draft.egress, allow: unordered(draft.egress.allow), deny: unordered(draft.egress.deny) };

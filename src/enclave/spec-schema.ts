@@ -71,6 +71,15 @@ export const ProviderConfigSchema = z.object({
     'Where the image comes from. `github` images are built elsewhere, before the operator acts.',
     { change: 'enclaveRestart' },
   ),
+  registryCredentialsArn: field(
+    text(512, SECRET_ARN).optional(),
+    'Secret `{"username": …, "password": …}` for the image\'s registry, read by the host. ECR needs none.',
+    {
+      change: 'inPlace',
+      form: 'the ARN of a Secrets Manager secret or an SSM parameter',
+      example: 'arn:aws:secretsmanager:us-west-2:111122223333:secret:registry-AbCdEf',
+    },
+  ),
   instanceType: field(
     text(40, /^[a-z0-9-]+\.[a-z0-9-]+$/).default('m6i.xlarge'),
     'The EC2 instance type of the host.',

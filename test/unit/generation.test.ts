@@ -12,6 +12,9 @@ const CHANGES: Record<keyof typeof base, [config: object, fields?: object]> = {
   dockerImage: [{ dockerImage: 'nginx:1' }],
   eif: [{ eif: { uri: 's3://images/app.eif', sha256: 'a'.repeat(64) } }],
   sourceType: [{ sourceType: 'github' }],
+  registryCredentialsArn: [
+    { registryCredentialsArn: 'arn:aws:secretsmanager:us-west-2:111122223333:secret:registry-AbCdEf' },
+  ],
   instanceType: [{ instanceType: 'm6i.2xlarge' }],
   cpuCount: [{ cpuCount: 4, instanceType: 'm6i.2xlarge' }],
   memoryMiB: [{ memoryMiB: 2_048 }],
