@@ -15,7 +15,7 @@ const BUCKET = 'hosts';
 
 /** Programs the suites need; a sentence for each that is missing. In CI a missing one is a failure. */
 export function hostToolsMissing(
-  programs: readonly string[] = ['bash', 'jq', 'flock', 'socat', 'sha384sum', 'ldd'],
+  programs: readonly string[] = ['bash', 'jq', 'flock', 'socat', 'sha384sum', 'curl', 'ip', 'ldd'],
 ): string[] {
   const missing = programs
     .filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
@@ -23,6 +23,24 @@ export function hostToolsMissing(
   if (missing.length > 0 && process.env.CI === 'true') throw new Error(missing.join('; '));
   if (missing.length > 0) console.warn(`skipped: ${missing.join('; ')}`);
   return missing;
+}
+
+/** What makes a command run as root, for chroot; undefined: nothing does here, which is said. In CI that is a failure. */
+export function asRoot(): readonly string[] | undefined {
+  if (process.getuid?.() === 0) return [];
+  if (spawnSync('sudo', ['-n', 'true']).status === 0) return ['sudo', '-n'];
+  if (process.env.CI === 'true') throw new Error('neither root nor sudo without a password');
+  console.warn('skipped: chroot needs root');
+  return undefined;
+}
+
+/** Runs a command with the rights that chroot and device nodes need. */
+export function runAsRoot(
+  command: readonly string[],
+  input = '',
+): { readonly status: number | null; readonly stderr: string } {
+  const [program = '', ...args] = [...(asRoot() ?? []), ...command];
+  return spawnSync(program, args, { env: { PATH: process.env.PATH }, encoding: 'utf8', input });
 }
 
 export interface HostOptions {

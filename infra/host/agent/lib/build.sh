@@ -108,6 +108,8 @@ tools() {
       esac
     done < <(ldd "$path" 2>/dev/null | sed -n -e 's/^.* => \(\/[^ ]*\) (.*$/\1/p' -e 's/^[[:space:]]*\(\/[^ ]*\) (.*$/\1/p')
   done
+  # A workload that is not root is started by these.
+  chmod -R a+rX "$1"
   [ -e "$1/ld" ] || fail host tools 'the programs of the init name no loader'
 }
 

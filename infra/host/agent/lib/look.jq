@@ -1,4 +1,4 @@
-# A look at the enclaves after the look before: a line of words (observed, running, absent, seconds of terminating),
+# A look at the enclaves after the look before: a line of words (observed, running, absent, seconds of terminating, or -1),
 # a line of what differs from the configuration, and the observation to keep.
 
 def runs: any(.enclaves[]?; .name == $name and .state == "RUNNING");
@@ -14,7 +14,7 @@ def differences($spec):
 | ($seen.observed and $seen.enclaves == []) as $gone
 | ($gone and ($before | runs) and $before.absences == null) as $once
 | (if any($seen.enclaves[]; .state == "TERMINATING") then $before.terminatingSince // $at else null end) as $terminating
-| ([$seen.observed, ($seen | runs), (if $once then "once" else $gone end), (if $terminating then $at - $terminating else 0 end)]
+| ([$seen.observed, ($seen | runs), (if $once then "once" else $gone end), (if $terminating then $at - $terminating else -1 end)]
     | map(tostring) | join(" ")),
   ($seen | differences($wanted[0].spec)),
   (if $once then $before + {absences: 1} else $seen + {at: $at} end
