@@ -2,7 +2,7 @@
 import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
 import { regionOfArn } from './iam.ts';
 import type { PlatformFacts, RegionFacts } from './platform-facts.ts';
-import { registryOf } from './registry.ts';
+import { registryOf, secretArns } from './registry.ts';
 
 /** One inline rule, with every attribute Terraform wants of it. */
 export interface Rule {
@@ -85,9 +85,7 @@ function reachesAws(spec: EnclaveSpec, facts: PlatformFacts, region: RegionFacts
   const regions = [
     facts.stateTableRegion,
     ...(registry?.kind === 'ecr' ? [registry.region] : []),
-    ...[spec.attestation.kmsKeyArn, ...spec.secrets.map(({ secretArn }) => secretArn)]
-      .filter((arn) => arn !== undefined)
-      .map(regionOfArn),
+    ...[...secretArns(spec), spec.attestation.kmsKeyArn].filter((arn) => arn !== undefined).map(regionOfArn),
   ];
   if (regions.some((other) => other !== spec.region)) return false;
   const services = [...spec.awsServices, ...(registry?.kind === 'ecr' ? ['ecr'] : [])];

@@ -1,5 +1,6 @@
 /** Where an image comes from: what the host must reach, and what it must be allowed, to pull it. */
 import { splitImageReference } from '../../src/enclave/image-reference.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
 
 const ECR = /^([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
 
@@ -21,4 +22,10 @@ export function registryOf(dockerImage: string): Registry | undefined {
   // Docker's rule: a first part without dot or colon is no host, and the registry is Docker Hub.
   const [, port = '443'] = first.includes('.') || first.includes(':') ? first.split(':') : [];
   return { kind: 'outside', port: Number(port) };
+}
+
+/** Secrets the host reads: the workload's, and the one for the image's registry, unless it is ECR or none. */
+export function secretArns({ dockerImage, registryCredentialsArn, secrets }: EnclaveSpec): readonly string[] {
+  const login = registryOf(dockerImage)?.kind === 'outside' ? registryCredentialsArn : undefined;
+  return [login, ...secrets.map(({ secretArn }) => secretArn)].filter((arn) => arn !== undefined);
 }

@@ -4,7 +4,7 @@ import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
 import { foreignKeyStatements } from './attestation.ts';
 import { literal, objectArn, type PolicyDocument, policy, type Statement } from './iam.ts';
 import { type Place, reportTableArn } from './place.ts';
-import { registryOf } from './registry.ts';
+import { registryOf, secretArns } from './registry.ts';
 
 /** Statements whose resource is `*`, and why AWS allows nothing else. */
 export const ANY_RESOURCE: Readonly<Record<string, string>> = {
@@ -133,7 +133,7 @@ function image({ dockerImage, eif }: EnclaveSpec, { facts }: Place): readonly St
 
 /** By reference alone: an exact ARN or object each. */
 function secrets(spec: EnclaveSpec, { facts }: Place): readonly Statement[] {
-  const arns = spec.secrets.flatMap(({ secretArn }) => (secretArn === undefined ? [] : [secretArn]));
+  const arns = secretArns(spec);
   const grant = (Sid: string, action: string, Resource: readonly string[]): readonly Statement[] =>
     Resource.length === 0 ? [] : [{ Sid, Effect: 'Allow', Action: [action], Resource: [...new Set(Resource)] }];
   return [

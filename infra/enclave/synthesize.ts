@@ -13,7 +13,7 @@ import { declareVariables } from './variables.ts';
 
 export interface EnclaveStackOptions {
   readonly enclaveId: string;
-  /** As the run recorded them; without a spec the stack is empty, which is enough to destroy. */
+  /** As the run recorded them. Without a spec the stack is empty: a destroy needs nothing else, and nothing chosen. */
   readonly variables: RunVariables;
   readonly facts: PlatformFacts;
   readonly chosen: Chosen;
@@ -42,9 +42,10 @@ export function synthesizeEnclave(options: EnclaveStackOptions, outDir: string):
   const { variables, facts, emulatorUrl } = options;
   // Written by the operator from a spec it had parsed, so it is one.
   const spec = variables.spec as EnclaveSpec | undefined;
-  const place = placeOf(options.enclaveId, variables, facts);
   const values: Pick<Values, 'region' | 'tags'> & Partial<Values> =
-    spec === undefined ? { region: variables.region, tags: {} } : valuesOf(spec, variables, place, options.chosen);
+    spec === undefined
+      ? { region: variables.region, tags: {} }
+      : valuesOf(spec, variables, placeOf(options.enclaveId, variables, facts), options.chosen);
 
   const app = new App({ outdir: outDir, stackTraces: false, context: { excludeStackIdFromLogicalIds: 'true' } });
   const stack = new TerraformStack(app, 'enclave');

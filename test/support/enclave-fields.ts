@@ -46,6 +46,7 @@ export const ARRIVALS: readonly Arrival[] = [
     holds: 'arn:aws:s3:::images/app.eif',
   },
   agentOnly('sourceType', 'private-registry'),
+  { field: 'registryCredentialsArn', value: SECRET, attributes: [POLICY], holds: SECRET },
   { field: 'instanceType', value: 'm6i.4xlarge', attributes: [`${HOST}.instance_type`] },
   agentOnly('cpuCount', 4, { instanceType: 'm6i.4xlarge' }),
   agentOnly('memoryMiB', 2_048),

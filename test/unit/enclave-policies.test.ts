@@ -82,6 +82,15 @@ describe('the policies of a host', () => {
     });
   });
 
+  it('let a host read the credentials of a registry it logs in to, and not of ECR', () => {
+    const secrets = (dockerImage: string) =>
+      hostPolicy(specOf({ dockerImage, registryCredentialsArn: secret('registry') }), place()).Statement.find(
+        ({ Sid }) => Sid === 'Secrets',
+      )?.Resource;
+    expect(secrets('registry.example.com/app:1')).toEqual([secret('registry')]);
+    expect(secrets(`999999999999.dkr.ecr.${REGION}.amazonaws.com/app:1`)).toBeUndefined();
+  });
+
   it('let only EC2 take the role', () => {
     expect(trustPolicy().Statement).toMatchObject([{ Principal: { Service: 'ec2.amazonaws.com' } }]);
   });

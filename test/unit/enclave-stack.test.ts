@@ -256,8 +256,8 @@ describe('the structure of the stack', () => {
     expect(different).toEqual(['generation', 'configuration_content']);
   });
 
-  it('is empty where there is no specification: enough to destroy', () => {
-    const { stack } = synthesize(optionsOf(undefined));
+  it('is empty where there is no specification: enough to destroy, even where the platform has left', () => {
+    const { stack } = synthesize(optionsOf(undefined, { facts: { ...FACTS, regions: {} }, chosen: {} }));
     expect(stack).not.toHaveProperty('resource');
     expect(at(stack.terraform, 'backend.s3.key')).toBe(`enclaves/${ENCLAVE_ID}/terraform.tfstate`);
   });
