@@ -7,14 +7,14 @@ import { notices, type Package, packageFolder, readPackage } from './third-party
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
-/** What the entry's code reads at run time from files of the tree. */
 interface Image {
   readonly entry: string;
+  /** What its code reads at run time from files of the tree. */
   readonly files: readonly string[];
 }
 export const IMAGES = {
   operator: { entry: 'src/cli/main.ts', files: [] },
-  runner: { entry: 'runner/src/main.ts', files: ['runner/terraform'] },
+  runner: { entry: 'runner/src/main.ts', files: ['runner/terraform', 'infra/host/bootstrap'] },
 } as const satisfies Record<string, Image>;
 export type ImageName = keyof typeof IMAGES;
 

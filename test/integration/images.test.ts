@@ -1,7 +1,7 @@
 /** The app layers of the images: what is in them, and that it starts from nothing but itself. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -181,20 +181,24 @@ describe("the runner's layer", () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('synthesizes Terraform from a bundle, byte by byte as from the packages', async () => {
-    const source = fileURLToPath(new URL('../support/trivial-stack.ts', import.meta.url));
-    const { names } = await bundle(source, join(folder, 'stack')).then((found) => ({
-      names: found.map(({ name }) => name),
-    }));
-    expect(names).toEqual(expect.arrayContaining(['@cdktf/provider-aws', 'cdktf', 'constructs']));
+  it('synthesizes an enclave byte by byte as the packages do', async () => {
+    const source = join(ROOT, 'test/support/synthesize-enclave.ts');
+    await bundle(source, join(folder, 'synthesis/dist'));
+    for (const file of IMAGES.runner.files)
+      cpSync(join(layer('runner'), file), join(folder, 'synthesis', file), { recursive: true });
     const synthesize = (file: string, out: string) => {
-      const { status, stderr } = spawnSync(process.execPath, [file, out], { cwd: folder, env: {}, encoding: 'utf8' });
+      const { status, stdout, stderr } = spawnSync(process.execPath, [file, out], {
+        cwd: folder,
+        env: {},
+        encoding: 'utf8',
+      });
       expect({ status, stderr }).toMatchObject({ status: 0, stderr: '' });
-      return readFileSync(join(out, 'stacks/trivial/cdk.tf.json'), 'utf8');
+      return ['cdk.tf.json', 'terraform.tfvars.json'].map((each) => readFileSync(join(stdout, each), 'utf8'));
     };
-    const bundled = synthesize(join(folder, 'stack/main.js'), join(folder, 'out-bundled'));
-    expect(JSON.parse(bundled).resource.aws_security_group.group.name).toBe('trivial');
-    expect(bundled).toBe(synthesize(source, join(folder, 'out-packages')));
+    const [stack = '', values = ''] = synthesize(join(folder, 'synthesis/dist/main.js'), join(folder, 'out-bundled'));
+    expect(JSON.parse(stack).resource.aws_instance).toHaveProperty('enclave_instance');
+    expect(values).toContain('base64 -d');
+    expect([stack, values]).toEqual(synthesize(source, join(folder, 'out-packages')));
   });
 });
 
