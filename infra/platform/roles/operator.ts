@@ -1,0 +1,53 @@
+/** The operator: reads and writes three tables, starts runs, starts and stops hosts. It creates nothing. */
+import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import type { PlacedConfig } from '../config.ts';
+import { MACHINE_ACTIONS, type Names } from '../names.ts';
+import { allow, type Statement } from '../policy.ts';
+
+export function operatorStatements(config: PlacedConfig, names: Names): readonly Statement[] {
+  const { cluster, enclavesTable, environment } = config;
+  const regions = Object.keys(config.regions);
+  const table = (name: string) => [names.tableArn(name)];
+  const tables = [enclavesTable, names.stateTable, names.historyTable];
+  const hosts = regions.map((region) => names.arn('ec2', 'instance/*', region));
+  return [
+    allow('Records', ['dynamodb:GetItem', 'dynamodb:Scan', 'dynamodb:UpdateItem'], table(enclavesTable)),
+    allow(
+      'State',
+      ['ConditionCheckItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'].map(
+        (action) => `dynamodb:${action}`,
+      ),
+      table(names.stateTable),
+    ),
+    allow(
+      'History',
+      ['ConditionCheckItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action}`),
+      table(names.historyTable),
+    ),
+    allow('FindStreams', ['dynamodb:DescribeTable'], tables.map(names.tableArn)),
+    allow(
+      'FollowStreams',
+      ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
+      tables.map((name) => `${names.tableArn(name)}/stream/*`),
+    ),
+    allow('StartRuns', ['states:ListExecutions', 'states:StartExecution'], MACHINE_ACTIONS.map(names.machineArn)),
+    allow(
+      'FollowRuns',
+      ['states:DescribeExecution', 'states:GetExecutionHistory', 'states:StopExecution'],
+      MACHINE_ACTIONS.map(names.executionsArn),
+    ),
+    allow('Tasks', ['ecs:DescribeTasks', 'ecs:StopTask'], [names.arn('ecs', `task/${cluster}/*`)]),
+    allow('SeeHosts', ['ec2:DescribeInstances'], { everything: 'EC2 knows no resource for its Describe calls' }),
+    allow('StartAndStopHosts', ['ec2:StartInstances', 'ec2:StopInstances'], hosts, {
+      StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: environment },
+    }),
+    allow(
+      'RestartDocument',
+      ['ssm:SendCommand'],
+      regions.map((region) => names.arn('ssm', `document/${names.restartDocument}`, region)),
+    ),
+    allow('RestartEnclaves', ['ssm:SendCommand'], hosts, {
+      StringEquals: { [`ssm:resourceTag/${TAG_ENVIRONMENT}`]: environment },
+    }),
+  ];
+}

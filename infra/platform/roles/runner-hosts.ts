@@ -1,0 +1,106 @@
+/** The runner's part in EC2, logs and SSM: only what carries this environment's tag, and only tagged things are made. */
+import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import type { Platform } from '../context.ts';
+import { allow, type Statement } from '../policy.ts';
+
+const SEE = [
+  'ec2:DescribeAccountAttributes',
+  'ec2:DescribeImages',
+  'ec2:DescribeInstanceAttribute',
+  'ec2:DescribeInstanceCreditSpecifications',
+  'ec2:DescribeInstanceStatus',
+  'ec2:DescribeInstanceTypeOfferings',
+  'ec2:DescribeInstanceTypes',
+  'ec2:DescribeInstances',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribePrefixLists',
+  'ec2:DescribeSecurityGroupRules',
+  'ec2:DescribeSecurityGroups',
+  'ec2:DescribeSubnets',
+  'ec2:DescribeTags',
+  'ec2:DescribeVolumes',
+  'ec2:DescribeVpcAttribute',
+  'ec2:DescribeVpcs',
+];
+
+export function hostStatements({ config, names }: Platform): readonly Statement[] {
+  const regions = Object.keys(config.regions);
+  const inRegions = (service: string, ...resources: string[]) =>
+    regions.flatMap((region) => resources.map((resource) => names.arn(service, resource, region)));
+  const tagged = { StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: config.environment } };
+  const tagging = { StringEquals: { [`aws:RequestTag/${TAG_ENVIRONMENT}`]: config.environment } };
+  return [
+    allow('See', SEE, { everything: 'EC2 knows no resource for its Describe calls' }),
+    allow('LaunchHosts', ['ec2:RunInstances'], inRegions('ec2', 'instance/*', 'volume/*'), tagging),
+    allow('LaunchInto', ['ec2:RunInstances'], inRegions('ec2', 'network-interface/*', 'subnet/*')),
+    allow('LaunchWithGroups', ['ec2:RunInstances'], inRegions('ec2', 'security-group/*'), tagged),
+    // Images belong to Amazon or others: their ARNs carry no account.
+    allow(
+      'LaunchFrom',
+      ['ec2:RunInstances'],
+      regions.map((region) => `arn:${names.partition}:ec2:${region}::image/*`),
+    ),
+    allow('MakeGroups', ['ec2:CreateSecurityGroup'], inRegions('ec2', 'security-group/*'), tagging),
+    allow('MakeGroupsIn', ['ec2:CreateSecurityGroup'], inRegions('ec2', 'vpc/*')),
+    allow('TagWhatIsMade', ['ec2:CreateTags'], inRegions('ec2', 'instance/*', 'security-group/*', 'volume/*'), {
+      StringEquals: { 'ec2:CreateAction': ['CreateSecurityGroup', 'RunInstances'] },
+    }),
+    allow(
+      'TagWhatIsOurs',
+      ['ec2:CreateTags', 'ec2:DeleteTags'],
+      inRegions('ec2', 'instance/*', 'security-group/*', 'volume/*'),
+      tagged,
+    ),
+    allow(
+      'ChangeHosts',
+      [
+        'ec2:ModifyInstanceAttribute',
+        'ec2:ModifyInstanceMetadataOptions',
+        'ec2:ModifyVolume',
+        'ec2:MonitorInstances',
+        'ec2:StartInstances',
+        'ec2:StopInstances',
+        'ec2:TerminateInstances',
+        'ec2:UnmonitorInstances',
+      ],
+      inRegions('ec2', 'instance/*', 'volume/*'),
+      tagged,
+    ),
+    allow(
+      'ChangeGroups',
+      [
+        'ec2:AuthorizeSecurityGroupEgress',
+        'ec2:AuthorizeSecurityGroupIngress',
+        'ec2:DeleteSecurityGroup',
+        'ec2:RevokeSecurityGroupEgress',
+        'ec2:RevokeSecurityGroupIngress',
+        'ec2:UpdateSecurityGroupRuleDescriptionsEgress',
+        'ec2:UpdateSecurityGroupRuleDescriptionsIngress',
+      ],
+      inRegions('ec2', 'security-group/*'),
+      tagged,
+    ),
+    allow(
+      'EnclaveLogs',
+      [
+        'logs:AssociateKmsKey',
+        'logs:CreateLogGroup',
+        'logs:DeleteLogGroup',
+        'logs:DeleteRetentionPolicy',
+        'logs:DisassociateKmsKey',
+        'logs:ListTagsForResource',
+        'logs:PutRetentionPolicy',
+        'logs:TagResource',
+        'logs:UntagResource',
+      ],
+      inRegions('logs', 'log-group:/aws/ec2/enclave/*'),
+    ),
+    allow('FindLogs', ['logs:DescribeLogGroups'], inRegions('logs', 'log-group:*')),
+    // The newest Amazon Linux, as Amazon publishes it.
+    allow(
+      'FindImages',
+      ['ssm:GetParameter'],
+      regions.map((region) => `arn:${names.partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`),
+    ),
+  ];
+}
