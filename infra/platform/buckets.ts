@@ -96,7 +96,7 @@ export function stateBucket(platform: Platform, keyArn: string): S3Bucket {
         id: 'old-versions',
         status: 'Enabled',
         filter: [{ prefix: 'enclaves/' }],
-        noncurrentVersionExpiration: [{ noncurrentDays: 90, newerNoncurrentVersions: 20 }],
+        noncurrentVersionExpiration: [{ noncurrentDays: 90 }],
         expiration: [{ expiredObjectDeleteMarker: true }],
       },
     ],

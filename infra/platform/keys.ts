@@ -50,13 +50,16 @@ function throughServices({ config }: Platform, region: string, services: readonl
   });
 }
 
-function key(
-  platform: Platform,
-  region: string,
-  id: string,
-  purpose: string,
-  statements: readonly Statement[],
-): KmsKey {
+interface KeyOptions {
+  readonly region: string;
+  readonly id: string;
+  readonly purpose: string;
+  readonly statements: readonly Statement[];
+  /** Kept when the platform is destroyed, with what it encrypts. */
+  readonly retain: boolean;
+}
+
+function key(platform: Platform, { region, id, purpose, statements, retain }: KeyOptions): KmsKey {
   const { stack, config } = platform;
   const provider = platform.provider(region);
   const made = new KmsKey(stack, id, {
@@ -64,6 +67,7 @@ function key(
     enableKeyRotation: true,
     deletionWindowInDays: DELETION_DAYS,
     policy: policyJson(statements),
+    ...(retain ? { lifecycle: { preventDestroy: true } } : {}),
     ...provider,
   });
   platform.policies.set(`aws_kms_key.${id}`, statements);
@@ -78,29 +82,35 @@ function key(
 /** Tables, states, plans, logs and alarms. */
 export function dataKey(platform: Platform): KmsKey {
   const { config, names } = platform;
-  const made = key(platform, config.region, 'data-key', 'data', [
-    administration(platform),
-    throughServices(platform, config.region, ['dynamodb', 's3']),
-    grant('Logs', { Service: `logs.${config.region}.amazonaws.com` }, USE, THIS_KEY, {
-      ArnLike: {
-        'kms:EncryptionContext:aws:logs:arn': [
-          names.arn('logs', `log-group:/ecs/${config.prefix}-*`),
-          names.arn('logs', `log-group:${names.machinesLogGroup}`),
-        ],
-      },
-    }),
-    grant('Alarms', { Service: 'cloudwatch.amazonaws.com' }, ['kms:Decrypt', 'kms:GenerateDataKey*'], THIS_KEY, {
-      StringEquals: { 'aws:SourceAccount': config.accountId },
-    }),
-  ]);
-  // What it encrypts outlives the platform: see `retained` in imports.ts.
-  made.addOverride('lifecycle.prevent_destroy', true);
-  return made;
+  const { region } = config;
+  const logs = [`/ecs/${config.prefix}-*`, names.machinesLogGroup].map((group) =>
+    names.arn('logs', `log-group:${group}`),
+  );
+  return key(platform, {
+    region,
+    id: 'data-key',
+    purpose: 'data',
+    retain: true,
+    statements: [
+      administration(platform),
+      throughServices(platform, region, ['dynamodb', 's3']),
+      grant('Logs', { Service: `logs.${region}.amazonaws.com` }, USE, THIS_KEY, {
+        ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logs },
+      }),
+      grant('Alarms', { Service: 'cloudwatch.amazonaws.com' }, ['kms:Decrypt', 'kms:GenerateDataKey*'], THIS_KEY, {
+        StringEquals: { 'aws:SourceAccount': config.accountId },
+      }),
+    ],
+  });
 }
 
+/** Its own key, so that hosts of one region can read nothing but configuration objects with it. */
 export function configurationKey(platform: Platform, region: string): KmsKey {
-  return key(platform, region, idIn(platform, region, 'configuration-key'), 'configuration', [
-    administration(platform),
-    throughServices(platform, region, ['s3']),
-  ]);
+  return key(platform, {
+    region,
+    id: idIn(platform, region, 'configuration-key'),
+    purpose: 'configuration',
+    retain: false,
+    statements: [administration(platform), throughServices(platform, region, ['s3'])],
+  });
 }

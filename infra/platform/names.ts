@@ -54,8 +54,6 @@ export function namesOf(config: PlacedConfig) {
     runnerRepository: `${prefix}-terraform-runner`,
     operatorRepository: `${prefix}-operator`,
     operatorService: `${prefix}-operator`,
-    /** The operator calls it by this name (`src/aws`). */
-    restartDocument: `${prefix}-restart-enclave`,
 
     roles: {
       operator: `${prefix}-operator`,

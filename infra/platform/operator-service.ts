@@ -86,6 +86,7 @@ export function operatorService(platform: Platform, parts: OperatorParts): EcsSe
     deploymentMinimumHealthyPercent: 100,
     deploymentMaximumPercent: 200,
     deploymentCircuitBreaker: { enable: true, rollback: true },
+    availabilityZoneRebalancing: 'ENABLED',
     enableEcsManagedTags: true,
     propagateTags: 'SERVICE',
     networkConfiguration: {

@@ -1,13 +1,13 @@
 /** The platform of one environment, as one Terraform stack. */
 import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js';
-import { SsmDocument } from '@cdktf/provider-aws/lib/ssm-document/index.js';
 import { App, S3Backend, TerraformOutput, TerraformStack } from 'cdktf';
 import { TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../src/enclave/names.ts';
 import { alarms } from './alarms.ts';
 import { configurationBucket, plansBucket, stateBucket } from './buckets.ts';
 import { cluster, taskGroup } from './cluster.ts';
 import type { PlacedConfig } from './config.ts';
-import { type AgentBundle, idIn, type Platform } from './context.ts';
+import type { AgentBundle, Platform } from './context.ts';
+import { hostCommands } from './documents.ts';
 import { platformFacts, type RegionParts } from './facts.ts';
 import { imports } from './imports.ts';
 import { configurationKey, dataKey } from './keys.ts';
@@ -30,8 +30,6 @@ export const STATE_KEY = 'platform/terraform.tfstate';
 export interface PlatformStackOptions {
   readonly config: PlacedConfig;
   readonly agent: AgentBundle;
-  /** Content of the SSM document that restarts an enclave, as JSON. */
-  readonly restartDocument: string;
   /** True: the AWS behind `AWS_ENDPOINT_URL` is an emulator, which serves buckets by path. */
   readonly emulated?: boolean;
 }
@@ -66,21 +64,15 @@ function providers(stack: TerraformStack, config: PlacedConfig, emulated: boolea
   };
 }
 
-function regionParts(platform: Platform, region: string, restartDocument: string): RegionParts {
+function regionParts(platform: Platform, region: string): RegionParts {
   const key = configurationKey(platform, region);
   configurationBucket(platform, region, key.arn);
-  new SsmDocument(platform.stack, idIn(platform, region, 'restart-document'), {
-    name: platform.names.restartDocument,
-    documentType: 'Command',
-    documentFormat: 'JSON',
-    content: restartDocument,
-    ...platform.provider(region),
-  });
+  hostCommands(platform, region);
   return { network: regionNetwork(platform, region), configurationKeyArn: key.arn };
 }
 
 export function buildPlatform(options: PlatformStackOptions): BuiltPlatform {
-  const { config, agent, restartDocument, emulated = false } = options;
+  const { config, agent, emulated = false } = options;
   const names = namesOf(config);
   const stack = new TerraformStack(new App({ skipValidation: true }), 'platform');
   new S3Backend(stack, {
@@ -103,9 +95,7 @@ export function buildPlatform(options: PlatformStackOptions): BuiltPlatform {
     provider: providers(stack, config, emulated),
     policies: new Map(),
   };
-  const regions = new Map(
-    Object.keys(config.regions).map((region) => [region, regionParts(platform, region, restartDocument)]),
-  );
+  const regions = new Map(Object.keys(config.regions).map((region) => [region, regionParts(platform, region)]));
   const home = regions.get(config.region);
   if (home === undefined) throw new Error(`regions lacks ${config.region}`);
 

@@ -1,11 +1,12 @@
 /** The operator: reads and writes three tables, starts runs, starts and stops hosts. It creates nothing. */
 import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import { HOST_COMMANDS, ssmDocumentName } from '../../host/index.ts';
 import type { PlacedConfig } from '../config.ts';
 import { MACHINE_ACTIONS, type Names } from '../names.ts';
 import { allow, type Statement } from '../policy.ts';
 
 export function operatorStatements(config: PlacedConfig, names: Names): readonly Statement[] {
-  const { cluster, enclavesTable, environment } = config;
+  const { cluster, enclavesTable, environment, prefix } = config;
   const regions = Object.keys(config.regions);
   const table = (name: string) => [names.tableArn(name)];
   const tables = [enclavesTable, names.stateTable, names.historyTable];
@@ -42,11 +43,13 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
       StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: environment },
     }),
     allow(
-      'RestartDocument',
+      'HostCommands',
       ['ssm:SendCommand'],
-      regions.map((region) => names.arn('ssm', `document/${names.restartDocument}`, region)),
+      regions.flatMap((region) =>
+        HOST_COMMANDS.map((command) => names.arn('ssm', `document/${ssmDocumentName(prefix, command)}`, region)),
+      ),
     ),
-    allow('RestartEnclaves', ['ssm:SendCommand'], hosts, {
+    allow('CommandHosts', ['ssm:SendCommand'], hosts, {
       StringEquals: { [`ssm:resourceTag/${TAG_ENVIRONMENT}`]: environment },
     }),
   ];
