@@ -75,7 +75,6 @@ const ShapeSchema = z.strictObject({
   existing: ExistingSchema.default({ roles: {} }),
   /** Grants the runner the incumbent's hosts: roles at path / without a boundary. Off once all are modernised. */
   legacyHosts: z.boolean().default(false),
-  architecture: z.enum(['X86_64', 'ARM64']).default('X86_64'),
   images: z.strictObject({ operator: tag, runner: tag }),
   operator: z.strictObject({
     tasks: z.number().int().min(0).max(4),

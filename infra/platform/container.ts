@@ -4,7 +4,7 @@ import type { Platform } from './context.ts';
 /** User of both images. */
 const USER = '10001:10001';
 /** Owned by that user in the images; a volume, because the root file system is read-only. */
-const WRITABLE = '/work';
+const WRITABLE = '/var/lib/enclave';
 
 export const WORK_VOLUME = { name: 'work' };
 

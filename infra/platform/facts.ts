@@ -24,6 +24,7 @@ export function platformFacts(
       ...(network.endpointSecurityGroupId === undefined
         ? {}
         : { endpointSecurityGroupId: network.endpointSecurityGroupId }),
+      ...(network.interfaceEndpoints === undefined ? {} : { interfaceEndpoints: [...network.interfaceEndpoints] }),
       configurationBucket: names.configurationBucket(region),
       configurationKmsKeyArn: configurationKeyArn,
     };

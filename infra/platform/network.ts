@@ -17,6 +17,8 @@ export interface RegionNetwork {
   readonly vpcCidr: string;
   readonly subnets: readonly { readonly id: string; readonly zone: string }[];
   readonly endpointSecurityGroupId?: string;
+  /** Services with an endpoint, as a spec's `awsServices` names them. */
+  readonly interfaceEndpoints?: readonly string[];
   readonly prefixListIds: readonly string[];
 }
 
@@ -161,5 +163,6 @@ function newNetwork(platform: Platform, region: string, network: NewNetwork): Re
       ...provider,
     });
   }
-  return { ...made, endpointSecurityGroupId: group.id };
+  const interfaceEndpoints = [...new Set(INTERFACE_ENDPOINTS.map((service) => service.replace(/\..*/, '')))];
+  return { ...made, endpointSecurityGroupId: group.id, interfaceEndpoints };
 }

@@ -62,7 +62,7 @@ export function operatorService(platform: Platform, parts: OperatorParts): EcsSe
     networkMode: 'awsvpc',
     cpu: String(config.operator.cpu),
     memory: String(config.operator.memoryMiB),
-    runtimePlatform: { cpuArchitecture: config.architecture, operatingSystemFamily: 'LINUX' },
+    runtimePlatform: { cpuArchitecture: 'X86_64', operatingSystemFamily: 'LINUX' },
     executionRoleArn: parts.roles.execution.arn,
     taskRoleArn: parts.roles.operator.arn,
     skipDestroy: true,

@@ -69,6 +69,14 @@ export const refuse = (
   conditions: Conditions,
 ) => statement('Deny', sid, actions, on, { principals, conditions });
 
+/** Items of one partition key pattern; a request that names no key would satisfy the first condition alone. */
+export function leadingKeys(pattern: string): Conditions {
+  return {
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [pattern] },
+    Null: { 'dynamodb:LeadingKeys': 'false' },
+  };
+}
+
 const one = (list: readonly string[]) => (list.length === 1 ? list[0] : list);
 
 export function policyJson(statements: readonly Statement[]): string {

@@ -21,7 +21,7 @@ export function runnerTask(
     networkMode: 'awsvpc',
     cpu: String(config.runner.cpu),
     memory: String(config.runner.memoryMiB),
-    runtimePlatform: { cpuArchitecture: config.architecture, operatingSystemFamily: 'LINUX' },
+    runtimePlatform: { cpuArchitecture: 'X86_64', operatingSystemFamily: 'LINUX' },
     executionRoleArn: parts.roles.execution.arn,
     taskRoleArn: parts.roles.runner.arn,
     // An inactive revision starts no task: an execution under way may still name the old one.

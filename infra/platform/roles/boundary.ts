@@ -1,46 +1,42 @@
 /** The most any host may ever do, whatever its role's own policy says. */
 import { IamPolicy } from '@cdktf/provider-aws/lib/iam-policy/index.js';
 import type { Platform } from '../context.ts';
-import { allow, deny, policyJson, type Statement } from '../policy.ts';
+import { allow, deny, leadingKeys, policyJson, type Statement } from '../policy.ts';
 
 export function boundaryStatements({ config, names }: Platform): readonly Statement[] {
-  const regions = Object.keys(config.regions);
-  const here = { StringEquals: { 'aws:ResourceAccount': config.accountId } };
-  const everywhere = (service: string, resource: string) =>
-    regions.map((region) => names.arn(service, resource, region));
   return [
     allow(
       'OwnLog',
       ['logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'],
-      everywhere('logs', 'log-group:/aws/ec2/enclave/*'),
+      Object.keys(config.regions).map((region) => names.arn('logs', 'log-group:/aws/ec2/enclave/*', region)),
     ),
     allow(
       'Report',
       ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
       [names.tableArn(names.stateTable)],
-      { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['report#*'] } },
+      leadingKeys('report#*'),
     ),
-    // Enclave images may lie in any bucket of this account; which one, the host's own policy says.
-    allow('Objects', ['s3:GetObject', 's3:GetObjectVersion'], [`${names.bucketArn('*')}/*`], here),
-    allow('ListBuckets', ['s3:ListBucket'], [names.bucketArn('*')], here),
+    // Image files and ciphertexts lie where the spec says; the host's own policy names each object.
+    allow('Objects', ['s3:GetObject'], [`${names.bucketArn('*')}/*`]),
     deny(
       'NoStates',
-      ['s3:GetObject', 's3:GetObjectVersion', 's3:ListBucket'],
-      [names.platformStateBucket, names.stateBucket, names.plansBucket].flatMap((bucket) => [
-        names.bucketArn(bucket),
-        `${names.bucketArn(bucket)}/*`,
-      ]),
+      ['s3:GetObject'],
+      [names.platformStateBucket, names.stateBucket, names.plansBucket].map((bucket) => `${names.bucketArn(bucket)}/*`),
     ),
     allow('RegistryLogin', ['ecr:GetAuthorizationToken'], { everything: 'the token is for the whole registry' }),
     allow(
       'Images',
       ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
-      [names.arn('ecr', 'repository/*', '*')],
+      [`arn:${names.partition}:ecr:*:*:repository/*`],
     ),
-    allow('Secrets', ['secretsmanager:GetSecretValue'], everywhere('secretsmanager', 'secret:*')),
-    allow('Parameters', ['ssm:GetParameter', 'ssm:GetParameters'], everywhere('ssm', 'parameter/*')),
+    allow('Secrets', ['secretsmanager:GetSecretValue'], [`arn:${names.partition}:secretsmanager:*:*:secret:*`]),
+    allow('Parameters', ['ssm:GetParameter'], [`arn:${names.partition}:ssm:*:*:parameter/*`]),
     // The key's own policy decides; enclaves' keys ask for attestation.
-    allow('Keys', ['kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKey'], [names.arn('kms', 'key/*', '*')]),
+    allow(
+      'Keys',
+      ['kms:Decrypt', 'kms:DeriveSharedSecret', 'kms:GenerateDataKey', 'kms:GenerateDataKeyPair'],
+      [`arn:${names.partition}:kms:*:*:key/*`],
+    ),
     allow(
       'Agent',
       [
@@ -58,9 +54,6 @@ export function boundaryStatements({ config, names }: Platform): readonly Statem
       ],
       { everything: "Systems Manager's message channels know no resource" },
     ),
-    allow('StopItself', ['ec2:StopInstances'], everywhere('ec2', 'instance/*'), {
-      StringEquals: { 'aws:ResourceTag/Environment': config.environment },
-    }),
   ];
 }
 

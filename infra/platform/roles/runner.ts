@@ -2,17 +2,20 @@
 
 import { PLANS_PREFIX } from '../buckets.ts';
 import type { Platform } from '../context.ts';
-import { allow, type Statement } from '../policy.ts';
+import { allow, leadingKeys, type Statement } from '../policy.ts';
 import { hostStatements } from './runner-hosts.ts';
 import { identityStatements } from './runner-identities.ts';
 
 export function runnerStatements(platform: Platform): readonly Statement[] {
   const { config, names } = platform;
-  const regions = Object.keys(config.regions);
+  const configurations = Object.keys(config.regions).map((region) =>
+    names.bucketArn(names.configurationBucket(region)),
+  );
   const states = names.bucketArn(names.stateBucket);
   const { lockTable } = config.existing;
   return [
-    allow('ListStates', ['s3:ListBucket'], [states], { StringLike: { 's3:prefix': ['enclaves/*'] } }),
+    // The backend lists workspaces at every init, whatever their names.
+    allow('ListStates', ['s3:ListBucket'], [states]),
     allow('States', ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'], [`${states}/enclaves/*`]),
     ...(lockTable === undefined
       ? []
@@ -24,23 +27,27 @@ export function runnerStatements(platform: Platform): readonly Statement[] {
           ),
         ]),
     allow('Plans', ['s3:GetObject', 's3:PutObject'], [`${names.bucketArn(names.plansBucket)}/${PLANS_PREFIX}*`]),
+    // The bucket keeps versions, and the provider deletes all of an object's.
     allow(
       'Configuration',
-      ['s3:DeleteObject', 's3:GetObject', 's3:GetObjectTagging', 's3:PutObject', 's3:PutObjectTagging'],
-      regions.map((region) => `${names.bucketArn(names.configurationBucket(region))}/enclaves/*`),
+      [
+        's3:DeleteObject',
+        's3:DeleteObjectVersion',
+        's3:GetObject',
+        's3:GetObjectTagging',
+        's3:PutObject',
+        's3:PutObjectTagging',
+      ],
+      configurations.map((bucket) => `${bucket}/enclaves/*`),
     ),
+    allow('ListConfiguration', ['s3:ListBucket', 's3:ListBucketVersions'], configurations),
+    allow('Locks', ['dynamodb:GetItem'], [names.tableArn(names.stateTable)], leadingKeys('enclave#*')),
     allow(
-      'FindConfiguration',
-      ['s3:ListBucket'],
-      regions.map((region) => names.bucketArn(names.configurationBucket(region))),
-      { StringLike: { 's3:prefix': ['enclaves/*'] } },
+      'Runs',
+      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
+      [names.tableArn(names.historyTable)],
+      leadingKeys('run#*'),
     ),
-    allow('Locks', ['dynamodb:GetItem'], [names.tableArn(names.stateTable)], {
-      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['enclave#*'] },
-    }),
-    allow('Runs', ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'], [names.tableArn(names.historyTable)], {
-      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['run#*'] },
-    }),
     allow('TasksOfOtherRuns', ['ecs:DescribeTasks'], [names.arn('ecs', `task/${config.cluster}/*`)]),
     ...hostStatements(platform),
     ...identityStatements(platform),

@@ -1,11 +1,10 @@
 /** The state machines: run the runner's task, claim and release locks, conclude runs. */
 import type { PlacedConfig } from '../config.ts';
 import type { Names } from '../names.ts';
-import { allow, type Statement } from '../policy.ts';
+import { allow, leadingKeys, type Statement } from '../policy.ts';
 
 export function workflowStatements(config: PlacedConfig, names: Names): readonly Statement[] {
   const tasks = [names.arn('ecs', `task/${config.cluster}/*`)];
-  const leading = (key: string) => ({ 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [key] } });
   return [
     // Any revision: the documents name the family, so that executions under way survive a new one.
     allow('RunTasks', ['ecs:RunTask'], [names.arn('ecs', `task-definition/${names.taskFamily}:*`)], {
@@ -28,9 +27,14 @@ export function workflowStatements(config: PlacedConfig, names: Names): readonly
       'Locks',
       ['dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
       [names.tableArn(names.stateTable)],
-      leading('enclave#*'),
+      leadingKeys('enclave#*'),
     ),
-    allow('Runs', ['dynamodb:GetItem', 'dynamodb:UpdateItem'], [names.tableArn(names.historyTable)], leading('run#*')),
+    allow(
+      'Runs',
+      ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+      [names.tableArn(names.historyTable)],
+      leadingKeys('run#*'),
+    ),
     allow(
       'DeliverLogs',
       [
