@@ -2,6 +2,8 @@
 import { z } from 'zod';
 
 const NAME_LIMIT = 21;
+/** Managed policies a role may have, unless a quota is raised. */
+const MOST_REGIONS = 10;
 /** Retentions CloudWatch Logs accepts, of which these are useful here. */
 const RETENTION_DAYS = [7, 14, 30, 60, 90, 180, 365, 400, 731] as const;
 
@@ -97,6 +99,9 @@ export const PlatformConfigSchema = ShapeSchema.superRefine((config, context) =>
   const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
   if (config.regions[config.region] === undefined) {
     refuse(['regions'], `lacks ${config.region}, the platform's own region: add its network`);
+  }
+  if (Object.keys(config.regions).length > MOST_REGIONS) {
+    refuse(['regions'], `has more than ${MOST_REGIONS}: IAM attaches no more policies to the runner's role`);
   }
   const partition = (region: string) => /^(cn|us-gov)-/.exec(region)?.[1] ?? '';
   for (const [region, { network }] of Object.entries(config.regions)) {

@@ -6,7 +6,7 @@ import { breakGlassStatements, breakGlassTrust } from './break-glass.ts';
 import { executionStatements } from './execution.ts';
 import { operatorStatements } from './operator.ts';
 import { role } from './role.ts';
-import { runnerStatements } from './runner.ts';
+import { runnerRegionStatements, runnerStatements } from './runner.ts';
 import { workflowStatements } from './workflows.ts';
 
 export { hostBoundary } from './boundary.ts';
@@ -36,6 +36,9 @@ export function roles(platform: Platform): Roles {
       description: 'Terraform runs of enclaves',
       trust: tasks,
       statements: runnerStatements(platform),
+      regional: new Map(
+        Object.keys(config.regions).map((region) => [region, runnerRegionStatements(platform, region)]),
+      ),
     }),
     execution: role(platform, {
       id: 'execution',

@@ -23,32 +23,27 @@ const SEE = [
   'ec2:DescribeVpcs',
 ];
 
-export function hostStatements({ config, names }: Platform): readonly Statement[] {
-  const regions = Object.keys(config.regions);
-  const inRegions = (service: string, ...resources: string[]) =>
-    regions.flatMap((region) => resources.map((resource) => names.arn(service, resource, region)));
+export function hostStatements({ config, names }: Platform, region: string): readonly Statement[] {
+  const here = (service: string, ...resources: string[]) =>
+    resources.map((resource) => names.arn(service, resource, region));
   const tagged = { StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: config.environment } };
   const tagging = { StringEquals: { [`aws:RequestTag/${TAG_ENVIRONMENT}`]: config.environment } };
   return [
     allow('See', SEE, { everything: 'EC2 knows no resource for its Describe calls' }),
-    allow('LaunchHosts', ['ec2:RunInstances'], inRegions('ec2', 'instance/*', 'volume/*'), tagging),
-    allow('LaunchInto', ['ec2:RunInstances'], inRegions('ec2', 'network-interface/*', 'subnet/*')),
-    allow('LaunchWithGroups', ['ec2:RunInstances'], inRegions('ec2', 'security-group/*'), tagged),
+    allow('LaunchHosts', ['ec2:RunInstances'], here('ec2', 'instance/*', 'volume/*'), tagging),
+    allow('LaunchInto', ['ec2:RunInstances'], here('ec2', 'network-interface/*', 'subnet/*')),
+    allow('LaunchWithGroups', ['ec2:RunInstances'], here('ec2', 'security-group/*'), tagged),
     // Images belong to Amazon or others: their ARNs carry no account.
-    allow(
-      'LaunchFrom',
-      ['ec2:RunInstances'],
-      regions.map((region) => `arn:${names.partition}:ec2:${region}::image/*`),
-    ),
-    allow('MakeGroups', ['ec2:CreateSecurityGroup'], inRegions('ec2', 'security-group/*'), tagging),
-    allow('MakeGroupsIn', ['ec2:CreateSecurityGroup'], inRegions('ec2', 'vpc/*')),
-    allow('TagWhatIsMade', ['ec2:CreateTags'], inRegions('ec2', 'instance/*', 'security-group/*', 'volume/*'), {
+    allow('LaunchFrom', ['ec2:RunInstances'], [`arn:${names.partition}:ec2:${region}::image/*`]),
+    allow('MakeGroups', ['ec2:CreateSecurityGroup'], here('ec2', 'security-group/*'), tagging),
+    allow('MakeGroupsIn', ['ec2:CreateSecurityGroup'], here('ec2', 'vpc/*')),
+    allow('TagWhatIsMade', ['ec2:CreateTags'], here('ec2', 'instance/*', 'security-group/*', 'volume/*'), {
       StringEquals: { 'ec2:CreateAction': ['CreateSecurityGroup', 'RunInstances'] },
     }),
     allow(
       'TagWhatIsOurs',
       ['ec2:CreateTags', 'ec2:DeleteTags'],
-      inRegions('ec2', 'instance/*', 'security-group/*', 'volume/*'),
+      here('ec2', 'instance/*', 'security-group/*', 'volume/*'),
       tagged,
     ),
     allow(
@@ -63,7 +58,7 @@ export function hostStatements({ config, names }: Platform): readonly Statement[
         'ec2:TerminateInstances',
         'ec2:UnmonitorInstances',
       ],
-      inRegions('ec2', 'instance/*', 'volume/*'),
+      here('ec2', 'instance/*', 'volume/*'),
       tagged,
     ),
     allow(
@@ -77,7 +72,7 @@ export function hostStatements({ config, names }: Platform): readonly Statement[
         'ec2:UpdateSecurityGroupRuleDescriptionsEgress',
         'ec2:UpdateSecurityGroupRuleDescriptionsIngress',
       ],
-      inRegions('ec2', 'security-group/*'),
+      here('ec2', 'security-group/*'),
       tagged,
     ),
     allow(
@@ -93,14 +88,14 @@ export function hostStatements({ config, names }: Platform): readonly Statement[
         'logs:TagResource',
         'logs:UntagResource',
       ],
-      inRegions('logs', 'log-group:/aws/ec2/enclave/*'),
+      here('logs', 'log-group:/aws/ec2/enclave/*'),
     ),
-    allow('FindLogs', ['logs:DescribeLogGroups'], inRegions('logs', 'log-group:*')),
+    allow('FindLogs', ['logs:DescribeLogGroups'], here('logs', 'log-group:*')),
     // The newest Amazon Linux, as Amazon publishes it.
     allow(
       'FindImages',
       ['ssm:GetParameter'],
-      regions.map((region) => `arn:${names.partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`),
+      [`arn:${names.partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`],
     ),
   ];
 }

@@ -1,5 +1,4 @@
-/** The runner's part in IAM and KMS: roles under one path and one boundary, keys that carry this environment's tag. */
-import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+/** The runner's part in IAM: roles under one path and one boundary. */
 import type { Platform } from '../context.ts';
 import { allow, type Statement } from '../policy.ts';
 
@@ -36,49 +35,12 @@ export function identityStatements(platform: Platform): readonly Statement[] {
       profiles,
     ),
     allow('PassHostRoles', ['iam:PassRole'], roles, { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } }),
-    ...keyStatements(platform),
     ...(config.legacyHosts ? legacyStatements(platform) : []),
   ];
 }
 
 function profileArn({ names, config }: Platform, path: string): string {
   return `arn:${names.partition}:iam::${config.accountId}:instance-profile${path}${NAME}`;
-}
-
-function keyStatements({ config, names }: Platform): readonly Statement[] {
-  const regions = Object.keys(config.regions);
-  const keys = regions.map((region) => names.arn('kms', 'key/*', region));
-  const aliases = regions.map((region) => names.arn('kms', 'alias/treza-enclave-*', region));
-  const is = (of: 'RequestTag' | 'ResourceTag') => ({
-    StringEquals: { [`aws:${of}/${TAG_ENVIRONMENT}`]: config.environment },
-  });
-  return [
-    allow('MakeKeys', ['kms:CreateKey'], { everything: 'a key has no ARN before it exists' }, is('RequestTag')),
-    // No call here uses a key: enclaves alone decrypt, by attestation.
-    allow(
-      'KeepKeys',
-      [
-        'kms:CancelKeyDeletion',
-        'kms:CreateAlias',
-        'kms:DeleteAlias',
-        'kms:DescribeKey',
-        'kms:EnableKeyRotation',
-        'kms:GetKeyPolicy',
-        'kms:GetKeyRotationStatus',
-        'kms:ListResourceTags',
-        'kms:PutKeyPolicy',
-        'kms:ScheduleKeyDeletion',
-        'kms:TagResource',
-        'kms:UntagResource',
-        'kms:UpdateAlias',
-        'kms:UpdateKeyDescription',
-      ],
-      keys,
-      is('ResourceTag'),
-    ),
-    allow('KeepAliases', ['kms:CreateAlias', 'kms:DeleteAlias', 'kms:UpdateAlias'], aliases),
-    allow('FindAliases', ['kms:ListAliases'], { everything: 'the list of aliases knows no resource' }),
-  ];
 }
 
 /**

@@ -5,12 +5,10 @@ import type { Platform } from '../context.ts';
 import { allow, leadingKeys, type Statement } from '../policy.ts';
 import { hostStatements } from './runner-hosts.ts';
 import { identityStatements } from './runner-identities.ts';
+import { keyStatements } from './runner-keys.ts';
 
 export function runnerStatements(platform: Platform): readonly Statement[] {
   const { config, names } = platform;
-  const configurations = Object.keys(config.regions).map((region) =>
-    names.bucketArn(names.configurationBucket(region)),
-  );
   const states = names.bucketArn(names.stateBucket);
   const { lockTable } = config.existing;
   return [
@@ -27,6 +25,23 @@ export function runnerStatements(platform: Platform): readonly Statement[] {
           ),
         ]),
     allow('Plans', ['s3:GetObject', 's3:PutObject'], [`${names.bucketArn(names.plansBucket)}/${PLANS_PREFIX}*`]),
+    allow('Locks', ['dynamodb:GetItem'], [names.tableArn(names.stateTable)], leadingKeys('enclave#*')),
+    allow(
+      'Runs',
+      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
+      [names.tableArn(names.historyTable)],
+      leadingKeys('run#*'),
+    ),
+    allow('TasksOfOtherRuns', ['ecs:DescribeTasks'], [names.arn('ecs', `task/${config.cluster}/*`)]),
+    ...identityStatements(platform),
+  ];
+}
+
+/** What one region adds. */
+export function runnerRegionStatements(platform: Platform, region: string): readonly Statement[] {
+  const { names } = platform;
+  const configuration = names.bucketArn(names.configurationBucket(region));
+  return [
     // The bucket keeps versions, and the provider deletes all of an object's.
     allow(
       'Configuration',
@@ -38,18 +53,10 @@ export function runnerStatements(platform: Platform): readonly Statement[] {
         's3:PutObject',
         's3:PutObjectTagging',
       ],
-      configurations.map((bucket) => `${bucket}/enclaves/*`),
+      [`${configuration}/enclaves/*`],
     ),
-    allow('ListConfiguration', ['s3:ListBucket', 's3:ListBucketVersions'], configurations),
-    allow('Locks', ['dynamodb:GetItem'], [names.tableArn(names.stateTable)], leadingKeys('enclave#*')),
-    allow(
-      'Runs',
-      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
-      [names.tableArn(names.historyTable)],
-      leadingKeys('run#*'),
-    ),
-    allow('TasksOfOtherRuns', ['ecs:DescribeTasks'], [names.arn('ecs', `task/${config.cluster}/*`)]),
-    ...hostStatements(platform),
-    ...identityStatements(platform),
+    allow('ListConfiguration', ['s3:ListBucket', 's3:ListBucketVersions'], [configuration]),
+    ...hostStatements(platform, region),
+    ...keyStatements(platform, region),
   ];
 }
