@@ -43,10 +43,30 @@ export async function requireBootstrap(s3: S3Client, config: PlacedConfig): Prom
   );
 }
 
-/** Creates the bucket, or completes one that a run before left half made. Each call sets what is wanted anew. */
+function onlyTls(arn: string): string {
+  return JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'OnlyTls',
+        Effect: 'Deny',
+        Principal: { AWS: '*' },
+        Action: ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
+        Resource: [arn, `${arn}/*`],
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      },
+    ],
+  });
+}
+
+/**
+ * Creates the bucket, or completes one that a run before left half made: each call sets what is wanted anew.
+ * An emulator speaks plain HTTP, so there it is not refused.
+ */
 export async function bootstrap(
   s3: S3Client,
   config: PlacedConfig,
+  emulated: boolean,
 ): Promise<{ readonly bucket: string; readonly created: boolean }> {
   const names = namesOf(config);
   const bucket = names.platformStateBucket;
@@ -79,25 +99,7 @@ export async function bootstrap(
       },
     }),
   );
-  const arn = names.bucketArn(bucket);
-  await s3.send(
-    new PutBucketPolicyCommand({
-      ...of,
-      Policy: JSON.stringify({
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'OnlyTls',
-            Effect: 'Deny',
-            Principal: { AWS: '*' },
-            Action: ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
-            Resource: [arn, `${arn}/*`],
-            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-          },
-        ],
-      }),
-    }),
-  );
+  if (!emulated) await s3.send(new PutBucketPolicyCommand({ ...of, Policy: onlyTls(names.bucketArn(bucket)) }));
   // Last: a bucket is ready only once it is versioned, and then all else is in force.
   await s3.send(new PutBucketVersioningCommand({ ...of, VersioningConfiguration: { Status: 'Enabled' } }));
   return { bucket, created };

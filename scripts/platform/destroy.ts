@@ -18,6 +18,14 @@ export function refuseWhileStanding(environment: string, standing: readonly Stan
   );
 }
 
+/** What the state holds. `terraform state list` would fail where there is no state yet. */
+function addresses(state: string): ReadonlySet<string> {
+  const { values } = JSON.parse(state) as {
+    readonly values?: { readonly root_module?: { readonly resources?: readonly { readonly address: string }[] } };
+  };
+  return new Set((values?.root_module?.resources ?? []).map(({ address }) => address));
+}
+
 export async function destroy(work: Work, standing: () => Promise<readonly Standing[]>): Promise<void> {
   const { terraform, terminal, yes } = work;
   const { environment, accountId, region } = work.config;
@@ -34,7 +42,7 @@ export async function destroy(work: Work, standing: () => Promise<readonly Stand
   );
   // Asked again: minutes may have passed since, and the operator was at work.
   refuseWhileStanding(environment, await standing());
-  const known = new Set((await terraform.read('state', 'list')).split('\n'));
+  const known = addresses(await terraform.read('show', '-json'));
   const kept = RETAINED.filter((address) => known.has(address));
   if (kept.length > 0) await terraform.run('state', 'rm', ...kept);
   await terraform.run('destroy', '-input=false', '-auto-approve');

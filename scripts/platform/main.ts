@@ -90,7 +90,7 @@ function command(name: string, description: string): Command {
 command('bootstrap', "creates the bucket of the platform's own Terraform state; harmless to repeat").action(
   async (options: Options) => {
     const { config, s3 } = await work(options);
-    const { bucket, created } = await bootstrap(s3(config.region), config);
+    const { bucket, created } = await bootstrap(s3(config.region), config, emulated);
     terminal.say(`${bucket}: ${created ? 'created' : 'was there'}; versioned, encrypted, closed to the public`);
   },
 );
