@@ -5,7 +5,7 @@ import {
   type S3BucketLifecycleConfigurationRule,
 } from '@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration/index.js';
 import { S3BucketOwnershipControls } from '@cdktf/provider-aws/lib/s3-bucket-ownership-controls/index.js';
-import { S3BucketPolicy } from '@cdktf/provider-aws/lib/s3-bucket-policy/index.js';
+import { S3BucketPolicy, type S3BucketPolicyConfig } from '@cdktf/provider-aws/lib/s3-bucket-policy/index.js';
 import { S3BucketPublicAccessBlock } from '@cdktf/provider-aws/lib/s3-bucket-public-access-block/index.js';
 import { S3BucketServerSideEncryptionConfigurationA } from '@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration/index.js';
 import { S3BucketVersioningA } from '@cdktf/provider-aws/lib/s3-bucket-versioning/index.js';
@@ -23,7 +23,7 @@ interface BucketOptions {
 }
 
 function bucket(platform: Platform, options: BucketOptions): S3Bucket {
-  const { stack, names } = platform;
+  const { stack } = platform;
   const { id, name, keyArn, rules, retain } = options;
   const provider = platform.provider(options.region);
   const made = new S3Bucket(stack, id, {
@@ -54,17 +54,7 @@ function bucket(platform: Platform, options: BucketOptions): S3Bucket {
     ...of,
   });
   new S3BucketOwnershipControls(stack, `${id}-ownership`, { rule: { objectOwnership: 'BucketOwnerEnforced' }, ...of });
-  const statements = [
-    refuse(
-      'OnlyTls',
-      { AWS: '*' },
-      ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
-      [names.bucketArn(name), `${names.bucketArn(name)}/*`],
-      { Bool: { 'aws:SecureTransport': 'false' } },
-    ),
-  ];
-  new S3BucketPolicy(stack, `${id}-policy`, { policy: policyJson(statements), ...of });
-  platform.policies.set(`aws_s3_bucket_policy.${id}-policy`, statements);
+  if (!platform.emulated) onlyTls(platform, id, name, of);
   new S3BucketLifecycleConfiguration(stack, `${id}-lifecycle`, {
     rule: [
       {
@@ -80,6 +70,25 @@ function bucket(platform: Platform, options: BucketOptions): S3Bucket {
     ...of,
   });
   return made;
+}
+
+function onlyTls(
+  { stack, names, policies }: Platform,
+  id: string,
+  name: string,
+  of: Pick<S3BucketPolicyConfig, 'bucket' | 'provider'>,
+): void {
+  const statements = [
+    refuse(
+      'OnlyTls',
+      { AWS: '*' },
+      ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
+      [names.bucketArn(name), `${names.bucketArn(name)}/*`],
+      { Bool: { 'aws:SecureTransport': 'false' } },
+    ),
+  ];
+  new S3BucketPolicy(stack, `${id}-policy`, { policy: policyJson(statements), ...of });
+  policies.set(`aws_s3_bucket_policy.${id}-policy`, statements);
 }
 
 /** Old states are what a damaged one is repaired from; locks leave a version each, which nobody needs. */

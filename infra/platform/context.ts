@@ -17,6 +17,8 @@ export interface Platform {
   readonly config: PlacedConfig;
   readonly names: Names;
   readonly agent: AgentBundle;
+  /** True: AWS is an emulator, which speaks plain HTTP and serves buckets by path. */
+  readonly emulated: boolean;
   /** Of each region; undefined: the stack's default provider, the platform's own region. */
   provider(region: string): { readonly provider?: AwsProvider };
   /** Every policy of this stack by its Terraform address, for review. */

@@ -92,6 +92,7 @@ export function buildPlatform(options: PlatformStackOptions): BuiltPlatform {
     config,
     names,
     agent,
+    emulated,
     provider: providers(stack, config, emulated),
     policies: new Map(),
   };

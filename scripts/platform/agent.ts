@@ -2,11 +2,18 @@
 import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { agentBundle } from '../../infra/host/index.ts';
 import { namesOf, type PlacedConfig } from '../../infra/platform/index.ts';
+import { Refusal } from './terminal.ts';
 
 type Bundle = ReturnType<typeof agentBundle>;
 
-const isNotFound = (error: unknown) => (error as { name?: string }).name === 'NotFound';
-const hasNoBucket = (error: unknown) => (error as { name?: string }).name === 'NoSuchBucket';
+const isCalled = (error: unknown, name: string) => error instanceof Error && error.name === name;
+
+/** The answer to a HEAD has no body, so the SDK can name no reason. */
+function refused(bucket: string, error: unknown): unknown {
+  const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+  if (status !== 403) return error;
+  return new Refusal(`the host agent cannot be put into ${bucket}: grant s3:GetObject, s3:ListBucket and s3:PutObject`);
+}
 
 async function publish(s3: S3Client, bucket: string, bundle: Bundle, owner: string): Promise<boolean> {
   const object = { Bucket: bucket, Key: bundle.key, ExpectedBucketOwner: owner };
@@ -15,14 +22,14 @@ async function publish(s3: S3Client, bucket: string, bundle: Bundle, owner: stri
     return true;
   } catch (error) {
     // Without a body, a missing bucket looks like a missing object: the write tells them apart.
-    if (!isNotFound(error)) throw error;
+    if (!isCalled(error, 'NotFound')) throw refused(bucket, error);
   }
   try {
     await s3.send(new PutObjectCommand({ ...object, Body: bundle.bytes, ContentType: 'application/gzip' }));
     return true;
   } catch (error) {
-    if (hasNoBucket(error)) return false;
-    throw error;
+    if (isCalled(error, 'NoSuchBucket')) return false;
+    throw refused(bucket, error);
   }
 }
 

@@ -14,7 +14,7 @@ export function refuseWhileStanding(environment: string, standing: readonly Stan
   throw new Refusal(
     `${environment} still has ${standing.length === 1 ? 'an enclave' : `${standing.length} enclaves`}:\n` +
       `${lines.join('\n')}\n` +
-      'Terminate each in the application and wait until `enclavectl get` shows DESTROYED, then try again.',
+      'Destroy each (`enclavectl delete ID`, or in the application), wait until none is left, then try again.',
   );
 }
 

@@ -1,5 +1,6 @@
 /** The platform stack with real Terraform and the real provider, against an emulated AWS. */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,15 +18,21 @@ import { EC2Client, RunInstancesCommand, TerminateInstancesCommand } from '@aws-
 import { CreateClusterCommand, ECSClient } from '@aws-sdk/client-ecs';
 import {
   CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
   GetBucketEncryptionCommand,
   GetBucketVersioningCommand,
   GetPublicAccessBlockCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { CreateStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agentBundle } from '../../infra/host/index.ts';
 import { ENVIRONMENT_NAMES, environmentConfig, placed, synthesizePlatform } from '../../infra/platform/index.ts';
+import { publishAgent } from '../../scripts/platform/agent.ts';
 import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
 import { AGENT, takenOver } from '../support/platform.ts';
 
@@ -126,6 +133,27 @@ describe.runIf(canRun)('the platform stack', () => {
     expect(code).toBe(1);
     const { TableNames } = await dynamodb.send(new ListTablesCommand({}));
     expect(TableNames).toEqual([]);
+  });
+
+  it('puts the host agent where hosts fetch it, once, as soon as there is a bucket', async () => {
+    const config = placed(environmentConfig('dev'), EMULATED_ACCOUNT);
+    const bundle = agentBundle();
+    expect(await publishAgent(() => s3, config, bundle)).toEqual(['us-west-2']);
+    const Bucket = `treza-dev-config-${EMULATED_ACCOUNT}-us-west-2`;
+    await s3.send(
+      new CreateBucketCommand({ Bucket, CreateBucketConfiguration: { LocationConstraint: EMULATED_REGION } }),
+    );
+    const object = { Bucket, Key: bundle.key };
+    const digest = async () => (await s3.send(new HeadObjectCommand(object))).ETag;
+    expect(await publishAgent(() => s3, config, bundle)).toEqual([]);
+    expect(await digest()).toBe(`"${createHash('md5').update(bundle.bytes).digest('hex')}"`);
+    // What lies there is not written again: another text under the key stays.
+    await s3.send(new PutObjectCommand({ ...object, Body: 'there' }));
+    const there = await digest();
+    await publishAgent(() => s3, config, bundle);
+    expect(await digest()).toBe(there);
+    await s3.send(new DeleteObjectCommand(object));
+    await s3.send(new DeleteBucketCommand({ Bucket }));
   });
 
   describe('on an installation', () => {
@@ -254,7 +282,8 @@ describe.runIf(canRun)('the platform stack', () => {
       await put('treza-enclaves-dev', { id: 'enc_wanted', status: 'DESTROYED' });
       expect(await platform('destroy', '--yes')).toMatchObject({ code: 0, err: expect.not.stringContaining('Error') });
       expect((await aws('sns', 'list-topics')).Topics).toEqual([]);
-      expect((await dynamodb.send(new ListTablesCommand({}))).TableNames).toContain(stateTable);
+      const { TableNames } = await dynamodb.send(new ListTablesCommand({}));
+      expect(TableNames).toEqual([stateTable, 'treza-enclaves-dev']);
     });
   });
 });
