@@ -6,7 +6,7 @@ import { buildPlatform, type PlatformStackOptions } from './stack.ts';
 export { type PlacedConfig, type PlatformConfig, parseConfig, placed } from './config.ts';
 export type { AgentBundle } from './context.ts';
 export { ENVIRONMENT_NAMES, environmentConfig } from './environments/index.ts';
-export { RETAINED } from './imports.ts';
+export { imports, RETAINED } from './imports.ts';
 export { type Names, namesOf } from './names.ts';
 export { buildPlatform, type PlatformStackOptions, STATE_KEY } from './stack.ts';
 

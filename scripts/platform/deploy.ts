@@ -1,11 +1,13 @@
 /** From configuration to what runs: bootstrap check, synthesis, plan, a question, apply. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { agentBundle } from '../../infra/host/index.ts';
 import { type PlacedConfig, synthesizePlatform } from '../../infra/platform/index.ts';
 import { publishAgent } from './agent.ts';
 import { requireBootstrap } from './bootstrap.ts';
+import { refuseLeftovers } from './leftovers.ts';
 import { confirm, type Terminal } from './terminal.ts';
-import type { Terraform } from './terraform.ts';
+import { managed, type Terraform } from './terraform.ts';
 
 export interface Work {
   readonly config: PlacedConfig;
@@ -14,6 +16,7 @@ export interface Work {
   readonly terraform: Terraform;
   readonly terminal: Terminal;
   s3(region: string): S3Client;
+  readonly dynamodb: DynamoDBClient;
   readonly yes: boolean;
   /** True: AWS is an emulator. */
   readonly emulated: boolean;
@@ -28,6 +31,7 @@ export async function deploy(work: Work): Promise<void> {
   await requireBootstrap(work.s3(config.region), config);
   terminal.say(`wrote ${synth(work)}`);
   await terraform.run('init', '-input=false', '-reconfigure');
+  await refuseLeftovers({ dynamodb: work.dynamodb, s3: work.s3(config.region) }, config, await managed(terraform));
   await terraform.run('plan', '-input=false', '-out=plan');
   await confirm(terminal, `apply this to ${config.environment} (account ${config.accountId})`, 'yes', yes);
   const bundle = agentBundle();

@@ -4,6 +4,7 @@ import { requireBootstrap } from './bootstrap.ts';
 import { synth, type Work } from './deploy.ts';
 import type { Standing } from './standing.ts';
 import { confirm, Refusal } from './terminal.ts';
+import { managed } from './terraform.ts';
 
 const SHOWN = 20;
 
@@ -16,14 +17,6 @@ export function refuseWhileStanding(environment: string, standing: readonly Stan
       `${lines.join('\n')}\n` +
       'Destroy each (`enclavectl delete ID`, or in the application), wait until none is left, then try again.',
   );
-}
-
-/** What the state holds. `terraform state list` would fail where there is no state yet. */
-function addresses(state: string): ReadonlySet<string> {
-  const { values } = JSON.parse(state) as {
-    readonly values?: { readonly root_module?: { readonly resources?: readonly { readonly address: string }[] } };
-  };
-  return new Set((values?.root_module?.resources ?? []).map(({ address }) => address));
 }
 
 export async function destroy(work: Work, standing: () => Promise<readonly Standing[]>): Promise<void> {
@@ -42,7 +35,7 @@ export async function destroy(work: Work, standing: () => Promise<readonly Stand
   );
   // Asked again: minutes may have passed since, and the operator was at work.
   refuseWhileStanding(environment, await standing());
-  const known = addresses(await terraform.read('show', '-json'));
+  const known = await managed(terraform);
   const kept = RETAINED.filter((address) => known.has(address));
   if (kept.length > 0) await terraform.run('state', 'rm', ...kept);
   await terraform.run('destroy', '-input=false', '-auto-approve');

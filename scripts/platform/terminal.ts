@@ -3,7 +3,10 @@ import { stderr, stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline/promises';
 
 export interface Terminal {
+  /** A line about what was done. */
   say(text: string): void;
+  /** What is wrong, as it is. */
+  complain(text: string): void;
   /** Asks, where a person can answer. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
 }
@@ -15,6 +18,7 @@ export class Refusal extends Error {
 
 export const terminal: Terminal = {
   say: (text) => stdout.write(`${text}\n`),
+  complain: (text) => stderr.write(text),
   ask:
     stdin.isTTY && stdout.isTTY
       ? async (question) => {

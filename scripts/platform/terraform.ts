@@ -41,3 +41,11 @@ export function terraformIn(folder: string, env: NodeJS.ProcessEnv): Terraform {
     read: (...args) => start(folder, all, args, true),
   };
 }
+
+/** What the state holds. `terraform state list` would fail where there is no state yet. */
+export async function managed(terraform: Terraform): Promise<ReadonlySet<string>> {
+  const { values } = JSON.parse(await terraform.read('show', '-json')) as {
+    readonly values?: { readonly root_module?: { readonly resources?: readonly { readonly address: string }[] } };
+  };
+  return new Set((values?.root_module?.resources ?? []).map(({ address }) => address));
+}

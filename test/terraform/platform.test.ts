@@ -276,14 +276,18 @@ describe.runIf(canRun)('the platform stack', () => {
       await ec2.send(new TerminateInstancesCommand({ InstanceIds: [host] }));
     });
 
-    it('destroys the rest once they are gone, and keeps data', async () => {
+    it('destroys the rest once they are gone, keeps data, and tells how to take it up again', async () => {
       const key = { pk: 'enclave#enc_remembered', sk: 'lifecycle' };
       await dynamodb.send(new DeleteItemCommand({ TableName: stateTable, Key: marshall(key) }));
       await put('treza-enclaves-dev', { id: 'enc_wanted', status: 'DESTROYED' });
       expect(await platform('destroy', '--yes')).toMatchObject({ code: 0, err: expect.not.stringContaining('Error') });
       expect((await aws('sns', 'list-topics')).Topics).toEqual([]);
       const { TableNames } = await dynamodb.send(new ListTablesCommand({}));
-      expect(TableNames).toEqual([stateTable, 'treza-enclaves-dev']);
+      expect(TableNames?.sort()).toEqual([stateTable, 'treza-enclaves-dev']);
+      expect(await platform('deploy')).toMatchObject({
+        code: 1,
+        err: expect.stringContaining("adopt: ['aws_dynamodb_table.enclaves-table', 'aws_dynamodb_table.state-table']"),
+      });
     });
   });
 });

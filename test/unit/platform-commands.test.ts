@@ -1,36 +1,38 @@
 /** The platform's commands where they need neither AWS nor Terraform. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { refuseWhileStanding } from '../../scripts/platform/destroy.ts';
+import { run } from '../../scripts/platform/program.ts';
 import { confirm } from '../../scripts/platform/terminal.ts';
 
-const MAIN = fileURLToPath(new URL('../../scripts/platform/main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'enclave-platform-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
 
-/** Nothing of the machine's own credentials is found. */
-const bare = {
-  PATH: process.env.PATH,
-  HOME: folder,
-  AWS_EC2_METADATA_DISABLED: 'true',
-  AWS_REGION: 'us-west-2',
-};
-const platform = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env: bare, encoding: 'utf8' });
-  return { status, stdout, stderr };
-};
+async function platform(...args: string[]) {
+  let said = '';
+  let complained = '';
+  const status = await run(args, {
+    say: (text) => {
+      said += `${text}\n`;
+    },
+    complain: (text) => {
+      complained += text;
+    },
+    ask: undefined,
+  });
+  return { status, said, complained };
+}
 
 describe('synth', () => {
-  it('writes the stack without credentials, given an account', () => {
+  it('writes the stack without credentials, given an account', async () => {
     const out = join(folder, 'dev');
-    expect(platform('synth', '--env', 'dev', '--account', '123456789012', '--out', out)).toEqual({
+    expect(await platform('synth', '--env', 'dev', '--account', '123456789012', '--out', out)).toEqual({
       status: 0,
-      stdout: `wrote ${out}\n`,
-      stderr: '',
+      said: `wrote ${out}\n`,
+      complained: '',
     });
     const { resource } = JSON.parse(readFileSync(join(out, 'cdk.tf.json'), 'utf8'));
     expect(Object.keys(resource.aws_sfn_state_machine)).toHaveLength(3);
@@ -55,10 +57,15 @@ describe('synth', () => {
       args: ['--env', 'dev', '--account', '123456789012', '--operator-tasks', 'two'],
       says: 'operator.tasks',
     },
-  ])('refuses $reason', ({ args, says }) => {
-    const { status, stderr } = platform('synth', ...args);
-    expect(stderr).toContain(says);
-    expect(status).not.toBe(0);
+  ])('refuses $reason', async ({ args, says }) => {
+    // Nothing of the machine's own credentials is found.
+    const none = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE'];
+    for (const name of none) vi.stubEnv(name, undefined);
+    vi.stubEnv('HOME', folder);
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    const { status, complained } = await platform('synth', ...args);
+    expect(complained).toContain(says);
+    expect(status).toBeGreaterThan(0);
   });
 });
 
@@ -74,8 +81,8 @@ describe('destroy', () => {
 });
 
 describe('a question', () => {
-  const said: string[] = [];
-  const answering = (answer: string) => ({ say: (text: string) => said.push(text), ask: async () => answer });
+  const quiet = { say: () => {}, complain: () => {} };
+  const answering = (answer: string) => ({ ...quiet, ask: async () => answer });
 
   it('goes ahead on the very answer alone', async () => {
     await expect(confirm(answering('prod '), 'destroy prod', 'prod', false)).resolves.toBeUndefined();
@@ -83,7 +90,7 @@ describe('a question', () => {
   });
 
   it('wants --yes where nobody can answer', async () => {
-    const silent = { say: () => {}, ask: undefined };
+    const silent = { ...quiet, ask: undefined };
     await expect(confirm(silent, 'destroy prod', 'prod', false)).rejects.toThrow('pass --yes');
     await expect(confirm(silent, 'destroy prod', 'prod', true)).resolves.toBeUndefined();
   });
