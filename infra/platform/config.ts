@@ -77,6 +77,8 @@ const ShapeSchema = z.strictObject({
   existing: ExistingSchema.default({ roles: {} }),
   /** Grants the runner the incumbent's hosts: roles at path / without a boundary. Off once all are modernised. */
   legacyHosts: z.boolean().default(false),
+  /** SSM parameters a spec's `host.amiSsmParameter` may name beside Amazon's own; `*` at the end for a folder. */
+  amiParameters: z.array(text(/^\/[\w./-]+\*?$/, 'a parameter, for example /images/enclave or /images/*')).default([]),
   images: z.strictObject({ operator: tag, runner: tag }),
   operator: z.strictObject({
     tasks: z.number().int().min(0).max(4),

@@ -91,11 +91,14 @@ export function hostStatements({ config, names }: Platform, region: string): rea
       here('logs', 'log-group:/aws/ec2/enclave/*'),
     ),
     allow('FindLogs', ['logs:DescribeLogGroups'], here('logs', 'log-group:*')),
-    // The newest Amazon Linux, as Amazon publishes it.
+    // The newest Amazon Linux, as Amazon publishes it, and what the environment names.
     allow(
       'FindImages',
       ['ssm:GetParameter'],
-      [`arn:${names.partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`],
+      [
+        `arn:${names.partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`,
+        ...config.amiParameters.map((name) => names.arn('ssm', `parameter${name}`, region)),
+      ],
     ),
   ];
 }

@@ -10,6 +10,7 @@ import { keyStatements } from './runner-keys.ts';
 export function runnerStatements(platform: Platform): readonly Statement[] {
   const { config, names } = platform;
   const states = names.bucketArn(names.stateBucket);
+  const plans = names.bucketArn(names.plansBucket);
   const { lockTable } = config.existing;
   return [
     // The backend lists workspaces at every init, whatever their names.
@@ -24,7 +25,11 @@ export function runnerStatements(platform: Platform): readonly Statement[] {
             [names.tableArn(lockTable)],
           ),
         ]),
-    allow('Plans', ['s3:GetObject', 's3:PutObject'], [`${names.bucketArn(names.plansBucket)}/${PLANS_PREFIX}*`]),
+    allow('Plans', ['s3:GetObject', 's3:PutObject'], [`${plans}/${PLANS_PREFIX}*`]),
+    // A state that could not be saved where it belongs is parked here, and taken away once it is there.
+    allow('ParkedStates', ['s3:DeleteObject'], [`${plans}/${PLANS_PREFIX}*/parked.tfstate`]),
+    // Without it, what is missing would be answered as forbidden.
+    allow('ListPlans', ['s3:ListBucket'], [plans]),
     allow('Locks', ['dynamodb:GetItem'], [names.tableArn(names.stateTable)], leadingKeys('enclave#*')),
     allow(
       'Runs',
