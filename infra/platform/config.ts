@@ -70,8 +70,11 @@ const ShapeSchema = z.strictObject({
   regions: z.record(regionName, z.strictObject({ network: NetworkSchema })),
   enclavesTable: tableName,
   cluster: name.max(255),
-  /** Path of the roles of hosts: the runner may make roles there alone. */
-  rolePath: text(/^\/[a-z0-9-]+\/$/, 'one folder, for example /enclaves/').default('/enclaves/'),
+  /**
+   * Path of the roles of hosts: the runner may make roles there alone.
+   * @default `/<prefix>-enclaves/`, so that the environments of one account stay apart
+   */
+  rolePath: text(/^\/[a-z0-9-]+\/$/, 'one folder, for example /enclaves/').optional(),
   /** True: what the contract names exists already and is imported. A list: these addresses only. */
   adopt: z.union([z.boolean(), z.array(z.string())]).default(false),
   existing: ExistingSchema.default({ roles: {} }),

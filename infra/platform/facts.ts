@@ -44,7 +44,7 @@ export function platformFacts(
       ...(lockTable === undefined ? {} : { lockTable }),
     },
     plans: { bucket: names.plansBucket, region: config.region, prefix: PLANS_PREFIX },
-    rolePath: config.rolePath,
+    rolePath: names.rolePath,
     permissionsBoundaryArn: names.boundaryArn,
     keyAdministratorArns: [names.roleArn(names.roles.runner), names.roleArn(names.roles.breakGlass)],
     agent: { key: agent.key, sha256: agent.sha256, version: agent.version },

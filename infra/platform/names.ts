@@ -55,6 +55,7 @@ export function namesOf(config: PlacedConfig) {
     operatorRepository: `${prefix}-operator`,
     operatorService: `${prefix}-operator`,
 
+    rolePath: config.rolePath ?? `/${prefix}-enclaves/`,
     roles: {
       operator: `${prefix}-operator`,
       runner: roles.runner ?? `${prefix}-runner`,

@@ -94,7 +94,7 @@ describe.each(configs)('%s', (_, config) => {
       environment: config.environment,
       accountId: ACCOUNT,
       agent: AGENT,
-      rolePath: '/enclaves/',
+      rolePath: `/${config.prefix}-enclaves/`,
     });
     expect(Object.keys(facts.regions)).toEqual(Object.keys(config.regions));
     for (const [region, { network }] of Object.entries(config.regions)) {

@@ -17,8 +17,8 @@ const iam = (...actions: string[]) => actions.map((action) => `iam:${action}`);
 
 export function identityStatements(platform: Platform): readonly Statement[] {
   const { config, names } = platform;
-  const roles = [names.roleArn(NAME, config.rolePath)];
-  const profiles = [profileArn(platform, config.rolePath)];
+  const roles = [names.roleArn(NAME, names.rolePath)];
+  const profiles = [profileArn(platform, names.rolePath)];
   const bounded = { StringEquals: { 'iam:PermissionsBoundary': names.boundaryArn } };
   return [
     // A role that is born without the boundary, or loses it, could do anything: neither is possible.
