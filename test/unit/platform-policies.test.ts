@@ -199,6 +199,33 @@ describe.each(configs)('%s', (name, config) => {
   });
 });
 
+/** As an emulated AWS recorded it of Terraform that created, changed, found drifted and destroyed an enclave with a key. */
+const TERRAFORM_CALLS = [
+  ...[
+    ...['AuthorizeSecurityGroupEgress', 'AuthorizeSecurityGroupIngress', 'CreateSecurityGroup', 'CreateTags'],
+    ...['DeleteSecurityGroup', 'DescribeImages', 'DescribeInstanceAttribute', 'DescribeInstanceTypes'],
+    ...['DescribeInstances', 'DescribeNetworkInterfaces', 'DescribeSecurityGroups', 'DescribeTags', 'DescribeVolumes'],
+    ...['DescribeVpcs', 'ModifyInstanceAttribute', 'RevokeSecurityGroupEgress', 'RevokeSecurityGroupIngress'],
+    ...['RunInstances', 'TerminateInstances'],
+  ].map((name) => `ec2:${name}`),
+  ...[
+    ...['AddRoleToInstanceProfile', 'CreateInstanceProfile', 'CreateRole', 'DeleteInstanceProfile', 'DeleteRole'],
+    ...['DeleteRolePolicy', 'DetachRolePolicy', 'GetInstanceProfile', 'GetRole', 'GetRolePolicy'],
+    ...['ListAttachedRolePolicies', 'ListInstanceProfilesForRole', 'ListRolePolicies', 'PutRolePolicy'],
+    'RemoveRoleFromInstanceProfile',
+  ].map((name) => `iam:${name}`),
+  ...[
+    ...['CreateAlias', 'CreateKey', 'DeleteAlias', 'DescribeKey', 'EnableKeyRotation', 'GetKeyPolicy'],
+    ...['GetKeyRotationStatus', 'ListAliases', 'ListResourceTags', 'ScheduleKeyDeletion', 'TagResource'],
+  ].map((name) => `kms:${name}`),
+  ...['CreateLogGroup', 'DeleteLogGroup', 'DescribeLogGroups', 'ListTagsForResource', 'PutRetentionPolicy'].map(
+    (name) => `logs:${name}`,
+  ),
+  ...['DeleteObject', 'GetObject', 'GetObjectTagging', 'ListBucket', 'PutObject'].map((name) => `s3:${name}`),
+  // What its calls imply.
+  ...['iam:PassRole', 'logs:TagResource', 'iam:TagRole', 'iam:TagInstanceProfile', 's3:PutObjectTagging'],
+];
+
 describe('what the programs call', () => {
   const [, prod] = configs.find(([name]) => name === 'prod') ?? [];
   if (prod === undefined) throw new Error('there is no prod');
@@ -246,6 +273,28 @@ describe('what the programs call', () => {
       ...actionsOf('aws_iam_policy.runner-us-west-2', whole),
     ]);
     expect(calls.map((call) => sameAs[call] ?? call).filter((action) => !granted.has(action))).toEqual([]);
+  });
+
+  it('is granted to the Terraform it runs', () => {
+    const granted = new Set([
+      ...actionsOf('aws_iam_role_policy.runner-policy'),
+      ...actionsOf('aws_iam_policy.runner-us-west-2'),
+    ]);
+    expect(TERRAFORM_CALLS.filter((action) => !granted.has(action))).toEqual([]);
+  });
+
+  it('reaches nothing of the platform itself by a tag', () => {
+    // The platform's keys and groups carry the tag Environment; only what is an enclave's carries EnclaveId.
+    const changing = policiesIn(terraform)
+      .filter(({ at }) => /^aws_iam_(role_policy|policy)\.(operator|runner|break-glass)/.test(at))
+      .flatMap(({ policy }) => policy.Statement)
+      .filter(
+        ({ Sid, Condition = {} }) =>
+          Sid !== 'LaunchWithGroups' && JSON.stringify(Condition).includes('Tag/Environment'),
+      );
+    expect(changing.length).toBeGreaterThan(8);
+    for (const { Sid, Condition = {} } of changing)
+      expect(JSON.stringify(Condition.Null ?? {}), Sid).toContain('Tag/EnclaveId');
   });
 
   it('is granted to the state machines', () => {

@@ -1,8 +1,8 @@
 /** For emergencies: administrates enclaves' keys where the runner cannot. It uses none of them. */
-import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import type { PlacedConfig } from '../config.ts';
 import type { Names } from '../names.ts';
 import { allow, type Statement } from '../policy.ts';
+import { ofEnclave } from './tags.ts';
 
 export function breakGlassStatements(config: PlacedConfig, names: Names): readonly Statement[] {
   return [
@@ -18,7 +18,7 @@ export function breakGlassStatements(config: PlacedConfig, names: Names): readon
         'kms:ScheduleKeyDeletion',
       ],
       Object.keys(config.regions).map((region) => names.arn('kms', 'key/*', region)),
-      { StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: config.environment } },
+      ofEnclave(config.environment, 'aws:ResourceTag'),
     ),
   ];
 }

@@ -1,9 +1,9 @@
 /** The operator: reads and writes three tables, starts runs, starts and stops hosts. It creates nothing. */
-import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import { HOST_COMMANDS, ssmDocumentName } from '../../host/index.ts';
 import type { PlacedConfig } from '../config.ts';
 import { MACHINE_ACTIONS, type Names } from '../names.ts';
 import { allow, type Statement } from '../policy.ts';
+import { ofEnclave } from './tags.ts';
 
 export function operatorStatements(config: PlacedConfig, names: Names): readonly Statement[] {
   const { cluster, enclavesTable, environment, prefix } = config;
@@ -39,9 +39,12 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
     ),
     allow('Tasks', ['ecs:DescribeTasks', 'ecs:StopTask'], [names.arn('ecs', `task/${cluster}/*`)]),
     allow('SeeHosts', ['ec2:DescribeInstances'], { everything: 'EC2 knows no resource for its Describe calls' }),
-    allow('StartAndStopHosts', ['ec2:StartInstances', 'ec2:StopInstances'], hosts, {
-      StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: environment },
-    }),
+    allow(
+      'StartAndStopHosts',
+      ['ec2:StartInstances', 'ec2:StopInstances'],
+      hosts,
+      ofEnclave(environment, 'aws:ResourceTag'),
+    ),
     allow(
       'HostCommands',
       ['ssm:SendCommand'],
@@ -49,8 +52,6 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
         HOST_COMMANDS.map((command) => names.arn('ssm', `document/${ssmDocumentName(prefix, command)}`, region)),
       ),
     ),
-    allow('CommandHosts', ['ssm:SendCommand'], hosts, {
-      StringEquals: { [`ssm:resourceTag/${TAG_ENVIRONMENT}`]: environment },
-    }),
+    allow('CommandHosts', ['ssm:SendCommand'], hosts, ofEnclave(environment, 'ssm:resourceTag')),
   ];
 }

@@ -2,6 +2,7 @@
 import { TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import type { Platform } from '../context.ts';
 import { allow, type Statement } from '../policy.ts';
+import { ofEnclave } from './tags.ts';
 
 const SEE = [
   'ec2:DescribeAccountAttributes',
@@ -26,13 +27,16 @@ const SEE = [
 export function hostStatements({ config, names }: Platform, region: string): readonly Statement[] {
   const here = (service: string, ...resources: string[]) =>
     resources.map((resource) => names.arn(service, resource, region));
-  const tagged = { StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: config.environment } };
-  const tagging = { StringEquals: { [`aws:RequestTag/${TAG_ENVIRONMENT}`]: config.environment } };
+  const tagged = ofEnclave(config.environment, 'aws:ResourceTag');
+  const tagging = ofEnclave(config.environment, 'aws:RequestTag');
   return [
     allow('See', SEE, { everything: 'EC2 knows no resource for its Describe calls' }),
     allow('LaunchHosts', ['ec2:RunInstances'], here('ec2', 'instance/*', 'volume/*'), tagging),
     allow('LaunchInto', ['ec2:RunInstances'], here('ec2', 'network-interface/*', 'subnet/*')),
-    allow('LaunchWithGroups', ['ec2:RunInstances'], here('ec2', 'security-group/*'), tagged),
+    // A spec may add groups that are no enclave's.
+    allow('LaunchWithGroups', ['ec2:RunInstances'], here('ec2', 'security-group/*'), {
+      StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: config.environment },
+    }),
     // Images belong to Amazon or others: their ARNs carry no account.
     allow('LaunchFrom', ['ec2:RunInstances'], [`arn:${names.partition}:ec2:${region}::image/*`]),
     allow('MakeGroups', ['ec2:CreateSecurityGroup'], here('ec2', 'security-group/*'), tagging),
