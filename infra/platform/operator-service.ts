@@ -76,7 +76,7 @@ export function operatorService(platform: Platform, parts: OperatorParts): EcsSe
       more: { healthCheck },
     }),
   });
-  return new EcsService(stack, 'operator-service', {
+  const service = new EcsService(stack, 'operator-service', {
     name: names.operatorService,
     cluster: parts.clusterArn,
     taskDefinition: task.arn,
@@ -94,5 +94,7 @@ export function operatorService(platform: Platform, parts: OperatorParts): EcsSe
       securityGroups: [parts.group.id],
       assignPublicIp: false,
     },
-  });
+  }); // The first task finds what it may do; else it would be rolled back.
+  service.addOverride('depends_on', ['aws_iam_role_policy.execution-policy', 'aws_iam_role_policy.operator-policy']);
+  return service;
 }

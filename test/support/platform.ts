@@ -1,4 +1,4 @@
-/** Platforms for tests: each environment as it is, and one that takes over everything an installation can have. */
+/** Platforms for tests: each environment as it is, and one that takes over all an installation can have, its VPC too. */
 import {
   buildPlatform,
   ENVIRONMENT_NAMES,
@@ -14,6 +14,20 @@ export const AGENT = { key: `agents/${'a'.repeat(64)}.tar.gz`, sha256: 'a'.repea
 export const takenOver: PlacedConfig = {
   ...placed(environmentConfig('dev'), ACCOUNT),
   adopt: true,
+  regions: {
+    'us-west-2': {
+      network: {
+        kind: 'existing',
+        vpcId: 'vpc-0123456789abcdef0',
+        cidr: '172.31.0.0/16',
+        subnets: [
+          { id: 'subnet-0a1b2c3d4e5f60718', zone: 'us-west-2a' },
+          { id: 'subnet-0b1b2c3d4e5f60718', zone: 'us-west-2b' },
+        ],
+        prefixListIds: ['pl-68a54001'],
+      },
+    },
+  },
   legacyHosts: true,
   existing: {
     stateBucket: 'treza-dev-terraform-state-0123abcd',

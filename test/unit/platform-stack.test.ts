@@ -262,6 +262,15 @@ describe('an installation that is taken over', () => {
     }
   });
 
+  it('makes no network where there is one, and uses it', () => {
+    expect(Object.keys(terraform.resource)).not.toContain('aws_vpc');
+    expect(terraform.resource.aws_ecs_service?.['operator-service']?.network_configuration).toMatchObject({
+      subnets: ['subnet-0a1b2c3d4e5f60718', 'subnet-0b1b2c3d4e5f60718'],
+      assign_public_ip: false,
+    });
+    expect(terraform.resource.aws_security_group?.['operator-group']?.vpc_id).toBe('vpc-0123456789abcdef0');
+  });
+
   it('imports nothing unless told to', () => {
     expect(build({ ...takenOver, adopt: false }).terraform.import).toBeUndefined();
   });
