@@ -63,10 +63,11 @@ observe() {
 
 blind() { jq -n --arg message "$1" '{observed: false, enclaves: [], message: $message}'; }
 
+# Named after the whole id or after its last part, by version.
 listed() {
   local id
   id=$(basename "$1" .sock)
-  jq -e --arg id "$id" 'any(.[]; .id == $id)' <<<"$enclaves" >/dev/null
+  jq -e --arg slot "${id##*enc}" 'any(.[]; .id | split("enc") | last == $slot)' <<<"$enclaves" >/dev/null
 }
 
 answers() { timeout 5 socat -u OPEN:/dev/null UNIX-CONNECT:"$1" 2>/dev/null; }
