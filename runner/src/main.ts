@@ -2,11 +2,14 @@
 import { hostname } from 'node:os';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { systemClock as clock } from './clock.ts';
+import { carryOutDriftRun } from './drift-run.ts';
+import type { Engine, Job } from './engine/port.ts';
 import { simulatedEngine } from './engine/simulated.ts';
-import { readSettings } from './environment.ts';
-import { createLog } from './log.ts';
+import { readSettings, type Settings } from './environment.ts';
+import { createFleetStore } from './fleet-store.ts';
+import { createLog, type Log } from './log.ts';
 import { readTaskArn } from './metadata.ts';
-import { carryOutRun } from './run.ts';
+import { carryOutRun, type Ending } from './run.ts';
 import { Stop } from './stop.ts';
 import { createRunStore } from './store.ts';
 
@@ -17,25 +20,47 @@ const ATTEMPTS = 6;
 const stop = new Stop();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.request('cancelled'));
 
+/** The bindings of the provider take memory and a second to load: only Terraform's engine has them. */
+async function engines(settings: Settings, client: DynamoDBClient): Promise<(job: Job, log: Log) => Engine> {
+  const { engine } = settings;
+  if (engine.kind === 'simulated') return (job) => simulatedEngine(engine.cloudUrl, job);
+  const { openTerraform } = await import('./engine/open.ts');
+  return openTerraform({ settings, terraform: engine, dynamodb: client, clock, environment: process.env });
+}
+
+function carryOut(settings: Settings, logFor: (enclaveId: string) => Log): Promise<Ending> {
+  const { run, stateTable, historyTable } = settings;
+  const client = new DynamoDBClient({ region: settings.region, maxAttempts: ATTEMPTS });
+  const log = logFor(settings.action === 'drift' ? '' : settings.enclaveId);
+  const common = {
+    clock,
+    log,
+    stop,
+    hostName: hostname(),
+    taskArn: () => readTaskArn(settings.metadataUri, clock),
+  };
+  // Loads while the run is being claimed; who waits for it hears of its failure.
+  const open = engines(settings, client);
+  open.catch(() => undefined);
+  if (settings.action === 'drift') {
+    const store = createFleetStore({ client, historyTable, run });
+    const engineFor = async (job: Job) => (await open)(job, logFor(job.enclaveId));
+    return carryOutDriftRun({ ...common, settings, store, logFor, engineFor });
+  }
+  const store = createRunStore({ client, stateTable, historyTable, enclaveId: settings.enclaveId, run });
+  return carryOutRun({ ...common, settings, store, engineFor: async (job) => (await open)(job, log) });
+}
+
 async function main(): Promise<number> {
   const settings = readSettings(process.env);
-  const { enclaveId, run, stateTable, historyTable } = settings;
-  const log = createLog({ enclaveId, run }, clock.now, (line) => process.stdout.write(line));
+  const logFor = (enclaveId: string) =>
+    createLog({ enclaveId, run: settings.run }, clock.now, (line) => process.stdout.write(line));
   try {
-    const client = new DynamoDBClient({ region: settings.region, maxAttempts: ATTEMPTS });
-    const ending = await carryOutRun({
-      settings,
-      clock,
-      log,
-      stop,
-      store: createRunStore({ client, stateTable, historyTable, enclaveId, run }),
-      hostName: hostname(),
-      taskArn: () => readTaskArn(settings.metadataUri, clock),
-      engineFor: (job) => simulatedEngine(settings.simulatedCloudUrl, job),
-    });
+    const ending = await carryOut(settings, logFor);
     return ending === 'succeeded' || ending === 'twin' ? 0 : 1;
   } catch (error) {
-    log.error(`=== the run could not be concluded: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    logFor('enclaveId' in settings ? settings.enclaveId : '').error(`=== the run could not be concluded: ${why}`);
     return 1;
   }
 }

@@ -4,19 +4,16 @@ import { STACK_VERSION } from '../../src/enclave/names.ts';
 import { classify, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
 import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
-import type { Settings } from './environment.ts';
+import type { EnclaveSettings } from './environment.ts';
 import { changesAnything, createsHost, judge, readPolicy, summarize } from './gate.ts';
 import type { Log } from './log.ts';
 import { scrub } from './scrub.ts';
+import { settle } from './settle.ts';
 import type { Stop } from './stop.ts';
 import type { RunStore } from './store.ts';
 
-/** How long the outcome is written again and again: within ECS' stop timeout of 120 s. */
-const SETTLE_FOR_MS = 90_000;
-const SETTLE_PAUSE_MS = 1_000;
-
 export interface RunParts {
-  readonly settings: Settings;
+  readonly settings: EnclaveSettings;
   readonly clock: Clock;
   readonly log: Log;
   readonly store: RunStore;
@@ -24,7 +21,7 @@ export interface RunParts {
   /** This machine's name, as Terraform writes it into a state lock. */
   readonly hostName: string;
   taskArn(): Promise<string>;
-  engineFor(job: Job): Engine;
+  engineFor(job: Job): Engine | Promise<Engine>;
 }
 
 /** `twin`: nothing was touched, because another task has the run or it is over. */
@@ -70,7 +67,7 @@ export async function carryOutRun(parts: RunParts): Promise<Ending> {
 }
 
 async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Result> {
-  const { settings, log, store, stop } = parts;
+  const { settings, store, stop } = parts;
   const { variables } = item;
 
   const lock = await store.lock();
@@ -90,7 +87,22 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
     );
   }
 
-  const engine = parts.engineFor({ enclaveId: settings.enclaveId, action: settings.action, variables });
+  const engine = await parts.engineFor({
+    enclaveId: settings.enclaveId,
+    run: settings.run,
+    action: settings.action,
+    variables,
+  });
+  try {
+    return await carryOut(engine, parts, item, taskArn);
+  } finally {
+    engine.close();
+  }
+}
+
+async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn: string): Promise<Result> {
+  const { settings, log, store, stop } = parts;
+  const { variables } = item;
   const supervised = supervise(engine, parts);
 
   if (stop.cause !== undefined) return stopped(parts);
@@ -163,7 +175,9 @@ async function afterDeploy(engine: Engine): Promise<Result> {
 }
 
 async function afterDestroy(engine: Engine): Promise<Result> {
-  const [state, found] = await Promise.all([engine.state(), engine.remaining()]);
+  const state = await engine.state();
+  if (state.resources.length === 0) await engine.dropEmptyState();
+  const found = await engine.remaining();
   return { result: 'succeeded', remaining: [...state.resources.map((address) => `state: ${address}`), ...found] };
 }
 
@@ -189,20 +203,4 @@ function resultOf(error: unknown, parts: RunParts): Result {
   }
   const { class: errorClass, message, fix } = classify(error.diagnostics);
   return failed(errorClass, message, fix);
-}
-
-/** Tries long and hard: without an outcome nobody learns what the run did. */
-async function settle({ store, clock, log }: RunParts, taskArn: string, outcome: Outcome): Promise<void> {
-  const giveUpAt = clock.monotonic() + SETTLE_FOR_MS;
-  for (;;) {
-    try {
-      const written = await store.settle(taskArn, outcome);
-      if (written === 'already') log.warn('the run had been concluded by another; its outcome stays');
-      return;
-    } catch (error) {
-      if (clock.monotonic() >= giveUpAt) throw error;
-      log.warn(`the outcome could not be written and is tried again: ${text(error)}`);
-      await clock.sleep(SETTLE_PAUSE_MS);
-    }
-  }
 }

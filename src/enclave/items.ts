@@ -348,6 +348,43 @@ export const RunItemSchema = z.looseObject({
 });
 export type RunItem = z.infer<typeof RunItemSchema>;
 
+/** What a drift run found of one enclave. */
+export const DriftResultSchema = z.looseObject({
+  id: z.string(),
+  /** The generation the plan was made for: the result says nothing about a later one. */
+  generation: z.number().int(),
+  startedAt: z.string(),
+  at: z.string(),
+  /** Absent where the plan could not be made: nothing is known then. */
+  drifted: z.boolean().optional(),
+  differences: z.array(z.looseObject({ address: z.string(), attributes: z.array(z.string()) })).optional(),
+  /** Equal findings have equal digests. */
+  planDigest: z.string().optional(),
+  failure: FailureSchema.omit({ at: true }).optional(),
+});
+export type DriftResult = z.infer<typeof DriftResultSchema>;
+
+/** `run#drift` / `<name>` of the history table: a drift run over several enclaves, which takes no lock. */
+export const FleetRunItemSchema = z.looseObject({
+  ...Versioned,
+  name: z.string(),
+  action: z.literal('drift'),
+  requestedAt: z.string(),
+  enclaves: z.array(z.looseObject({ id: z.string(), generation: z.number().int(), variables: RunVariablesSchema })),
+  cancelRequestedAt: z.string().optional(),
+  /** As in an enclave's run: the one task that may work, and where. */
+  taskArn: z.string().optional(),
+  executionArn: z.string().optional(),
+  host: z.string().optional(),
+  startedAt: z.string().optional(),
+  /** By enclave, written one by one. */
+  results: z.record(z.string(), DriftResultSchema).optional(),
+  /** Written once. */
+  outcome: OutcomeSchema.optional(),
+  expiresAt: z.number().int().optional(),
+});
+export type FleetRunItem = z.infer<typeof FleetRunItemSchema>;
+
 /** `event#<id>` / `<start of its ten minutes>-<digest>` of the history table: an event, and its repeats. */
 export const EventSchema = z.looseObject({
   ...Versioned,

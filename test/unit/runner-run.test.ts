@@ -105,14 +105,20 @@ function setUp(script: Script = {}) {
       did.push('interrupt');
       interruptedNow();
     },
+    look: async () => creation,
+    async dropEmptyState() {
+      did.push('dropEmptyState');
+    },
     state: async () => ({ resources: [], outputs: { instance_id: 'i-1', ami_id: 'ami-1' } }),
     remaining: async () => [],
     async hostIsGone() {
       did.push('hostIsGone');
       return script.hostIsGone ?? false;
     },
+    close() {},
   };
-  const settings = readSettings(ENVIRONMENT);
+  const settings = readSettings({ ...ENVIRONMENT, ACTION: script.item?.action ?? 'deploy' });
+  if (settings.action === 'drift') throw new Error('not the run of one enclave');
   const parts: RunParts = {
     settings,
     clock,

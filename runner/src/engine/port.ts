@@ -4,6 +4,7 @@ import type { RunAction } from '../../../src/enclave/names.ts';
 
 export interface Job {
   readonly enclaveId: string;
+  readonly run: string;
   readonly action: RunAction;
   readonly variables: RunVariables;
 }
@@ -24,6 +25,7 @@ export interface PlannedChange {
   readonly change: {
     readonly actions: readonly string[];
     readonly before: Readonly<Record<string, unknown>> | null;
+    readonly after?: Readonly<Record<string, unknown>> | null;
     readonly importing?: unknown;
   };
 }
@@ -56,13 +58,19 @@ export class EngineFailure extends Error {
 export interface Engine {
   init(): Promise<void>;
   plan(): Promise<TerraformPlan>;
+  /** For a drift run, in place of the above: a full plan that takes no lock and is never applied. */
+  look(): Promise<TerraformPlan>;
   /** Applies the plan made before. `progress` gets a line for each resource. */
   apply(progress: (message: string) => void): Promise<ApplyResult>;
   /** Asks the operation at work to end soon and well. The caller sees to it that Terraform hears it only once. */
   interrupt(): Promise<void>;
   state(): Promise<StateView>;
+  /** After a destroy: removes the object of a state that lists nothing. */
+  dropEmptyState(): Promise<void>;
   /** What named look-ups of every resource type still find, as `type/name`. */
   remaining(): Promise<readonly string[]>;
   /** True only where AWS says that the host does not exist or is terminated. */
   hostIsGone(instanceId: string): Promise<boolean>;
+  /** Leaves nothing on disk. */
+  close(): void;
 }

@@ -35,6 +35,7 @@ function changeOf(value: unknown): PlannedChange {
     change: {
       actions: list(change.actions).map(text),
       before: isPlainMap(change.before) ? change.before : null,
+      after: isPlainMap(change.after) ? change.after : null,
       ...(change.importing === undefined ? {} : { importing: change.importing }),
     },
   };
@@ -66,20 +67,28 @@ export function simulatedEngine(baseUrl: string, job: Job): Engine {
     };
   };
 
+  const plan = async () => {
+    const body = { enclaveId, stateKey: variables.stateKey, destroy: job.action === 'destroy', variables };
+    const answer = await call('POST', 'terraform/plan', body, planning.signal);
+    const read = {
+      resource_changes: list(answer.resource_changes).map(changeOf),
+      resource_drift: list(answer.resource_drift).map(changeOf),
+    };
+    return { id: text(answer.planId), read };
+  };
+
   return {
     async init() {
       await state();
     },
 
     async plan() {
-      const body = { enclaveId, stateKey: variables.stateKey, destroy: job.action === 'destroy', variables };
-      const answer = await call('POST', 'terraform/plan', body, planning.signal);
-      planId = text(answer.planId);
-      return {
-        resource_changes: list(answer.resource_changes).map(changeOf),
-        resource_drift: list(answer.resource_drift).map(changeOf),
-      };
+      const { id, read } = await plan();
+      planId = id;
+      return read;
     },
+
+    look: async () => (await plan()).read,
 
     async apply(progress): Promise<ApplyResult> {
       const diagnostics: Diagnostic[] = [];
@@ -105,6 +114,9 @@ export function simulatedEngine(baseUrl: string, job: Job): Engine {
 
     state,
 
+    // The simulated cloud keeps none.
+    async dropEmptyState() {},
+
     async remaining() {
       return (await inventory()).map(({ type, name, id }) => `${text(type)}/${text(name) || text(id)}`);
     },
@@ -112,5 +124,7 @@ export function simulatedEngine(baseUrl: string, job: Job): Engine {
     async hostIsGone(instanceId) {
       return !(await inventory(instanceId)).some(({ type, id }) => type === 'aws_instance' && id === instanceId);
     },
+
+    close() {},
   };
 }

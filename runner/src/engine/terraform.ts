@@ -1,0 +1,218 @@
+/** One enclave's Terraform: the real binary, supervised. */
+import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
+import type { AwsClients } from '../aws/clients.ts';
+import { hostIsGone, type PresentHost, presentHosts } from '../aws/hosts.ts';
+import { type Found, takeInventory } from '../aws/inventory.ts';
+import { exists, type Place, putText, remove } from '../aws/objects.ts';
+import { type Chosen, choose } from '../aws/placement.ts';
+import type { Clock } from '../clock.ts';
+import type { LockEvidence } from '../lock-evidence.ts';
+import type { Log } from '../log.ts';
+import { type ApplyResult, type Engine, EngineFailure, type Job, type StateView, type TerraformPlan } from './port.ts';
+import { toImport, writeImports } from './terraform-adoption.ts';
+import { openFolder, type TerraformPlace } from './terraform-folder.ts';
+import { clearStaleLock } from './terraform-lock.ts';
+import { diagnosticsOf, readLine, readOutputs, readPlan } from './terraform-output.ts';
+import type { Ended, Terraform } from './terraform-process.ts';
+import { saveErroredState, takeUpParkedState } from './terraform-state.ts';
+
+/** Writes the enclave's stack below `folder` and answers where: the seam to the stack. */
+export type Synthesize = (job: Job, chosen: Chosen, folder: string) => Promise<string>;
+
+export interface TerraformParts extends TerraformPlace {
+  readonly facts: PlatformFacts;
+  readonly clients: AwsClients;
+  readonly evidence: LockEvidence;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly synthesize: Synthesize;
+}
+
+const PLAN_FILE = 'run.tfplan';
+/** `plan -detailed-exitcode`: nothing to change, something to change. */
+const PLANNED: ReadonlySet<number | null> = new Set([0, 2]);
+
+export function terraformEngine(parts: TerraformParts, job: Job): Engine {
+  const { clients, facts, log } = parts;
+  const { enclaveId, variables } = job;
+  const { terraformState, plans } = facts;
+  const stateObject: Place = { ...terraformState, key: variables.stateKey };
+  const lockObject: Place = { ...stateObject, key: `${variables.stateKey}.tflock` };
+  const runObject = (name: string): Place => ({ ...plans, key: `${plans.prefix}${enclaveId}/${job.run}/${name}` });
+  const parked: Place = { ...plans, key: `${plans.prefix}${enclaveId}/parked.tfstate` };
+  const inventory = () => takeInventory({ clients, enclaveId, variables, facts });
+
+  let configuration = '';
+  let terraform: Terraform | undefined;
+  let stopWanted = false;
+  let close = () => {};
+
+  /** The command, or {@link EngineFailure}. `read` commands go on after an interrupt: they tell what it left. */
+  const run = async (
+    commandLine: readonly string[],
+    succeeded: (ended: Ended) => boolean = ({ code }) => code === 0,
+  ) => {
+    if (terraform === undefined) throw new Error(`terraform ${commandLine[0]} before init`);
+    const ended = await terraform.run(commandLine);
+    if (succeeded(ended)) return ended;
+    throw new EngineFailure(diagnosticsOf(ended.stdout, ended.stderr));
+  };
+  const goOn = () => {
+    if (!stopWanted) return;
+    throw new EngineFailure([{ severity: 'error', summary: 'Operation cancelled', detail: '', class: 'cancelled' }]);
+  };
+  const list = async () => {
+    // Of a state that does not exist yet, Terraform says so and fails.
+    const ended = await run(
+      ['state', 'list'],
+      ({ code, stderr }) => code === 0 || /No state file was found/.test(stderr),
+    );
+    return ended.stdout.split('\n').filter((line) => line !== '');
+  };
+
+  const prepare = async () => {
+    const region = facts.regions[variables.region];
+    if (region === undefined) throw regionMissing(variables.region, facts);
+    const present = knownHost(
+      await presentHosts(clients, enclaveId, variables.environment),
+      variables.pinned.instanceId,
+    );
+    const chosen =
+      job.action === 'destroy' ? (present ?? {}) : await choose(clients, enclaveId, variables, region, present);
+    goOn();
+    const folder = openFolder(parts);
+    close = folder.close;
+    configuration = await parts.synthesize(job, chosen, folder.path);
+    terraform = folder.terraform(configuration);
+    goOn();
+    await run(['init', ...folder.initArguments]);
+  };
+
+  const plan = async (...more: readonly string[]) => {
+    goOn();
+    const destroying = job.action === 'destroy' ? ['-destroy'] : [];
+    await run(
+      ['plan', '-json', '-input=false', '-detailed-exitcode', `-out=${PLAN_FILE}`, ...destroying, ...more],
+      ({ code }) => PLANNED.has(code),
+    );
+    goOn();
+    return (await run(['show', '-json', PLAN_FILE])).stdout;
+  };
+  const keepPlan = (json: string) =>
+    putText(clients, runObject('plan.json'), json).catch((error: unknown) =>
+      log.warn(`the full plan could not be kept: ${error instanceof Error ? error.message : String(error)}`),
+    );
+
+  /** What a lost state does not know of would be left behind by a destroy: it is imported first. */
+  const importForDestroy = async () => {
+    const known = new Set(await list());
+    const missing = (await inventory()).filter(
+      (found) => !known.has(found.address) && found.foreign !== true && found.dying !== true,
+    );
+    for (const { address, importId } of missing) {
+      goOn();
+      log.warn(`=== Terraform takes ${address} into its state, to destroy it`);
+      await run(['import', '-input=false', '-no-color', address, importId]).catch((error: unknown) => {
+        if (!(error instanceof EngineFailure)) throw error;
+        // What cannot be imported stays, and is reported as remaining.
+        log.error(`${address} could not be imported: ${error.message}`);
+      });
+    }
+  };
+
+  return {
+    async init() {
+      await prepare();
+      if (terraform === undefined) return;
+      const common = { clients, log, terraform };
+      await clearStaleLock({
+        ...common,
+        place: lockObject,
+        run: job.run,
+        evidence: parts.evidence,
+        clock: parts.clock,
+      });
+      goOn();
+      await takeUpParkedState({ ...common, folder: configuration, parked });
+      if (job.action === 'destroy') await importForDestroy();
+    },
+
+    async plan() {
+      let json = await plan();
+      let read = readPlan(json);
+      if (job.action === 'deploy' && createsAnything(read)) {
+        const found: readonly Found[] = toImport(read, await inventory(), variables.pinned.instanceId);
+        if (found.length > 0) {
+          for (const { address } of found) log.warn(`=== ${address} exists: it is taken over instead of made again`);
+          writeImports(configuration, found);
+          json = await plan();
+          read = readPlan(json);
+        }
+      }
+      await keepPlan(json);
+      return read;
+    },
+
+    async look() {
+      await prepare();
+      const json = await plan('-lock=false');
+      await keepPlan(json);
+      return readPlan(json);
+    },
+
+    async apply(progress): Promise<ApplyResult> {
+      goOn();
+      if (terraform === undefined) throw new Error('apply before init');
+      const ended = await terraform.run(['apply', '-json', '-input=false', PLAN_FILE], (line) => {
+        const read = readLine(line);
+        if (read.kind === 'progress') progress(read.message);
+      });
+      if (ended.code === 0) return { ok: true };
+      const saved = await saveErroredState({ clients, log, terraform, folder: configuration, parked });
+      const diagnostics = [...saved, ...diagnosticsOf(ended.stdout, ended.stderr)];
+      return { ok: false, interrupted: stopWanted, diagnostics };
+    },
+
+    async interrupt() {
+      stopWanted = true;
+      terraform?.interrupt();
+    },
+
+    async state(): Promise<StateView> {
+      const outputs = readOutputs((await run(['output', '-json'])).stdout);
+      return { resources: await list(), outputs };
+    },
+
+    async dropEmptyState() {
+      await remove(clients, stateObject);
+    },
+
+    async remaining() {
+      const found = (await inventory()).map(({ type, importId }) => `${type}/${importId}`);
+      for (const place of [stateObject, lockObject]) {
+        if (await exists(clients, place)) found.push(`s3_object/${place.key}`);
+      }
+      return found;
+    },
+
+    hostIsGone: (instanceId) => hostIsGone(clients, instanceId),
+
+    close: () => close(),
+  };
+}
+
+function createsAnything(plan: TerraformPlan): boolean {
+  return plan.resource_changes.some(({ change }) => change.actions.join() === 'create');
+}
+
+/** The pinned one, or the only one; what several hosts have in common is not ours to guess. */
+function knownHost(hosts: readonly PresentHost[], pinnedId: string | undefined): PresentHost | undefined {
+  const living = hosts.filter(({ dying }) => !dying);
+  return living.find(({ instanceId }) => instanceId === pinnedId) ?? (living.length === 1 ? living[0] : undefined);
+}
+
+function regionMissing(region: string, facts: PlatformFacts): EngineFailure {
+  const known = Object.keys(facts.regions).join(', ');
+  const summary = `The platform has no network in the region ${region}; it has in: ${known}.`;
+  return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'validation' }]);
+}
