@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { type PlatformFacts, PlatformFactsSchema } from '../../infra/enclave/platform-facts.ts';
 import type { FleetRunAction, RunAction } from '../../src/enclave/names.ts';
 
+export type { PlatformFactsInput } from '../../infra/enclave/platform-facts.ts';
+
 export type EngineSettings =
   | { readonly kind: 'simulated'; readonly cloudUrl: string }
   | {
@@ -11,8 +13,8 @@ export type EngineSettings =
       /** Dependency lock file beside the provider mirror of the image. */
       readonly lockFile: string | undefined;
       readonly workFolder: string;
-      /** An endpoint that is not AWS' own stands in for it. */
-      readonly emulated: boolean;
+      /** Stands in for all of AWS that Terraform speaks to; undefined: AWS itself. */
+      readonly emulatorUrl: string | undefined;
     };
 
 interface Common {
@@ -88,7 +90,7 @@ function readEngine(environment: Environment, required: (name: string) => string
           facts: read.data,
           lockFile: environment.TERRAFORM_LOCK_FILE || undefined,
           workFolder: tmpdir(),
-          emulated: Boolean(environment.AWS_ENDPOINT_URL),
+          emulatorUrl: environment.AWS_ENDPOINT_URL || undefined,
         };
       }
       const fields = read.error.issues.map(({ path, code }) => `${path.join('.') || 'the whole'} (${code})`);

@@ -25,6 +25,8 @@ export const AwsConfigSchema = z.object({
   launchPauseSeconds: z.number().positive().optional(),
   /** ECS' stop timeout of the runner's task definition. */
   stopTimeoutMs: z.number().positive().default(120_000),
+  /** An AWS endpoint for which runs use real Terraform; absent: the simulated cloud. */
+  awsEndpoint: z.string().optional(),
   /** Environment of the task definition besides the fixed one. */
   taskEnvironment: z.record(z.string(), z.string()).default({}),
   logLevel: z.string().default('info'),
@@ -32,14 +34,40 @@ export const AwsConfigSchema = z.object({
 export type AwsConfig = z.infer<typeof AwsConfigSchema>;
 export type AwsConfigInput = z.input<typeof AwsConfigSchema>;
 
-/** The environment by which every SDK client finds the embedded AWS. */
-export function clientEnvironment(config: Pick<AwsConfig, 'region' | 'dynamodb'>, aws: string): Record<string, string> {
+type Endpoints = Pick<AwsConfig, 'region' | 'dynamodb' | 'awsEndpoint'>;
+
+function environmentOf(
+  { region, dynamodb }: Endpoints,
+  others: Readonly<Record<string, string>>,
+): Record<string, string> {
   return {
-    AWS_REGION: config.region,
-    AWS_ENDPOINT_URL: aws,
-    AWS_ENDPOINT_URL_DYNAMODB: config.dynamodb,
-    AWS_ENDPOINT_URL_DYNAMODB_STREAMS: config.dynamodb,
+    AWS_REGION: region,
+    ...others,
+    AWS_ENDPOINT_URL_DYNAMODB: dynamodb,
+    AWS_ENDPOINT_URL_DYNAMODB_STREAMS: dynamodb,
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
   };
+}
+
+/** The environment by which the operator's clients find the embedded AWS, and hosts where the endpoint has them. */
+export function clientEnvironment(config: Endpoints, aws: string): Record<string, string> {
+  const { awsEndpoint } = config;
+  const hosts =
+    awsEndpoint === undefined ? {} : { AWS_ENDPOINT_URL_EC2: awsEndpoint, AWS_ENDPOINT_URL_SSM: awsEndpoint };
+  return environmentOf(config, { AWS_ENDPOINT_URL: aws, ...hosts });
+}
+
+/** The environment of tasks: with an endpoint, all of AWS is there but the tables and the tasks themselves. */
+export function taskEnvironment(config: Endpoints, aws: string): Record<string, string> {
+  const { awsEndpoint } = config;
+  if (awsEndpoint === undefined) {
+    return {
+      RUNNER_ENGINE: 'simulated',
+      SIMULATED_CLOUD_URL: aws,
+      ...environmentOf(config, { AWS_ENDPOINT_URL: aws }),
+    };
+  }
+  const endpoints = { AWS_ENDPOINT_URL: awsEndpoint, AWS_ENDPOINT_URL_ECS: aws };
+  return { RUNNER_ENGINE: 'terraform', ...environmentOf(config, endpoints) };
 }

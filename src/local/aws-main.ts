@@ -16,7 +16,7 @@ import { systemClock as clock, systemRandom as random } from '../reconciler/cloc
 import { ecs, taskMetadata } from './aws/ecs.ts';
 import { listen } from './aws/server.ts';
 import { stepFunctions } from './aws/step-functions.ts';
-import { ACCOUNT_ID, AwsConfigSchema, clientEnvironment } from './aws-config.ts';
+import { ACCOUNT_ID, AwsConfigSchema, taskEnvironment } from './aws-config.ts';
 import { createCloud } from './cloud/index.ts';
 import { createExecutions } from './engine/executions.ts';
 import { RUNNER_PROGRAM } from './engine/programs.ts';
@@ -65,11 +65,9 @@ const tasks = createTasks({
     STATE_TABLE: config.stateTable,
     HISTORY_TABLE: config.historyTable,
     ENCLAVE_ENVIRONMENT: config.environment,
-    RUNNER_ENGINE: 'simulated',
-    SIMULATED_CLOUD_URL: url,
     ECS_CONTAINER_METADATA_URI_V4: `${url}/v4/${taskId}`,
     NODE_COMPILE_CACHE: join(config.dataDir, 'compiled'),
-    ...clientEnvironment(config, url),
+    ...taskEnvironment(config, url),
     ...config.taskEnvironment,
   }),
   logFolder: join(config.dataDir, 'logs'),

@@ -8,6 +8,7 @@ import { type Endpoints, takeDataDir } from './data-dir.ts';
 import { databaseClient, startDatabase } from './database.ts';
 import { AWS_PROGRAM, guarded } from './engine/programs.ts';
 import { type OperatorProcess, operatorProcess } from './operator-process.ts';
+import { ensurePlatform } from './platform.ts';
 import { createTables } from './tables.ts';
 
 export interface StackOptions {
@@ -24,6 +25,8 @@ export interface StackOptions {
    * @default 1
    */
   readonly speed?: number;
+  /** Runs use real Terraform against this AWS endpoint, instead of the simulated cloud. */
+  readonly awsEndpoint?: string | undefined;
   /** @default true */
   readonly withOperator?: boolean;
   /** Over the caller's `ENCLAVE_OPERATOR_*`. */
@@ -89,6 +92,23 @@ function namesFrom(env: Readonly<Record<string, string | undefined>>): Names {
   };
 }
 
+/** Of the caller's environment, what Terraform needs besides endpoints and credentials. */
+const TERRAFORM_NEEDS = ['PATH', 'HOME', 'TMPDIR', 'TF_CLI_CONFIG_FILE', 'TF_PLUGIN_MIRROR'];
+
+/** What the tasks' environment holds where they run real Terraform. */
+async function terraformTasks(
+  endpoint: string,
+  names: Names,
+  callerEnv: Readonly<Record<string, string | undefined>>,
+): Promise<Record<string, string>> {
+  const facts = await ensurePlatform({ endpoint, ...names });
+  const inherited = TERRAFORM_NEEDS.flatMap((name) => {
+    const value = callerEnv[name];
+    return value === undefined || value === '' ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(inherited), PLATFORM_FACTS: JSON.stringify(facts) };
+}
+
 interface Started {
   readonly url: string;
   readonly child: Child;
@@ -152,7 +172,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await createTables(client, names);
     client.destroy();
 
-    const config = { dataDir, port: 0, ...names, dynamodb, speed: options.speed ?? 1, ...options.aws };
+    const terraform =
+      options.awsEndpoint === undefined ? {} : await terraformTasks(options.awsEndpoint, names, callerEnv);
+    const config = {
+      ...{ dataDir, port: 0, ...names, dynamodb, speed: options.speed ?? 1 },
+      ...options.aws,
+      awsEndpoint: options.awsEndpoint,
+      taskEnvironment: { ...terraform, ...options.aws?.taskEnvironment },
+    };
     const aws = await startAws(options, config);
     stops.push(() => aws.child.stop(AWS_GRACE_MS));
 

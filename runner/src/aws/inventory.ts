@@ -2,10 +2,11 @@
 import { DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeSecurityGroupsCommand, type Filter } from '@aws-sdk/client-ec2';
 import { GetInstanceProfileCommand, GetRoleCommand, ListRolePoliciesCommand, type Tag } from '@aws-sdk/client-iam';
+import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
 import { hostConfigurationKey } from '../../../src/enclave/host-configuration.ts';
 import type { RunVariables } from '../../../src/enclave/items.ts';
-import { logGroupName, resourceName, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import { logGroupName, resourceName, shortenId, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
 import { literal, ourTags, presentHosts } from './hosts.ts';
 import { exists } from './objects.ts';
@@ -30,7 +31,7 @@ export interface InventoryScope {
 }
 
 export async function takeInventory(scope: InventoryScope): Promise<readonly Found[]> {
-  const kinds = [hosts, securityGroups, role, instanceProfile, logGroup, configurationObject];
+  const kinds = [hosts, securityGroups, role, instanceProfile, logGroup, configurationObject, key];
   return (await Promise.all(kinds.map((kind) => kind(scope)))).flat();
 }
 
@@ -60,6 +61,12 @@ async function securityGroups({ clients, enclaveId, variables, facts }: Inventor
   }));
 }
 
+/** Where the stack has a role's inline policies, by name. */
+const POLICIES: Readonly<Record<string, string>> = {
+  'enclave-logs': 'enclave_cloudwatch_policy',
+  'enclave-host': 'enclave_host_policy',
+};
+
 /** The role and its inline policies: without them in the state, a destroy could not delete the role. */
 async function role({ clients, enclaveId, variables }: InventoryScope): Promise<readonly Found[]> {
   const RoleName = resourceName('instance-role', enclaveId);
@@ -70,7 +77,7 @@ async function role({ clients, enclaveId, variables }: InventoryScope): Promise<
   return [
     { ...named('aws_iam_role', 'enclave_instance_role')(RoleName), ...foreign },
     ...PolicyNames.map((name) => ({
-      ...named('aws_iam_role_policy', 'enclave_cloudwatch_policy')(`${RoleName}:${name}`),
+      ...named('aws_iam_role_policy', POLICIES[name] ?? 'unknown')(`${RoleName}:${name}`),
       ...foreign,
     })),
   ];
@@ -109,6 +116,25 @@ async function configurationObject({
   const place = { bucket: region.configurationBucket, region: variables.region, key };
   const found = named('aws_s3_object', 'enclave_configuration')(`${place.bucket}/${key}`);
   return (await exists(clients, place)) ? [found] : [];
+}
+
+/** A key that is pending deletion counts as gone, and its name with it. */
+async function key({ clients, enclaveId }: InventoryScope): Promise<readonly Found[]> {
+  const alias = keyAlias(enclaveId);
+  const keyId = await keyBehind(clients, alias);
+  if (keyId === undefined) return [];
+  return [named('aws_kms_key', 'enclave_key')(keyId), named('aws_kms_alias', 'enclave_key_alias')(alias)];
+}
+
+/** Undefined where the alias names no key that lives. */
+export async function keyBehind(clients: AwsClients, alias: string): Promise<string | undefined> {
+  const answer = await unlessNamed(clients.kms.send(new DescribeKeyCommand({ KeyId: alias })), 'NotFoundException');
+  const { KeyId, KeyState } = answer?.KeyMetadata ?? {};
+  return KeyState === 'PendingDeletion' ? undefined : KeyId;
+}
+
+export function keyAlias(enclaveId: string): string {
+  return `alias/treza-enclave-${shortenId(enclaveId, 200)}`;
 }
 
 /** Names of resources do not hold the environment, so that two environments of one account may clash. */

@@ -8,10 +8,13 @@ import type { RunVariables } from '../../../src/enclave/items.ts';
 import { isPlainMap } from '../../../src/enclave/json.ts';
 import { EngineFailure } from '../engine/port.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
+import { keyAlias, keyBehind } from './inventory.ts';
 
 export interface Chosen {
   readonly subnetId?: string;
   readonly amiId?: string;
+  /** The enclave has a key of its own: it stays, also where the spec no longer asks for one. */
+  readonly hasKey?: boolean;
 }
 
 /** The newest Amazon Linux 2023 of an architecture, as AWS publishes it. */
@@ -42,6 +45,7 @@ export async function choose(
   const kept = variables.change === 'replace' ? undefined : present;
   const pinnedAmi = kept === undefined ? undefined : pinned.amiId;
   return {
+    hasKey: (await keyBehind(clients, keyAlias(enclaveId))) !== undefined,
     subnetId: text(host.subnetId) ?? kept?.subnetId ?? (await chooseSubnet(clients, enclaveId, instanceType, facts)),
     amiId:
       text(host.amiId) ??

@@ -21,7 +21,7 @@ export interface OpenOptions {
 
 export function openTerraform(options: OpenOptions): (job: Job, log: Log) => Engine {
   const { settings, dynamodb, clock, environment } = options;
-  const { facts, workFolder, lockFile, emulated } = options.terraform;
+  const { facts, workFolder, lockFile, emulatorUrl } = options.terraform;
   const ecs = new ECSClient({ region: settings.region });
   return (job, log) =>
     terraformEngine(
@@ -31,7 +31,7 @@ export function openTerraform(options: OpenOptions): (job: Job, log: Log) => Eng
         lockFile,
         environment,
         facts,
-        clients: awsClients(job.variables.region, { pathStyle: emulated }),
+        clients: awsClients(job.variables.region, { pathStyle: emulatorUrl !== undefined }),
         evidence: createLockEvidence({
           dynamodb,
           ecs,
@@ -41,7 +41,7 @@ export function openTerraform(options: OpenOptions): (job: Job, log: Log) => Eng
         clock,
         log,
         synthesize: async ({ enclaveId, variables }, chosen, folder) =>
-          synthesizeEnclave({ enclaveId, variables, facts, chosen }, folder),
+          synthesizeEnclave({ enclaveId, variables, facts, chosen, emulatorUrl }, folder),
       },
       job,
     );

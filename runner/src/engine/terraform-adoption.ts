@@ -14,6 +14,8 @@ const NOT_MADE_TWICE: ReadonlySet<string> = new Set([
   'aws_iam_role',
   'aws_iam_instance_profile',
   'aws_cloudwatch_log_group',
+  'aws_kms_key',
+  'aws_kms_alias',
 ]);
 
 function refuse(summary: string): EngineFailure {

@@ -26,6 +26,7 @@ interface Options extends GlobalOptions {
   readonly speed: string;
   readonly empty?: boolean;
   readonly reset?: boolean;
+  readonly awsEndpoint?: string;
 }
 
 export async function local(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -36,7 +37,8 @@ export async function local(io: Io, _args: readonly string[], options: Options):
   const table = liveTable(io);
   table.note('starting the database, the embedded AWS and the operator …');
   const callerEnv = { ...io.env, ...asEnvironment(settings) };
-  const stack = await start(io, table, { port, speed, reset: options.reset === true, callerEnv });
+  const awsEndpoint = options.awsEndpoint === undefined ? undefined : urlIn(options.awsEndpoint, '--aws-endpoint');
+  const stack = await start(io, table, { port, speed, reset: options.reset === true, callerEnv, awsEndpoint });
   try {
     const rows = await follow(io, table, options.empty === true);
     if (!io.signal.aborted) {
@@ -57,6 +59,12 @@ function numberIn(text: string, flag: string, min: number, max: number, whole: b
   throw new CliError(EXIT.usage, `${flag} ${text}: it takes ${kind} from ${min} to ${max}`);
 }
 
+function urlIn(text: string, flag: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.origin;
+  throw new CliError(EXIT.usage, `${flag} ${text}: it takes the URL of an AWS endpoint, as http://127.0.0.1:5000`);
+}
+
 /** File and flags, as the variables the operator's process reads; the caller's region is no wish about the local stack. */
 export function asEnvironment(settings: readonly Setting[]): Record<string, string> {
   const given = settings.filter(({ source }) => source !== 'default' && source !== 'AWS_REGION');
@@ -68,6 +76,7 @@ interface StartOptions {
   readonly speed: number;
   readonly reset: boolean;
   readonly callerEnv: Io['env'];
+  readonly awsEndpoint: string | undefined;
 }
 
 function start(io: Io, table: LiveTable, options: StartOptions): Promise<Stack> {

@@ -69,6 +69,16 @@ const FORGET_AFTER_MS = 3_600_000;
 const MOST_STOPPED = 2_000;
 const KEY = 'task:';
 
+/** A container ends with its first process, whatever else runs in it: a killed runner's Terraform does not live on. */
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing of it was left.
+  }
+}
+
 /** Starts with the tasks of the journal. Those that were alive when the process ended have died with it. */
 export function createTasks(options: TasksOptions): Tasks {
   const { clock, journal } = options;
@@ -127,6 +137,8 @@ export function createTasks(options: TasksOptions): Tasks {
     const child = spawn(process.execPath, guarded(options.program), {
       env: { ...options.environment(taskId), ...task.environment },
       stdio: ['pipe', output, output],
+      // Leader of a process group: see `endGroup`.
+      detached: true,
     });
     closeSync(output);
     children.set(task.arn, child);
@@ -135,6 +147,7 @@ export function createTasks(options: TasksOptions): Tasks {
       ended(task.arn, { stopCode: 'TaskFailedToStart', stoppedReason: error.message });
     });
     child.once('exit', (code, signal) => {
+      endGroup(child);
       options.log.debug({ task: task.arn, run, code, signal }, 'task ended');
       ended(task.arn, {
         stopCode: 'EssentialContainerExited',
