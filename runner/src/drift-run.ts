@@ -86,7 +86,10 @@ async function lookAtAll(
     results[id] = { id, generation, startedAt, at: new Date(parts.clock.now()).toISOString(), ...verdict };
     const answer = await store.record(taskArn, results);
     if (answer === 'cancelled') stop.request('cancelled');
-    if (answer === 'lost') break;
+    if (answer === 'lost') {
+      const message = 'The run was concluded by another while it looked.';
+      return { result: 'failed', class: 'locked', message, fix: fixFor('locked') };
+    }
   }
   const done = Object.keys(results).length;
   if (stop.cause === 'timeout') {

@@ -51,6 +51,10 @@ export interface Started {
 
 export interface Bench {
   readonly cloud: Cloud;
+  /** The bench's own HTTP: task metadata, and ECS. */
+  readonly url: string;
+  /** What ECS says of tasks, by ARN; of others it knows nothing. */
+  readonly tasks: Map<string, 'RUNNING' | 'STOPPED'>;
   /** Puts a run item and, unless told otherwise, the lock that names it. */
   prepare(run: Partial<RunItem> & Pick<RunItem, 'id' | 'name' | 'action'>, lockRun?: string): Promise<void>;
   item(id: string, name: string): Promise<RunItem>;
@@ -72,6 +76,13 @@ export const spec = {
   workloadType: 'service',
   exposePorts: [443],
 };
+
+function describeTasks(known: ReadonlyMap<string, string>, arns: readonly string[]) {
+  return {
+    tasks: arns.flatMap((taskArn) => (known.has(taskArn) ? [{ taskArn, lastStatus: known.get(taskArn) }] : [])),
+    failures: arns.flatMap((arn) => (known.has(arn) ? [] : [{ arn, reason: 'MISSING' }])),
+  };
+}
 
 export async function startBench(speed = 200): Promise<Bench> {
   const databasePort = await freePort();
@@ -107,6 +118,7 @@ export async function startBench(speed = 200): Promise<Bench> {
       await put(STATE_TABLE, { ...keys.report(report.id, report.instanceId), ...report });
     },
   });
+  const tasks = new Map<string, 'RUNNING' | 'STOPPED'>();
   const server: Server = createServer(async (incoming, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
@@ -118,6 +130,11 @@ export async function startBench(speed = 200): Promise<Bench> {
     }
     const body = Buffer.concat(chunks).toString('utf8');
     const headers = incoming.headers as Record<string, string | undefined>;
+    if (headers['x-amz-target']?.endsWith('.DescribeTasks')) {
+      response.setHeader('content-type', 'application/x-amz-json-1.1');
+      response.end(JSON.stringify(describeTasks(tasks, JSON.parse(body).tasks)));
+      return;
+    }
     const taken = await cloud.handle({ method: incoming.method ?? 'GET', url, headers, body }, response);
     if (!taken) response.writeHead(404).end();
   });
@@ -137,6 +154,8 @@ export async function startBench(speed = 200): Promise<Bench> {
 
   return {
     cloud,
+    url: cloudUrl,
+    tasks,
     async prepare(run, lockRun = run.name) {
       const item = {
         ...keys.run(run.id, run.name),
@@ -193,7 +212,8 @@ export async function startBench(speed = 200): Promise<Bench> {
         ACTION: action,
         ...more,
       };
-      const child = spawn(process.execPath, [RUNNER], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      // Leader of a group, as a task has its own container: `kill(-pid)` ends it with all it has started.
+      const child = spawn(process.execPath, [RUNNER], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
       children.add(child);
       let output = '';
       for (const stream of [child.stdout, child.stderr]) {
@@ -213,7 +233,7 @@ export async function startBench(speed = 200): Promise<Bench> {
       return enclaves[id] ?? {};
     },
     async close() {
-      for (const child of children) child.kill('SIGKILL');
+      for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
       await cloud.stop();
       server.close();
       server.closeAllConnections();

@@ -1,5 +1,6 @@
 /** SDK clients of one run, each made when it is first asked for. */
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { IAMClient } from '@aws-sdk/client-iam';
 import { KMSClient } from '@aws-sdk/client-kms';
@@ -15,8 +16,18 @@ export interface AwsClients {
   readonly kms: KMSClient;
   readonly logs: CloudWatchLogsClient;
   readonly ssm: SSMClient;
-  /** Buckets lie in regions of their own. */
+  /** Buckets and tables lie in regions of their own. */
   s3(region: string): S3Client;
+  dynamodb(region: string): DynamoDBClient;
+}
+
+function perRegion<T>(make: (region: string) => T): (region: string) => T {
+  const made = new Map<string, T>();
+  return (region) => {
+    const client = made.get(region) ?? make(region);
+    made.set(region, client);
+    return client;
+  };
 }
 
 function once<T>(make: () => T): () => T {
@@ -35,7 +46,6 @@ export function awsClients(region: string, options: { readonly pathStyle: boolea
   const kms = once(() => new KMSClient(config));
   const logs = once(() => new CloudWatchLogsClient(config));
   const ssm = once(() => new SSMClient(config));
-  const buckets = new Map<string, S3Client>();
   return {
     get ec2() {
       return ec2();
@@ -52,12 +62,8 @@ export function awsClients(region: string, options: { readonly pathStyle: boolea
     get ssm() {
       return ssm();
     },
-    s3(inRegion) {
-      const made =
-        buckets.get(inRegion) ?? new S3Client({ ...config, region: inRegion, forcePathStyle: options.pathStyle });
-      buckets.set(inRegion, made);
-      return made;
-    },
+    s3: perRegion((inRegion) => new S3Client({ ...config, region: inRegion, forcePathStyle: options.pathStyle })),
+    dynamodb: perRegion((inRegion) => new DynamoDBClient({ ...config, region: inRegion })),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Objects in S3 a run reads and writes beside Terraform: states, their locks, plans. */
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { AwsClients } from './clients.ts';
 import { unlessNamed } from './clients.ts';
@@ -30,4 +31,11 @@ export async function putText(clients: AwsClients, place: Place, body: string): 
 
 export async function remove(clients: AwsClients, { bucket, region, key }: Place): Promise<void> {
   await clients.s3(region).send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+}
+
+/** The old pipeline's lock table keeps a digest of each state: where it outlives the state, no later run could begin. */
+export async function forgetDigest(clients: AwsClients, table: string, { bucket, region, key }: Place): Promise<void> {
+  await clients
+    .dynamodb(region)
+    .send(new DeleteItemCommand({ TableName: table, Key: { LockID: { S: `${bucket}/${key}-md5` } } }));
 }

@@ -3,7 +3,7 @@ import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
 import type { AwsClients } from '../aws/clients.ts';
 import { hostIsGone, type PresentHost, presentHosts } from '../aws/hosts.ts';
 import { type Found, takeInventory } from '../aws/inventory.ts';
-import { exists, type Place, putText, remove } from '../aws/objects.ts';
+import { exists, forgetDigest, type Place, putText, remove } from '../aws/objects.ts';
 import { type Chosen, choose } from '../aws/placement.ts';
 import type { Clock } from '../clock.ts';
 import type { LockEvidence } from '../lock-evidence.ts';
@@ -185,6 +185,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
 
     async dropEmptyState() {
       await remove(clients, stateObject);
+      if (terraformState.lockTable !== undefined) await forgetDigest(clients, terraformState.lockTable, stateObject);
     },
 
     async remaining() {

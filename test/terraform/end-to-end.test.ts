@@ -1,0 +1,190 @@
+/** Record to host and back with real Terraform: operator, workflows and runner as processes, AWS emulated. */
+import { hostname } from 'node:os';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FleetRunItemSchema, keys, type Report } from '../../src/enclave/items.ts';
+import { stateKey } from '../../src/enclave/names.ts';
+import { type App, type Item, startApp } from '../support/app.ts';
+import { type AwsCli, awsCli, isMissing } from '../support/aws-cli.ts';
+import { driftRun } from '../support/drift-run.ts';
+import { printLogsOnFailure } from '../support/embedded.ts';
+import { type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
+
+const ID = 'enc_1755986905612_e2e';
+const STATES = 'treza-dev-terraform-state';
+const CONFIGURATIONS = 'treza-dev-configuration';
+const ROLE = `treza-enclave-instance-role-${ID}`;
+const PATIENCE_MS = 180_000;
+const providerConfig = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.2xlarge' };
+
+describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terraform', { timeout: 400_000 }, () => {
+  let emulator: Emulator;
+  let aws: AwsCli;
+  let app: App;
+  beforeAll(async () => {
+    emulator = await startEmulator();
+    aws = awsCli(emulator);
+    const { TF_CLI_CONFIG_FILE = '' } = emulator.env;
+    app = await startApp({
+      awsEndpoint: emulator.url,
+      aws: { taskEnvironment: { TF_CLI_CONFIG_FILE } },
+      // Hosts of an emulator report nothing by themselves, and these tests take their time over it.
+      operatorEnv: { ENCLAVE_OPERATOR_VERIFY_DEADLINE_MS: '600000' },
+    });
+  });
+  afterAll(async () => {
+    await app?.embedded.stop();
+    await emulator?.stop();
+  });
+  beforeEach(() => printLogsOnFailure(app.embedded));
+
+  /** What the agent on the host would write once the generation is in force. */
+  async function report(instanceId: string, appliedGeneration: number, cpuCount: number): Promise<void> {
+    const item: Report = {
+      v: 1,
+      minReader: 1,
+      id: ID,
+      instanceId,
+      bootId: 'boot-1',
+      sequence: appliedGeneration,
+      appliedGeneration,
+      at: new Date().toISOString(),
+      enclaves: [{ name: ID, state: 'RUNNING', cpuCount, memoryMiB: 1_024, debug: false }],
+      health: 'passing',
+      completed: false,
+      measurements: {},
+    };
+    const Item = marshall({ ...keys.report(ID, instanceId), ...item }, { removeUndefinedValues: true });
+    await app.dynamodb.send(new PutItemCommand({ TableName: app.embedded.endpoints.stateTable, Item }));
+  }
+  const phase = (name: string, generation: number) => (item: Item) =>
+    item.operator?.phase === name && item.operator.observedGeneration === generation;
+  const hosts = async () =>
+    (await aws('ec2', 'describe-instances', '--filters', `Name=tag:EnclaveId,Values=${ID}`)).Reservations.flatMap(
+      (each: { Instances: object[] }) => each.Instances,
+    );
+  const configuration = () => aws('s3', 'cp', `s3://${CONFIGURATIONS}/enclaves/${ID}/configuration.json`, '-');
+
+  it('makes a record a host, and a host that reports DEPLOYED', async () => {
+    await app.post(ID, { providerConfig });
+    const item = await app.untilItem(ID, 'verifying', phase('verifying', 1), PATIENCE_MS);
+    expect(item.status).toBe('DEPLOYING');
+    const [host, ...more] = await hosts();
+    expect(more).toEqual([]);
+    expect(host).toMatchObject({
+      InstanceId: item.instance_id,
+      State: { Name: 'running' },
+      InstanceType: 'm6i.2xlarge',
+      EnclaveOptions: { Enabled: true },
+      MetadataOptions: { HttpTokens: 'required' },
+    });
+    await report(host.InstanceId, 1, 2);
+    await app.until(ID, 'DEPLOYED');
+  });
+
+  it('finds nothing to change in a second plan', async () => {
+    const { item, output } = await driftRun(app.embedded, emulator, 'drift-1', [ID]);
+    expect(item.outcome, output).toMatchObject({ result: 'succeeded' });
+    expect(item.results?.[ID], output).toMatchObject({ generation: 1, drifted: false, differences: [] });
+    const plan = await aws(
+      's3api',
+      'get-object',
+      '--bucket',
+      'treza-dev-plans',
+      '--key',
+      `plans/${ID}/drift-1/plan.json`,
+      '/dev/null',
+    );
+    expect(plan.ContentLength).toBeGreaterThan(1_000);
+    expect(item.host).toBe(hostname());
+  });
+
+  it('changes cpuCount on the host that is there', async () => {
+    const [before] = await hosts();
+    await app.put(ID, { providerConfig: { ...providerConfig, cpuCount: '4' } });
+    await app.untilItem(ID, 'the new generation is applied', phase('verifying', 2), PATIENCE_MS);
+    const [after, ...more] = await hosts();
+    expect(more).toEqual([]);
+    expect(after.InstanceId).toBe(before.InstanceId);
+    expect(after.LaunchTime).toBe(before.LaunchTime);
+    expect(await configuration()).toMatchObject({ enclaveId: ID, generation: 2, spec: { cpuCount: 4 } });
+    await report(after.InstanceId, 2, 4);
+    await app.untilItem(ID, 'ready again', phase('ready', 2));
+  });
+
+  it('sees by a full plan what was changed by hand', async () => {
+    const groups = await aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
+    const [{ GroupId }] = groups.SecurityGroups;
+    await aws(
+      'ec2',
+      'authorize-security-group-ingress',
+      '--group-id',
+      GroupId,
+      '--protocol',
+      'tcp',
+      '--port',
+      '22',
+      '--cidr',
+      '0.0.0.0/0',
+    );
+    const everything = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }],
+    });
+    await aws(
+      'iam',
+      'put-role-policy',
+      '--role-name',
+      ROLE,
+      '--policy-name',
+      'by-hand',
+      '--policy-document',
+      everything,
+    );
+    const { item, output } = await driftRun(app.embedded, emulator, 'drift-2', [ID]);
+    const { results = {} } = FleetRunItemSchema.parse(item);
+    expect(item.outcome, output).toMatchObject({ result: 'succeeded' });
+    expect(results[ID]).toMatchObject({ generation: 2, drifted: true });
+    expect(results[ID]?.differences).toEqual(
+      expect.arrayContaining([
+        { address: 'aws_security_group.enclave_sg', attributes: ['ingress'] },
+        { address: 'aws_iam_role_policies_exclusive.enclave_policies', attributes: ['policy_names'] },
+      ]),
+    );
+  });
+
+  it('leaves nothing of a destroyed enclave, and no lock', async () => {
+    await app.patch(ID, 'PENDING_DESTROY');
+    await app.until(ID, 'DESTROYED', PATIENCE_MS);
+    expect((await hosts()).map((host: { State: { Name: string } }) => host.State.Name)).toEqual(['terminated']);
+    const groups = await aws('ec2', 'describe-security-groups', '--filters', `Name=group-name,Values=*${ID}*`);
+    expect(groups.SecurityGroups).toEqual([]);
+    expect(await isMissing(aws('iam', 'get-role', '--role-name', ROLE))).toBe(true);
+    const profile = `treza-enclave-instance-profile-${ID}`;
+    expect(await isMissing(aws('iam', 'get-instance-profile', '--instance-profile-name', profile))).toBe(true);
+    const logs = await aws('logs', 'describe-log-groups', '--log-group-name-prefix', `/aws/ec2/enclave/${ID}`);
+    expect(logs.logGroups).toEqual([]);
+    expect(
+      (await aws('kms', 'list-aliases')).Aliases.filter((each: { AliasName: string }) => each.AliasName.includes(ID)),
+    ).toEqual([]);
+    for (const [bucket, key] of [
+      [CONFIGURATIONS, `enclaves/${ID}/configuration.json`],
+      [STATES, stateKey(ID)],
+      [STATES, `${stateKey(ID)}.tflock`],
+    ] as const) {
+      expect(await isMissing(aws('s3api', 'head-object', '--bucket', bucket, '--key', key)), key).toBe(true);
+    }
+    const tagged = await aws(
+      'resourcegroupstaggingapi',
+      'get-resources',
+      '--tag-filters',
+      `Key=EnclaveId,Values=${ID}`,
+    );
+    expect(
+      tagged.ResourceTagMappingList.map((each: { ResourceARN: string }) => each.ResourceARN).filter(
+        (arn: string) => !arn.includes(':instance/') && !arn.includes(':volume/'),
+      ),
+    ).toEqual([]);
+  });
+});

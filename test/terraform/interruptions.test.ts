@@ -1,0 +1,191 @@
+/** Runs that end in the middle: signals, kills, locks that stay, states that are lost. Real Terraform, AWS emulated. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunItem } from '../../src/enclave/items.ts';
+import { stateKey } from '../../src/enclave/names.ts';
+import { parseSpec } from '../../src/enclave/spec.ts';
+import { ensurePlatform } from '../../src/local/platform.ts';
+import { type AwsCli, awsCli, isMissing } from '../support/aws-cli.ts';
+import { type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
+import { type Bench, type Started, startBench } from '../support/runner-bench.ts';
+
+const ID = 'interrupted';
+const STATES = 'treza-dev-terraform-state';
+const LOCK = `${stateKey(ID)}.tflock`;
+const task = (name: string) => `arn:aws:ecs:us-west-2:000000000000:task/cluster/${name}`;
+
+/** Resolves when the runner has printed this. */
+function printed({ child }: Started, text: string): Promise<void> {
+  let output = '';
+  return new Promise((resolve, reject) => {
+    child.stdout?.on('data', (chunk: string) => {
+      output += chunk;
+      if (output.includes(text)) resolve();
+    });
+    child.once('close', () => reject(new Error(`the runner ended without: ${text}\n${output}`)));
+  });
+}
+
+describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { timeout: 300_000 }, () => {
+  let emulator: Emulator;
+  let aws: AwsCli;
+  let bench: Bench;
+  let environment: Record<string, string>;
+  const folder = mkdtempSync(join(tmpdir(), 'enclave-interruptions-'));
+
+  beforeAll(async () => {
+    emulator = await startEmulator();
+    aws = awsCli(emulator);
+    bench = await startBench();
+    const platform = { region: 'us-west-2', environment: 'dev', prefix: 'treza-dev', stateTable: 'state' };
+    const facts = await ensurePlatform({ endpoint: emulator.url, ...platform });
+    environment = {
+      RUNNER_ENGINE: 'terraform',
+      PLATFORM_FACTS: JSON.stringify(facts),
+      AWS_ENDPOINT_URL: emulator.url,
+      AWS_ENDPOINT_URL_ECS: bench.url,
+      TF_CLI_CONFIG_FILE: emulator.env.TF_CLI_CONFIG_FILE ?? '',
+      TMPDIR: folder,
+    };
+  });
+  afterAll(async () => {
+    await bench?.close();
+    await emulator?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const parsed = parseSpec(
+    {
+      id: ID,
+      walletAddress: '0x52908400098527886E0F7030069857D2E4169EE7',
+      providerConfig: { dockerImage: 'nginx:1.27', cpuCount: 2, memoryMiB: 1_024, instanceType: 'm6i.xlarge' },
+    },
+    { regions: [], defaultRegion: 'us-west-2', environment: 'dev' },
+  );
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+  const variables: RunItem['variables'] = {
+    region: 'us-west-2',
+    environment: 'dev',
+    stateKey: stateKey(ID),
+    stackVersion: 1,
+    walletAddress: '0x52908400098527886E0F7030069857D2E4169EE7',
+    generation: 1,
+    spec: { ...parsed.spec },
+    pinned: {},
+  };
+
+  async function start(name: string, action: 'deploy' | 'destroy' = 'deploy'): Promise<Started> {
+    await bench.prepare({ id: ID, name, action, variables });
+    bench.tasks.set(task(name), 'RUNNING');
+    return bench.start(ID, name, action, environment, task(name));
+  }
+  const outcome = async (name: string) => (await bench.item(ID, name)).outcome;
+  const hosts = async (): Promise<{ InstanceId: string; State: { Name: string } }[]> =>
+    (await aws('ec2', 'describe-instances')).Reservations.flatMap((each: { Instances: object[] }) => each.Instances);
+  const groups = async (): Promise<object[]> => {
+    const found = await aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
+    return found.SecurityGroups;
+  };
+  const object = (...operation: readonly string[]) => {
+    const [name = '', key = '', ...rest] = operation;
+    return aws('s3api', name, '--bucket', STATES, '--key', key, ...rest);
+  };
+  const lockId = async (): Promise<string> => (await aws('s3', 'cp', `s3://${STATES}/${LOCK}`, '-')).ID;
+  const addresses = async (): Promise<string[]> => {
+    const state = await aws('s3', 'cp', `s3://${STATES}/${stateKey(ID)}`, '-');
+    return state.resources.map((each: { type: string; name: string }) => `${each.type}.${each.name}`);
+  };
+
+  it('that is asked to stop in the middle saves the state and gives the lock back', async () => {
+    const started = await start('e-1');
+    await printed(started, 'aws_iam_role.enclave_instance_role: Creation complete');
+    started.child.kill('SIGTERM');
+    const { code, signal, output } = await started.ended;
+    expect({ code, signal }, output).toEqual({ code: 1, signal: null });
+    expect(await outcome('e-1')).toMatchObject({ result: 'cancelled', class: 'cancelled', by: 'runner' });
+    expect(output.match(/Terraform is asked to stop/g)).toHaveLength(1);
+    expect(await addresses()).toContain('aws_iam_role.enclave_instance_role');
+    expect(await addresses()).not.toContain('aws_instance.enclave_instance');
+    expect(await isMissing(object('head-object', LOCK))).toBe(true);
+    bench.tasks.set(task('e-1'), 'STOPPED');
+  });
+
+  it('that is killed in the middle leaves its lock, which stays while its task may live', async () => {
+    const killed = await start('e-2');
+    await printed(killed, 'aws_instance.enclave_instance: Still creating');
+    process.kill(-(killed.child.pid ?? 0), 'SIGKILL');
+    expect((await killed.ended).signal).toBe('SIGKILL');
+    expect(await hosts()).toHaveLength(1);
+    expect(await addresses()).not.toContain('aws_instance.enclave_instance');
+    const id = await lockId();
+    expect((await bench.item(ID, 'e-2')).host).toBe(hostname());
+
+    const next = await start('e-3');
+    expect((await next.ended).code).toBe(1);
+    expect(await outcome('e-3')).toMatchObject({ result: 'failed', class: 'locked' });
+    expect((await outcome('e-3'))?.message).toContain('e-2, which is not proven dead');
+    expect(await lockId()).toBe(id);
+
+    // A task ECS does not know is not dead before its last moment has passed.
+    bench.tasks.delete(task('e-2'));
+    expect((await (await start('e-4')).ended).code).toBe(1);
+    expect(await lockId()).toBe(id);
+  });
+
+  it('breaks the lock of a run that is proven dead, and takes over what it has made', async () => {
+    bench.tasks.set(task('e-2'), 'STOPPED');
+    const { code, output } = await (await start('e-5')).ended;
+    expect(code, output).toBe(0);
+    expect(output).toContain('e-2 made it and is dead');
+    expect(output).toContain('aws_instance.enclave_instance exists: it is taken over');
+    const [host, ...more] = await hosts();
+    expect(more).toEqual([]);
+    expect(await outcome('e-5')).toMatchObject({ result: 'succeeded', instanceId: host?.InstanceId });
+    expect(await groups()).toHaveLength(1);
+    expect(await isMissing(object('head-object', LOCK))).toBe(true);
+  });
+
+  it('leaves a lock alone that no run of the enclave has made', async () => {
+    const foreign = { ID: '11111111-2222-3333-4444-555555555555', Operation: 'OperationTypeApply', Info: '' };
+    const body = JSON.stringify({
+      ...foreign,
+      Who: 'someone@laptop',
+      Version: '1.11.4',
+      Created: new Date().toISOString(),
+    });
+    const file = join(folder, 'lock.json');
+    await import('node:fs/promises').then(({ writeFile }) => writeFile(file, body));
+    await object('put-object', LOCK, '--body', file);
+    expect((await (await start('e-6')).ended).code).toBe(1);
+    expect(await outcome('e-6')).toMatchObject({ result: 'failed', class: 'locked' });
+    expect((await outcome('e-6'))?.message).toContain("by none of this enclave's runs");
+    expect(await lockId()).toBe(foreign.ID);
+    await object('delete-object', LOCK);
+  });
+
+  it('takes up a state that an earlier one had to park', async () => {
+    const parked = ['--bucket', 'treza-dev-plans', '--key', `plans/${ID}/parked.tfstate`];
+    await aws('s3api', 'copy-object', ...parked, '--copy-source', `${STATES}/${stateKey(ID)}`);
+    await object('delete-object', stateKey(ID));
+    const { code, output } = await (await start('e-7')).ended;
+    expect(code, output).toBe(0);
+    expect(output).toContain('a parked Terraform state was taken up');
+    expect(output).toContain('Terraform has nothing to change');
+    expect(await isMissing(aws('s3api', 'head-object', ...parked))).toBe(true);
+    expect(await addresses()).toContain('aws_instance.enclave_instance');
+  });
+
+  it('adopts everything when the state is lost, and makes nothing twice', async () => {
+    const before = { hosts: await hosts(), groups: await groups() };
+    await object('delete-object', stateKey(ID));
+    const { code, output } = await (await start('e-8')).ended;
+    expect(code, output).toBe(0);
+    expect((await bench.item(ID, 'e-8')).plan).toMatchObject({ replace: 0, delete: 0 });
+    expect(await hosts()).toMatchObject(before.hosts.map(({ InstanceId }) => ({ InstanceId })));
+    expect(await hosts()).toHaveLength(1);
+    expect(await groups()).toMatchObject(before.groups);
+    expect(await addresses()).toContain('aws_instance.enclave_instance');
+  });
+});
