@@ -189,7 +189,8 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     },
 
     async remaining() {
-      const found = (await inventory()).map(({ type, importId }) => `${type}/${importId}`);
+      const ours = (await inventory()).filter(({ foreign }) => foreign !== true);
+      const found = ours.map(({ type, importId }) => `${type}/${importId}`);
       for (const place of [stateObject, lockObject]) {
         if (await exists(clients, place)) found.push(`s3_object/${place.key}`);
       }
