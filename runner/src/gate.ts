@@ -66,6 +66,7 @@ export function readPolicy(policy: unknown): GatePolicy {
 
 /** True where applying the plan would change anything, the state included. */
 export function changesAnything(plan: TerraformPlan): boolean {
+  if (plan.applyable !== undefined) return plan.applyable;
   return (
     plan.resource_drift.length > 0 ||
     plan.resource_changes.some((each) => effectOf(each) !== 'nothing' || each.change.importing !== undefined)

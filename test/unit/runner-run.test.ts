@@ -280,4 +280,37 @@ describe('settings', () => {
     expect(read).toThrow(/RUN_DEADLINE_SECONDS/);
     expect(read).not.toThrow(/a-secret/);
   });
+
+  it('needs no enclave for a drift run', () => {
+    const { ENCLAVE_ID: _, ...rest } = ENVIRONMENT;
+    expect(readSettings({ ...rest, ACTION: 'drift' })).toMatchObject({ action: 'drift' });
+    expect(() => readSettings(rest)).toThrow('ENCLAVE_ID is not set');
+  });
+
+  it('reads what Terraform must know of the platform, and names what is wrong with it', () => {
+    const terraform = { ...ENVIRONMENT, RUNNER_ENGINE: 'terraform', SIMULATED_CLOUD_URL: '' };
+    const facts = {
+      environment: 'dev',
+      prefix: 'treza-dev',
+      accountId: '123456789012',
+      stateTable: 'state',
+      stateTableRegion: 'us-west-2',
+      terraformState: { bucket: 'states', region: 'us-west-2' },
+      plans: { bucket: 'plans', region: 'us-west-2', prefix: 'plans/' },
+      rolePath: '/enclaves/',
+      keyAdministratorArns: [],
+      agent: { key: 'agent.tar.gz', sha256: 'x', version: '1' },
+      regions: {},
+    };
+    const settings = readSettings({ ...terraform, PLATFORM_FACTS: JSON.stringify(facts) });
+    expect(settings.engine).toMatchObject({ kind: 'terraform', facts: { partition: 'aws' }, emulatorUrl: undefined });
+    expect(() => readSettings(terraform)).toThrow('PLATFORM_FACTS is not set');
+    expect(() => readSettings({ ...terraform, PLATFORM_FACTS: '{a-secret' })).toThrow(
+      /malformed in the whole(?!.*a-secret)/,
+    );
+    const wrong = { ...facts, plans: 'a-secret', agent: undefined };
+    expect(() => readSettings({ ...terraform, PLATFORM_FACTS: JSON.stringify(wrong) })).toThrow(
+      /malformed in plans \(invalid_type\), agent \(invalid_type\)(?!.*a-secret)/,
+    );
+  });
 });

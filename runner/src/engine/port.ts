@@ -30,6 +30,8 @@ export interface PlannedChange {
   };
 }
 export interface TerraformPlan {
+  /** Terraform's own word on whether there is anything to apply; what differs by itself alone is nothing to it. */
+  readonly applyable?: boolean;
   readonly resource_changes: readonly PlannedChange[];
   readonly resource_drift: readonly PlannedChange[];
 }

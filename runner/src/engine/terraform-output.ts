@@ -84,6 +84,7 @@ export function readPlan(json: string): TerraformPlan {
     throw new Error('terraform show printed no plan of a format this runner knows');
   }
   return {
+    ...(typeof plan.applyable === 'boolean' ? { applyable: plan.applyable } : {}),
     resource_changes: list(plan.resource_changes).map(changeOf),
     resource_drift: list(plan.resource_drift).map(changeOf),
   };

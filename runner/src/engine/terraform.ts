@@ -103,6 +103,18 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
       log.warn(`the full plan could not be kept: ${error instanceof Error ? error.message : String(error)}`),
     );
 
+  /**
+   * What the state lists at an address, and the plan would create there, is gone: a run that replaced it was cut off
+   * before it could say so. Terraform imports nothing to an address it knows.
+   */
+  const forgetGone = async (found: readonly Found[]) => {
+    const known = new Set(await list());
+    for (const { address } of found) {
+      log.warn(`=== ${address} exists: it is taken over instead of made again`);
+      if (known.has(address)) await run(['state', 'rm', '-no-color', address]);
+    }
+  };
+
   /** What a lost state does not know of would be left behind by a destroy: it is imported first. */
   const importForDestroy = async () => {
     const known = new Set(await list());
@@ -143,7 +155,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
       if (job.action === 'deploy' && createsAnything(read)) {
         const found: readonly Found[] = toImport(read, await inventory(), variables.pinned.instanceId);
         if (found.length > 0) {
-          for (const { address } of found) log.warn(`=== ${address} exists: it is taken over instead of made again`);
+          await forgetGone(found);
           writeImports(configuration, found);
           json = await plan();
           read = readPlan(json);
