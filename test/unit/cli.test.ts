@@ -53,6 +53,7 @@ describe('wrong usage ends with 2, and one clear line', () => {
     [['logs', '../../etc/passwd'], 'is not the name of a run'],
     [['local', '--port', '70000'], '--port 70000: it takes a whole number from 0 to 65535'],
     [['local', '--speed', 'fast'], '--speed fast: it takes a number'],
+    [['local', '--aws-endpoint', 'moto'], '--aws-endpoint moto: it takes the URL of an AWS endpoint'],
     [['get', '--endpoint', 'nowhere'], '--endpoint nowhere is not a URL'],
     [['get', '--config', 'missing.yaml'], 'cannot read the configuration missing.yaml'],
   ])('%j', async (argv, message) => {

@@ -76,10 +76,12 @@ async function role({ clients, enclaveId, variables }: InventoryScope): Promise<
   const foreign = foreignBy(answer.Role?.Tags, variables);
   return [
     { ...named('aws_iam_role', 'enclave_instance_role')(RoleName), ...foreign },
-    ...PolicyNames.map((name) => ({
-      ...named('aws_iam_role_policy', POLICIES[name] ?? 'unknown')(`${RoleName}:${name}`),
-      ...foreign,
-    })),
+    ...PolicyNames.flatMap((name) => {
+      const address = POLICIES[name];
+      // One of another name has no place in the stack: it goes with the role.
+      if (address === undefined) return [];
+      return [{ ...named('aws_iam_role_policy', address)(`${RoleName}:${name}`), ...foreign }];
+    }),
   ];
 }
 
