@@ -32,12 +32,12 @@ interface Options extends GlobalOptions {
 export async function local(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
   const port = numberIn(options.port, '--port', 0, 65_535, true);
   const speed = numberIn(options.speed, '--speed', 0.01, 1_000, false);
+  const awsEndpoint = options.awsEndpoint === undefined ? undefined : urlIn(options.awsEndpoint, '--aws-endpoint');
   // A wrong variable would only show in the operator's log: it is said here.
   const { settings } = readConfig(io, options);
   const table = liveTable(io);
   table.note('starting the database, the embedded AWS and the operator …');
   const callerEnv = { ...io.env, ...asEnvironment(settings) };
-  const awsEndpoint = options.awsEndpoint === undefined ? undefined : urlIn(options.awsEndpoint, '--aws-endpoint');
   const stack = await start(io, table, { port, speed, reset: options.reset === true, callerEnv, awsEndpoint });
   try {
     const rows = await follow(io, table, options.empty === true);
