@@ -1,6 +1,7 @@
 /** The values of the stack's Terraform variables: the only way by which text of a record enters Terraform. */
 import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
 import type { RunVariables } from '../../src/enclave/items.ts';
+import { canonicalJson } from '../../src/enclave/json.ts';
 import { resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../src/enclave/names.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
 import { userData } from '../host/user-data.ts';
@@ -151,7 +152,7 @@ export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Plac
       key: configurationKey,
       kms_key_arn: regional.configurationKmsKeyArn ?? null,
     },
-    configuration_content: JSON.stringify(document),
+    configuration_content: canonicalJson(document),
     ...(wantsOwnKey(spec, place) || chosen.hasKey === true
       ? {
           key: {
