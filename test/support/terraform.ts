@@ -35,6 +35,17 @@ export function awsOn(emulator: Emulator) {
   };
 }
 
+/** True where AWS says that there is no such thing; any other complaint is thrown. */
+export function isMissing(ask: () => unknown): boolean {
+  try {
+    ask();
+    return false;
+  } catch (error) {
+    if (/NoSuch|NotFound|Not Found/.test(String(error))) return true;
+    throw error;
+  }
+}
+
 /** Terraform in one working folder. */
 export function terraformIn(folder: string, emulator: Emulator) {
   const terraform = (...args: readonly string[]) => run('terraform', args, emulator.env, folder);

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FleetRunItemSchema, keys, type Report } from '../../src/enclave/items.ts';
 import { stateKey } from '../../src/enclave/names.ts';
 import { type App, type Item, startApp } from '../support/app.ts';
-import { type AwsCli, awsCli, isMissing } from '../support/aws-cli.ts';
 import { driftRun } from '../support/drift-run.ts';
 import { printLogsOnFailure } from '../support/embedded.ts';
 import { type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
+import { awsOn, isMissing } from '../support/terraform.ts';
 
 const ID = 'enc_1755986905612_e2e';
 const STATES = 'treza-dev-terraform-state';
@@ -20,11 +20,11 @@ const providerConfig = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1
 
 describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terraform', { timeout: 400_000 }, () => {
   let emulator: Emulator;
-  let aws: AwsCli;
+  let aws: ReturnType<typeof awsOn>;
   let app: App;
   beforeAll(async () => {
     emulator = await startEmulator();
-    aws = awsCli(emulator);
+    aws = awsOn(emulator);
     const { TF_CLI_CONFIG_FILE = '' } = emulator.env;
     app = await startApp({
       awsEndpoint: emulator.url,
@@ -60,8 +60,8 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   }
   const phase = (name: string, generation: number) => (item: Item) =>
     item.operator?.phase === name && item.operator.observedGeneration === generation;
-  const hosts = async () =>
-    (await aws('ec2', 'describe-instances', '--filters', `Name=tag:EnclaveId,Values=${ID}`)).Reservations.flatMap(
+  const hosts = () =>
+    aws('ec2', 'describe-instances', '--filters', `Name=tag:EnclaveId,Values=${ID}`).Reservations.flatMap(
       (each: { Instances: object[] }) => each.Instances,
     );
   const configuration = () => aws('s3', 'cp', `s3://${CONFIGURATIONS}/enclaves/${ID}/configuration.json`, '-');
@@ -70,7 +70,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
     await app.post(ID, { providerConfig });
     const item = await app.untilItem(ID, 'verifying', phase('verifying', 1), PATIENCE_MS);
     expect(item.status).toBe('DEPLOYING');
-    const [host, ...more] = await hosts();
+    const [host, ...more] = hosts();
     expect(more).toEqual([]);
     expect(host).toMatchObject({
       InstanceId: item.instance_id,
@@ -87,7 +87,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
     const { item, output } = await driftRun(app.embedded, emulator, 'drift-1', [ID]);
     expect(item.outcome, output).toMatchObject({ result: 'succeeded' });
     expect(item.results?.[ID], output).toMatchObject({ generation: 1, drifted: false, differences: [] });
-    const plan = await aws(
+    const plan = aws(
       's3api',
       'get-object',
       '--bucket',
@@ -101,22 +101,22 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   });
 
   it('changes cpuCount on the host that is there', async () => {
-    const [before] = await hosts();
+    const [before] = hosts();
     await app.put(ID, { providerConfig: { ...providerConfig, cpuCount: '4' } });
     await app.untilItem(ID, 'the new generation is applied', phase('verifying', 2), PATIENCE_MS);
-    const [after, ...more] = await hosts();
+    const [after, ...more] = hosts();
     expect(more).toEqual([]);
     expect(after.InstanceId).toBe(before.InstanceId);
     expect(after.LaunchTime).toBe(before.LaunchTime);
-    expect(await configuration()).toMatchObject({ enclaveId: ID, generation: 2, spec: { cpuCount: 4 } });
+    expect(configuration()).toMatchObject({ enclaveId: ID, generation: 2, spec: { cpuCount: 4 } });
     await report(after.InstanceId, 2, 4);
     await app.untilItem(ID, 'ready again', phase('ready', 2));
   });
 
   it('sees by a full plan what was changed by hand', async () => {
-    const groups = await aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
+    const groups = aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
     const [{ GroupId }] = groups.SecurityGroups;
-    await aws(
+    aws(
       'ec2',
       'authorize-security-group-ingress',
       '--group-id',
@@ -132,16 +132,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
       Version: '2012-10-17',
       Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }],
     });
-    await aws(
-      'iam',
-      'put-role-policy',
-      '--role-name',
-      ROLE,
-      '--policy-name',
-      'by-hand',
-      '--policy-document',
-      everything,
-    );
+    aws('iam', 'put-role-policy', '--role-name', ROLE, '--policy-name', 'by-hand', '--policy-document', everything);
     const { item, output } = await driftRun(app.embedded, emulator, 'drift-2', [ID]);
     const { results = {} } = FleetRunItemSchema.parse(item);
     expect(item.outcome, output).toMatchObject({ result: 'succeeded' });
@@ -157,30 +148,28 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   it('leaves nothing of a destroyed enclave, and no lock', async () => {
     await app.patch(ID, 'PENDING_DESTROY');
     await app.until(ID, 'DESTROYED', PATIENCE_MS);
-    expect((await hosts()).map((host: { State: { Name: string } }) => host.State.Name)).toEqual(['terminated']);
-    const groups = await aws('ec2', 'describe-security-groups', '--filters', `Name=group-name,Values=*${ID}*`);
+    expect(hosts().map((host: { State: { Name: string } }) => host.State.Name)).toEqual(['terminated']);
+    const groups = aws('ec2', 'describe-security-groups', '--filters', `Name=group-name,Values=*${ID}*`);
     expect(groups.SecurityGroups).toEqual([]);
-    expect(await isMissing(aws('iam', 'get-role', '--role-name', ROLE))).toBe(true);
+    expect(isMissing(() => aws('iam', 'get-role', '--role-name', ROLE))).toBe(true);
     const profile = `treza-enclave-instance-profile-${ID}`;
-    expect(await isMissing(aws('iam', 'get-instance-profile', '--instance-profile-name', profile))).toBe(true);
-    const logs = await aws('logs', 'describe-log-groups', '--log-group-name-prefix', `/aws/ec2/enclave/${ID}`);
+    expect(isMissing(() => aws('iam', 'get-instance-profile', '--instance-profile-name', profile))).toBe(true);
+    const logs = aws('logs', 'describe-log-groups', '--log-group-name-prefix', `/aws/ec2/enclave/${ID}`);
     expect(logs.logGroups).toEqual([]);
     expect(
-      (await aws('kms', 'list-aliases')).Aliases.filter((each: { AliasName: string }) => each.AliasName.includes(ID)),
+      aws('kms', 'list-aliases').Aliases.filter((each: { AliasName: string }) => each.AliasName.includes(ID)),
     ).toEqual([]);
     for (const [bucket, key] of [
       [CONFIGURATIONS, `enclaves/${ID}/configuration.json`],
       [STATES, stateKey(ID)],
       [STATES, `${stateKey(ID)}.tflock`],
     ] as const) {
-      expect(await isMissing(aws('s3api', 'head-object', '--bucket', bucket, '--key', key)), key).toBe(true);
+      expect(
+        isMissing(() => aws('s3api', 'head-object', '--bucket', bucket, '--key', key)),
+        key,
+      ).toBe(true);
     }
-    const tagged = await aws(
-      'resourcegroupstaggingapi',
-      'get-resources',
-      '--tag-filters',
-      `Key=EnclaveId,Values=${ID}`,
-    );
+    const tagged = aws('resourcegroupstaggingapi', 'get-resources', '--tag-filters', `Key=EnclaveId,Values=${ID}`);
     expect(
       tagged.ResourceTagMappingList.map((each: { ResourceARN: string }) => each.ResourceARN).filter(
         (arn: string) => !arn.includes(':instance/') && !arn.includes(':volume/'),

@@ -1,5 +1,5 @@
 /** Runs that end in the middle: signals, kills, locks that stay, states that are lost. Real Terraform, AWS emulated. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,9 +7,9 @@ import type { RunItem } from '../../src/enclave/items.ts';
 import { stateKey } from '../../src/enclave/names.ts';
 import { parseSpec } from '../../src/enclave/spec.ts';
 import { ensurePlatform } from '../../src/local/platform.ts';
-import { type AwsCli, awsCli, isMissing } from '../support/aws-cli.ts';
 import { type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
 import { type Bench, type Started, startBench } from '../support/runner-bench.ts';
+import { awsOn, isMissing } from '../support/terraform.ts';
 
 const ID = 'interrupted';
 const STATES = 'treza-dev-terraform-state';
@@ -30,14 +30,14 @@ function printed({ child }: Started, text: string): Promise<void> {
 
 describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { timeout: 300_000 }, () => {
   let emulator: Emulator;
-  let aws: AwsCli;
+  let aws: ReturnType<typeof awsOn>;
   let bench: Bench;
   let environment: Record<string, string>;
   const folder = mkdtempSync(join(tmpdir(), 'enclave-interruptions-'));
 
   beforeAll(async () => {
     emulator = await startEmulator();
-    aws = awsCli(emulator);
+    aws = awsOn(emulator);
     bench = await startBench();
     const platform = { region: 'us-west-2', environment: 'dev', prefix: 'treza-dev', stateTable: 'state' };
     const facts = await ensurePlatform({ endpoint: emulator.url, ...platform });
@@ -82,19 +82,19 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     return bench.start(ID, name, action, environment, task(name));
   }
   const outcome = async (name: string) => (await bench.item(ID, name)).outcome;
-  const hosts = async (): Promise<{ InstanceId: string; State: { Name: string } }[]> =>
-    (await aws('ec2', 'describe-instances')).Reservations.flatMap((each: { Instances: object[] }) => each.Instances);
-  const groups = async (): Promise<object[]> => {
-    const found = await aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
+  const hosts = (): { readonly InstanceId: string }[] =>
+    aws('ec2', 'describe-instances').Reservations.flatMap((each: { Instances: object[] }) => each.Instances);
+  const groups = (): object[] => {
+    const found = aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
     return found.SecurityGroups;
   };
   const object = (...operation: readonly string[]) => {
     const [name = '', key = '', ...rest] = operation;
     return aws('s3api', name, '--bucket', STATES, '--key', key, ...rest);
   };
-  const lockId = async (): Promise<string> => (await aws('s3', 'cp', `s3://${STATES}/${LOCK}`, '-')).ID;
-  const addresses = async (): Promise<string[]> => {
-    const state = await aws('s3', 'cp', `s3://${STATES}/${stateKey(ID)}`, '-');
+  const lockId = (): string => aws('s3', 'cp', `s3://${STATES}/${LOCK}`, '-').ID;
+  const addresses = (): string[] => {
+    const state = aws('s3', 'cp', `s3://${STATES}/${stateKey(ID)}`, '-');
     return state.resources.map((each: { type: string; name: string }) => `${each.type}.${each.name}`);
   };
 
@@ -106,9 +106,9 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     expect({ code, signal }, output).toEqual({ code: 1, signal: null });
     expect(await outcome('e-1')).toMatchObject({ result: 'cancelled', class: 'cancelled', by: 'runner' });
     expect(output.match(/Terraform is asked to stop/g)).toHaveLength(1);
-    expect(await addresses()).toContain('aws_iam_role.enclave_instance_role');
-    expect(await addresses()).not.toContain('aws_instance.enclave_instance');
-    expect(await isMissing(object('head-object', LOCK))).toBe(true);
+    expect(addresses()).toContain('aws_iam_role.enclave_instance_role');
+    expect(addresses()).not.toContain('aws_instance.enclave_instance');
+    expect(isMissing(() => object('head-object', LOCK))).toBe(true);
     bench.tasks.set(task('e-1'), 'STOPPED');
   });
 
@@ -117,21 +117,21 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     await printed(killed, 'aws_instance.enclave_instance: Still creating');
     process.kill(-(killed.child.pid ?? 0), 'SIGKILL');
     expect((await killed.ended).signal).toBe('SIGKILL');
-    expect(await hosts()).toHaveLength(1);
-    expect(await addresses()).not.toContain('aws_instance.enclave_instance');
-    const id = await lockId();
+    expect(hosts()).toHaveLength(1);
+    expect(addresses()).not.toContain('aws_instance.enclave_instance');
+    const id = lockId();
     expect((await bench.item(ID, 'e-2')).host).toBe(hostname());
 
     const next = await start('e-3');
     expect((await next.ended).code).toBe(1);
     expect(await outcome('e-3')).toMatchObject({ result: 'failed', class: 'locked' });
     expect((await outcome('e-3'))?.message).toContain('e-2, which is not proven dead');
-    expect(await lockId()).toBe(id);
+    expect(lockId()).toBe(id);
 
     // A task ECS does not know is not dead before its last moment has passed.
     bench.tasks.delete(task('e-2'));
     expect((await (await start('e-4')).ended).code).toBe(1);
-    expect(await lockId()).toBe(id);
+    expect(lockId()).toBe(id);
   });
 
   it('breaks the lock of a run that is proven dead, and takes over what it has made', async () => {
@@ -140,11 +140,11 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     expect(code, output).toBe(0);
     expect(output).toContain('e-2 made it and is dead');
     expect(output).toContain('aws_instance.enclave_instance exists: it is taken over');
-    const [host, ...more] = await hosts();
+    const [host, ...more] = hosts();
     expect(more).toEqual([]);
     expect(await outcome('e-5')).toMatchObject({ result: 'succeeded', instanceId: host?.InstanceId });
-    expect(await groups()).toHaveLength(1);
-    expect(await isMissing(object('head-object', LOCK))).toBe(true);
+    expect(groups()).toHaveLength(1);
+    expect(isMissing(() => object('head-object', LOCK))).toBe(true);
   });
 
   it('leaves a lock alone that no run of the enclave has made', async () => {
@@ -156,36 +156,36 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
       Created: new Date().toISOString(),
     });
     const file = join(folder, 'lock.json');
-    await import('node:fs/promises').then(({ writeFile }) => writeFile(file, body));
-    await object('put-object', LOCK, '--body', file);
+    writeFileSync(file, body);
+    object('put-object', LOCK, '--body', file);
     expect((await (await start('e-6')).ended).code).toBe(1);
     expect(await outcome('e-6')).toMatchObject({ result: 'failed', class: 'locked' });
     expect((await outcome('e-6'))?.message).toContain("by none of this enclave's runs");
-    expect(await lockId()).toBe(foreign.ID);
-    await object('delete-object', LOCK);
+    expect(lockId()).toBe(foreign.ID);
+    object('delete-object', LOCK);
   });
 
   it('takes up a state that an earlier one had to park', async () => {
     const parked = ['--bucket', 'treza-dev-plans', '--key', `plans/${ID}/parked.tfstate`];
-    await aws('s3api', 'copy-object', ...parked, '--copy-source', `${STATES}/${stateKey(ID)}`);
-    await object('delete-object', stateKey(ID));
+    aws('s3api', 'copy-object', ...parked, '--copy-source', `${STATES}/${stateKey(ID)}`);
+    object('delete-object', stateKey(ID));
     const { code, output } = await (await start('e-7')).ended;
     expect(code, output).toBe(0);
     expect(output).toContain('a parked Terraform state was taken up');
     expect(output).toContain('Terraform has nothing to change');
-    expect(await isMissing(aws('s3api', 'head-object', ...parked))).toBe(true);
-    expect(await addresses()).toContain('aws_instance.enclave_instance');
+    expect(isMissing(() => aws('s3api', 'head-object', ...parked))).toBe(true);
+    expect(addresses()).toContain('aws_instance.enclave_instance');
   });
 
   it('adopts everything when the state is lost, and makes nothing twice', async () => {
-    const before = { hosts: await hosts(), groups: await groups() };
-    await object('delete-object', stateKey(ID));
+    const before = { hosts: hosts(), groups: groups() };
+    object('delete-object', stateKey(ID));
     const { code, output } = await (await start('e-8')).ended;
     expect(code, output).toBe(0);
     expect((await bench.item(ID, 'e-8')).plan).toMatchObject({ replace: 0, delete: 0 });
-    expect(await hosts()).toMatchObject(before.hosts.map(({ InstanceId }) => ({ InstanceId })));
-    expect(await hosts()).toHaveLength(1);
-    expect(await groups()).toMatchObject(before.groups);
-    expect(await addresses()).toContain('aws_instance.enclave_instance');
+    expect(hosts()).toMatchObject(before.hosts.map(({ InstanceId }) => ({ InstanceId })));
+    expect(hosts()).toHaveLength(1);
+    expect(groups()).toMatchObject(before.groups);
+    expect(addresses()).toContain('aws_instance.enclave_instance');
   });
 });
