@@ -1,7 +1,7 @@
 /** Where a new host goes and what it boots from, with scripted answers of AWS. */
 import { describe, expect, it } from 'vitest';
 import type { AwsClients } from '../../runner/src/aws/clients.ts';
-import { choose, chooseSubnet } from '../../runner/src/aws/placement.ts';
+import { choose, chooseForDestroy, chooseSubnet } from '../../runner/src/aws/placement.ts';
 import type { RunVariables } from '../../src/enclave/items.ts';
 
 const facts = {
@@ -110,6 +110,13 @@ describe('what is chosen', () => {
     expect(await choose(clients, 'e', variables({}, host), facts, present)).toMatchObject(host);
     await choose(clients, 'e', variables({}, { amiSsmParameter: '/images/mine' }), facts, undefined);
     expect(asked).toEqual(['/images/mine']);
+  });
+
+  it('for a destroy is what is there, and something where the host is gone', async () => {
+    const { clients, asked } = awsWith({ keyId: 'key-1' });
+    expect(await chooseForDestroy(clients, 'e', present)).toEqual({ ...present, hasKey: true });
+    expect(await chooseForDestroy(clients, 'e', undefined)).toEqual({ subnetId: 'none', amiId: 'none', hasKey: true });
+    expect(asked).toEqual([]);
   });
 
   it.each([

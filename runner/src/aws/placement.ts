@@ -21,6 +21,8 @@ export interface Chosen {
 const amazonLinux = (architecture: string) =>
   `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`;
 
+const NONE = 'none';
+
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
 
 function invalid(summary: string): EngineFailure {
@@ -52,6 +54,20 @@ export async function choose(
       pinnedAmi ??
       kept?.amiId ??
       (await resolveAmi(clients, text(host.amiSsmParameter) ?? amazonLinux(architectureOf(instanceType)))),
+  };
+}
+
+/** A destroy makes no host, and the stack wants all the same to know of one: also where it is gone already. */
+export async function chooseForDestroy(
+  clients: AwsClients,
+  enclaveId: string,
+  present: Chosen | undefined,
+): Promise<Chosen> {
+  return {
+    // A key the stack did not hold would be forgotten instead of deleted.
+    hasKey: (await keyBehind(clients, keyAlias(enclaveId))) !== undefined,
+    subnetId: present?.subnetId ?? NONE,
+    amiId: present?.amiId ?? NONE,
   };
 }
 

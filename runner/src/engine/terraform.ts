@@ -4,7 +4,7 @@ import type { AwsClients } from '../aws/clients.ts';
 import { hostIsGone, type PresentHost, presentHosts } from '../aws/hosts.ts';
 import { type Found, takeInventory } from '../aws/inventory.ts';
 import { exists, forgetDigest, type Place, putText, remove } from '../aws/objects.ts';
-import { type Chosen, choose } from '../aws/placement.ts';
+import { type Chosen, choose, chooseForDestroy } from '../aws/placement.ts';
 import type { Clock } from '../clock.ts';
 import type { LockEvidence } from '../lock-evidence.ts';
 import type { Log } from '../log.ts';
@@ -78,7 +78,9 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
       variables.pinned.instanceId,
     );
     const chosen =
-      job.action === 'destroy' ? (present ?? {}) : await choose(clients, enclaveId, variables, region, present);
+      job.action === 'destroy'
+        ? await chooseForDestroy(clients, enclaveId, present)
+        : await choose(clients, enclaveId, variables, region, present);
     goOn();
     const folder = openFolder(parts);
     close = folder.close;
