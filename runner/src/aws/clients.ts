@@ -9,6 +9,8 @@ import { SSMClient } from '@aws-sdk/client-ssm';
 
 /** A run may wait: the SDK's own jittered pauses see it through a throttled minute. */
 const MAX_ATTEMPTS = 6;
+/** A call that hangs must not outlast the run's deadline: a stop reaches Terraform, not a socket. */
+const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 60_000, throwOnRequestTimeout: true };
 
 export interface AwsClients {
   readonly ec2: EC2Client;
@@ -40,7 +42,7 @@ function once<T>(make: () => T): () => T {
 
 /** Endpoints and credentials come from the SDK's own environment. `region` is the enclave's. */
 export function awsClients(region: string, options: { readonly pathStyle: boolean }): AwsClients {
-  const config = { region, maxAttempts: MAX_ATTEMPTS };
+  const config = { region, maxAttempts: MAX_ATTEMPTS, requestHandler: TIMEOUTS };
   const ec2 = once(() => new EC2Client(config));
   const iam = once(() => new IAMClient(config));
   const kms = once(() => new KMSClient(config));

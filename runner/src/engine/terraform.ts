@@ -47,7 +47,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
   let stopWanted = false;
   let close = () => {};
 
-  /** The command, or {@link EngineFailure}. `read` commands go on after an interrupt: they tell what it left. */
+  /** The command, or {@link EngineFailure}. It runs also after an interrupt: what was left must be read and saved. */
   const run = async (
     commandLine: readonly string[],
     succeeded: (ended: Ended) => boolean = ({ code }) => code === 0,
