@@ -181,6 +181,21 @@ describe("the runner's layer", () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
+  it('holds the classes of the provider that the enclave stack is made of, and no others', () => {
+    const imported = readFileSync(join(ROOT, 'infra/enclave/cdk.ts'), 'utf8').matchAll(
+      /provider-aws\/lib\/([\w-]+)\//g,
+    );
+    const wanted = [...imported]
+      .map(([, name = '']) => `aws_${name.replaceAll('-', '_')}`)
+      .filter((type) => type !== 'aws_provider');
+    const code = filesOf(join(layer('runner'), 'dist')).map((file) =>
+      readFileSync(join(layer('runner'), 'dist', file), 'utf8'),
+    );
+    const held = [...code.join('\n').matchAll(/tfResourceType = "(aws_\w+)"/g)].map(([, type = '']) => type);
+    expect(held.filter((type) => type.startsWith('aws_')).sort()).toEqual(wanted.sort());
+    expect(held).toContain('aws_instance');
+  });
+
   it('synthesizes an enclave byte by byte as the packages do', async () => {
     const source = join(ROOT, 'test/support/synthesize-enclave.ts');
     await bundle(source, join(folder, 'synthesis/dist'));
