@@ -7,6 +7,8 @@ export interface Mutant {
   /** Occurs once in the module. */
   readonly find: string;
   readonly replace: string;
+  /** Of those that find it, a seed to begin with, where the first to do so comes late. */
+  readonly seed?: number;
 }
 
 /** Each is a mistake somebody could make in good faith. */
@@ -37,6 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `(record.status !== lifecycle.lastSeen.status ||
       (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt))`,
     replace: '(onlyCommandsLead || true)',
+    seed: 46,
   },
   {
     name: 'new record given the old host',
@@ -49,6 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
+    seed: 193,
   },
   {
     name: 'lock freed on execution end alone',
@@ -58,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'stale report accepted',
-    file: 'src/reconciler/observe.ts',
+    file: 'src/reconciler/enclave-view.ts',
     find: 'const fresh = isFresh(report, lifecycle.baseline);',
     replace: 'const fresh = isFresh(report, undefined);',
   },
