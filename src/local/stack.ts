@@ -93,7 +93,7 @@ function namesFrom(env: Readonly<Record<string, string | undefined>>): Names {
 }
 
 /** Of the caller's environment, what Terraform needs besides endpoints and credentials. */
-const TERRAFORM_NEEDS = ['PATH', 'HOME', 'TMPDIR', 'TF_CLI_CONFIG_FILE', 'TF_PLUGIN_MIRROR'];
+const TERRAFORM_NEEDS = ['PATH', 'HOME', 'TMPDIR', 'TF_CLI_CONFIG_FILE', 'TF_PLUGIN_MIRROR', 'GOGC', 'GOMEMLIMIT'];
 
 /** What the tasks' environment holds where they run real Terraform. */
 async function terraformTasks(

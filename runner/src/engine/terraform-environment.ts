@@ -22,6 +22,9 @@ const INHERITED: ReadonlySet<string> = new Set([
   'AWS_CONTAINER_AUTHORIZATION_TOKEN',
   'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
   'AWS_EC2_METADATA_DISABLED',
+  // Go's trade of memory for time, in Terraform and its provider.
+  'GOGC',
+  'GOMEMLIMIT',
 ]);
 const ENDPOINT = /^AWS_ENDPOINT_URL(?:_[A-Z0-9_]+)?$/;
 
