@@ -20,7 +20,6 @@ import {
 } from './cdk.ts';
 
 /** Logical ids are those an existing state has, so that adopting a host moves nothing. */
-export const HOST_ADDRESS = 'aws_instance.enclave_instance';
 const KEY = 'enclave_key';
 const KEY_ALIAS = 'enclave_key_alias';
 

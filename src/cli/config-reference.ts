@@ -14,6 +14,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'stateTable',
       'historyTable',
       'cluster',
+      'rolePath',
     ],
   },
   { title: 'Health, metrics, logs', keys: ['httpHost', 'httpPort', 'logLevel'] },

@@ -95,6 +95,7 @@ export const DERIVED: readonly {
   { key: 'stateTable', from: 'prefix', pattern: '{prefix}-operator-state' },
   { key: 'historyTable', from: 'prefix', pattern: '{prefix}-operator-history' },
   { key: 'cluster', from: 'prefix', pattern: '{prefix}-infrastructure' },
+  { key: 'rolePath', from: 'prefix', pattern: '/{prefix}-enclaves/' },
 ];
 
 interface Raw {

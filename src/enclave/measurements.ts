@@ -32,6 +32,8 @@ export interface Deployment {
   readonly accountId: string;
   readonly region: string;
   readonly enclaveId: string;
+  /** Folder of the hosts' roles in IAM, with both slashes; `/` for a host of the pipeline before this one. */
+  readonly rolePath: string;
   /** Absent before there is a host. */
   readonly instanceId?: string | undefined;
 }
@@ -45,9 +47,9 @@ export function computedMeasurements(deployment: Deployment): { readonly pcr3: s
   };
 }
 
-/** The role of the enclave's host, by the contract's name and at the path `/`. */
-export function hostRoleArn({ accountId, region, enclaveId }: Deployment): string {
-  return `arn:${partitionOf(region)}:iam::${accountId}:role/${resourceName('instance-role', enclaveId)}`;
+/** The role of the enclave's host, by the contract's name. Its path is part of the ARN, and so of PCR3. */
+export function hostRoleArn({ accountId, region, enclaveId, rolePath }: Deployment): string {
+  return `arn:${partitionOf(region)}:iam::${accountId}:role${rolePath}${resourceName('instance-role', enclaveId)}`;
 }
 
 function partitionOf(region: string): string {

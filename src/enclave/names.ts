@@ -47,6 +47,9 @@ export function logGroupName(id: string): string {
   return `/aws/ec2/enclave/${id}`;
 }
 
+/** Where the enclave stack, and the pipeline before it, have the host in their Terraform state. */
+export const HOST_ADDRESS = 'aws_instance.enclave_instance';
+
 /** Tag that marks every resource of one enclave; its value is the enclave's id, whole. */
 export const TAG_ENCLAVE_ID = 'EnclaveId';
 export const TAG_ENVIRONMENT = 'Environment';

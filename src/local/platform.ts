@@ -50,7 +50,7 @@ export async function ensurePlatform(place: PlatformPlace): Promise<PlatformFact
       stateTableRegion: region,
       terraformState: { bucket: buckets.state, region },
       plans: { bucket: buckets.plans, region, prefix: 'plans/' },
-      rolePath: '/enclaves/',
+      rolePath: `/${prefix}-enclaves/`,
       keyAdministratorArns: [`arn:aws:iam::${accountId}:root`],
       agent: AGENT,
       regions: {

@@ -45,6 +45,11 @@ export const ConfigSchema = z.strictObject({
   stateTable: name('treza-dev-operator-state', "The operator's own memory."),
   historyTable: name('treza-dev-operator-history', 'Runs and events, with TTL.'),
   cluster: name('treza-dev-infrastructure', 'ECS cluster the runner tasks run in.'),
+  rolePath: z
+    .string()
+    .regex(/^\/[a-z0-9-]+\/$/, 'one folder, for example /enclaves/')
+    .default('/treza-dev-enclaves/')
+    .describe("Folder of the hosts' roles in IAM: PCR3 is computed from it."),
 
   httpHost: z.string().default('0.0.0.0').describe('Address of health and metrics.'),
   httpPort: count(8080, 0, 65_535, 'Port of health and metrics; 0: any free one.'),

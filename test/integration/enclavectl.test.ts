@@ -418,7 +418,7 @@ describe('describe', () => {
     const id = 'enc_measured';
     await put(enclavesTable, record(id, 'DEPLOYED'));
     await put(stateTable, lifecycle(id));
-    const role = `arn:aws:iam::123456789012:role/treza-enclave-instance-role-${id}`;
+    const role = `arn:aws:iam::123456789012:role/treza-test-enclaves/treza-enclave-instance-role-${id}`;
     await put(stateTable, {
       ...keys.lock(id),
       run: 'r',
@@ -445,7 +445,7 @@ describe('describe', () => {
     expect(out).toMatch(/PCR3: +not known: .*ENCLAVE_OPERATOR_ACCOUNT_ID/);
     expect(out).toMatch(/PCR4: +not known: there is no host yet/);
     const env = { ENCLAVE_OPERATOR_ACCOUNT_ID: '123456789012' };
-    const role = `arn:aws:iam::123456789012:role/treza-enclave-instance-role-${id}`;
+    const role = `arn:aws:iam::123456789012:role/treza-test-enclaves/treza-enclave-instance-role-${id}`;
     expect((await run(['describe', id], { env })).out).toContain(pcr3OfRole(role));
   });
 

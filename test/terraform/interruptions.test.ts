@@ -76,14 +76,19 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     pinned: {},
   };
 
-  async function start(name: string, action: 'deploy' | 'destroy' = 'deploy'): Promise<Started> {
-    await bench.prepare({ id: ID, name, action, variables });
+  async function start(name: string, run: Partial<Pick<RunItem, 'reason' | 'variables'>> = {}): Promise<Started> {
+    const action = 'deploy';
+    await bench.prepare({ id: ID, name, action, variables, ...run });
     bench.tasks.set(task(name), 'RUNNING');
     return bench.start(ID, name, action, environment, task(name));
   }
   const outcome = async (name: string) => (await bench.item(ID, name)).outcome;
   const hosts = (): { readonly InstanceId: string }[] =>
     aws('ec2', 'describe-instances').Reservations.flatMap((each: { Instances: object[] }) => each.Instances);
+  const living = () =>
+    aws('ec2', 'describe-instances', '--filters', 'Name=instance-state-name,Values=pending,running')
+      .Reservations.flatMap((each: { Instances: { InstanceId: string }[] }) => each.Instances)
+      .map(({ InstanceId }: { InstanceId: string }) => InstanceId);
   const groups = (): object[] => {
     const found = aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
     return found.SecurityGroups;
@@ -187,5 +192,20 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     expect(hosts()).toHaveLength(1);
     expect(groups()).toMatchObject(before.groups);
     expect(addresses()).toContain('aws_instance.enclave_instance');
+  });
+
+  it('makes the new host that a change asks for, and at another try of it no third', async () => {
+    const [old] = hosts();
+    const change = { ...variables, generation: 2, change: 'replace', pinned: { instanceId: old?.InstanceId } };
+    const { code, output } = await (await start('e-9', { reason: 'update', variables: change })).ended;
+    expect(code, output).toBe(0);
+    expect((await bench.item(ID, 'e-9')).plan).toMatchObject({ create: 0, replace: 1, delete: 0 });
+    const made = (await outcome('e-9'))?.instanceId;
+    expect(made).not.toBe(old?.InstanceId);
+    expect(living()).toEqual([made]);
+
+    const again = await (await start('e-10', { reason: 'update', variables: change })).ended;
+    expect(again.output).toContain('Terraform has nothing to change');
+    expect(living()).toEqual([made]);
   });
 });

@@ -20,8 +20,15 @@ describe('computed registers', () => {
   });
 
   it('follow from account, region, enclave and host', () => {
-    const deployment = { accountId: '111122223333', region: 'us-west-2', enclaveId: 'enc_1' };
-    expect(hostRoleArn(deployment)).toBe('arn:aws:iam::111122223333:role/treza-enclave-instance-role-enc_1');
+    const deployment = {
+      accountId: '111122223333',
+      region: 'us-west-2',
+      enclaveId: 'enc_1',
+      rolePath: '/treza-dev-enclaves/',
+    };
+    expect(hostRoleArn(deployment)).toBe(
+      'arn:aws:iam::111122223333:role/treza-dev-enclaves/treza-enclave-instance-role-enc_1',
+    );
     expect(computedMeasurements(deployment)).toEqual({ pcr3: pcr3OfRole(hostRoleArn(deployment)) });
     expect(computedMeasurements({ ...deployment, instanceId: 'i-1' })).toHaveProperty('pcr4', pcr4OfInstance('i-1'));
   });
@@ -30,7 +37,7 @@ describe('computed registers', () => {
     ['cn-north-1', 'arn:aws-cn:'],
     ['us-gov-west-1', 'arn:aws-us-gov:'],
   ])('know the partition of %s', (region, prefix) => {
-    expect(hostRoleArn({ accountId: '1', region, enclaveId: 'a' })).toMatch(prefix);
+    expect(hostRoleArn({ accountId: '1', region, enclaveId: 'a', rolePath: '/' })).toMatch(prefix);
   });
 });
 

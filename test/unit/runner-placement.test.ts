@@ -98,10 +98,17 @@ describe('what is chosen', () => {
     const { clients } = awsWith({});
     const pinned = { pinned: { amiId: 'ami-pinned' } };
     const fresh = { amiId: 'ami-00000000000000001', hasKey: false };
-    expect(await choose(clients, 'e', variables({ ...pinned, change: 'replace' }), facts, present)).toMatchObject(
-      fresh,
-    );
+    const wanted = variables({ ...pinned, change: 'replace', generation: 2 });
+    expect(await choose(clients, 'e', wanted, facts, present)).toMatchObject(fresh);
+    expect(await choose(clients, 'e', wanted, facts, { ...present, generation: '1' })).toMatchObject(fresh);
     expect(await choose(clients, 'e', variables(pinned), facts, undefined)).toMatchObject(fresh);
+  });
+
+  it('is kept where the host that exists was made by an earlier try of this very replacement', async () => {
+    const { clients, asked } = awsWith({});
+    const wanted = variables({ change: 'replace', generation: 2 });
+    expect(await choose(clients, 'e', wanted, facts, { ...present, generation: '2' })).toMatchObject(present);
+    expect(asked).toEqual([]);
   });
 
   it('is what the spec names, whatever else there is', async () => {

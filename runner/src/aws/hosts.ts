@@ -1,6 +1,6 @@
 /** Hosts of one enclave in EC2. */
 import { DescribeInstancesCommand, type Filter, type Instance } from '@aws-sdk/client-ec2';
-import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_GENERATION } from '../../../src/enclave/names.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
 
 export interface PresentHost {
@@ -9,6 +9,8 @@ export interface PresentHost {
   readonly dying: boolean;
   readonly subnetId?: string;
   readonly amiId?: string;
+  /** Of the spec that was last applied to it; absent on hosts that something else made. */
+  readonly generation?: string;
 }
 
 /** `*` and `?` are wildcards in a filter's value, and an id may hold them. */
@@ -38,14 +40,16 @@ export async function presentHosts(
   return hosts;
 }
 
-function toHost({ InstanceId, SubnetId, ImageId, State }: Instance): PresentHost[] {
+function toHost({ InstanceId, SubnetId, ImageId, State, Tags = [] }: Instance): PresentHost[] {
   if (InstanceId === undefined) return [];
+  const generation = Tags.find(({ Key }) => Key === TAG_GENERATION)?.Value;
   return [
     {
       instanceId: InstanceId,
       dying: State?.Name === 'shutting-down',
       ...(SubnetId === undefined ? {} : { subnetId: SubnetId }),
       ...(ImageId === undefined ? {} : { amiId: ImageId }),
+      ...(generation === undefined ? {} : { generation }),
     },
   ];
 }

@@ -8,6 +8,7 @@ import type { RunVariables } from '../../../src/enclave/items.ts';
 import { isPlainMap } from '../../../src/enclave/json.ts';
 import { EngineFailure } from '../engine/port.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
+import type { PresentHost } from './hosts.ts';
 import { keyAlias, keyBehind } from './inventory.ts';
 
 export interface Chosen {
@@ -30,6 +31,14 @@ function invalid(summary: string): EngineFailure {
 }
 
 /**
+ * True where this generation wants a new host and the one that exists was made for an earlier one. A run that is tried
+ * again finds the new host, and replaces it no second time.
+ */
+export function asksForNewHost(variables: RunVariables, present: Pick<PresentHost, 'generation'>): boolean {
+  return variables.change === 'replace' && present.generation !== String(variables.generation);
+}
+
+/**
  * What the spec names; else what the host that exists has; else chosen now. A change that asks for a new host chooses
  * anew, so a replacement gets today's image.
  */
@@ -38,13 +47,13 @@ export async function choose(
   enclaveId: string,
   variables: RunVariables,
   facts: RegionFacts,
-  present: Chosen | undefined,
+  present: Omit<PresentHost, 'instanceId' | 'dying'> | undefined,
 ): Promise<Chosen> {
   const { spec, pinned } = variables;
   if (spec === undefined) return {};
   const host = isPlainMap(spec.host) ? spec.host : {};
   const instanceType = text(spec.instanceType) ?? '';
-  const kept = variables.change === 'replace' ? undefined : present;
+  const kept = present !== undefined && asksForNewHost(variables, present) ? undefined : present;
   const pinnedAmi = kept === undefined ? undefined : pinned.amiId;
   return {
     hasKey: (await keyBehind(clients, keyAlias(enclaveId))) !== undefined,

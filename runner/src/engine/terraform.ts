@@ -1,10 +1,11 @@
 /** One enclave's Terraform: the real binary, supervised. */
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
+import { HOST_ADDRESS } from '../../../src/enclave/names.ts';
 import type { AwsClients } from '../aws/clients.ts';
 import { hostIsGone, type PresentHost, presentHosts } from '../aws/hosts.ts';
 import { type Found, takeInventory } from '../aws/inventory.ts';
 import { exists, forgetDigest, type Place, putText, remove } from '../aws/objects.ts';
-import { type Chosen, choose, chooseForDestroy } from '../aws/placement.ts';
+import { asksForNewHost, type Chosen, choose, chooseForDestroy } from '../aws/placement.ts';
 import type { Clock } from '../clock.ts';
 import type { LockEvidence } from '../lock-evidence.ts';
 import type { Log } from '../log.ts';
@@ -45,6 +46,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
   let configuration = '';
   let terraform: Terraform | undefined;
   let stopWanted = false;
+  let replacesHost = false;
   let close = () => {};
 
   /** The command, or {@link EngineFailure}. It runs also after an interrupt: what was left must be read and saved. */
@@ -77,6 +79,8 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
       await presentHosts(clients, enclaveId, variables.environment),
       variables.pinned.instanceId,
     );
+    // Of what Terraform is told to ignore or cannot shrink, it would plan nothing by itself.
+    replacesHost = job.action === 'deploy' && present !== undefined && asksForNewHost(variables, present);
     const chosen =
       job.action === 'destroy'
         ? await chooseForDestroy(clients, enclaveId, present)
@@ -92,9 +96,9 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
 
   const plan = async (...more: readonly string[]) => {
     goOn();
-    const destroying = job.action === 'destroy' ? ['-destroy'] : [];
+    const kind = job.action === 'destroy' ? ['-destroy'] : replacesHost ? [`-replace=${HOST_ADDRESS}`] : [];
     await run(
-      ['plan', '-json', '-input=false', '-detailed-exitcode', `-out=${PLAN_FILE}`, ...destroying, ...more],
+      ['plan', '-json', '-input=false', '-detailed-exitcode', `-out=${PLAN_FILE}`, ...kind, ...more],
       ({ code }) => PLANNED.has(code),
     );
     goOn();

@@ -24,7 +24,8 @@ export function measurementSection(known: Known, target: Pick<Target, 'config' |
     typeof record?.region === 'string' ? record.region : (lifecycle?.snapshot?.region ?? target.config.region);
   const instanceId = lifecycle?.pinned.instanceId;
   const accountId = accountOf(known, target);
-  const place = { accountId: accountId ?? NO_ACCOUNT, region, enclaveId: id, instanceId };
+  const rolePath = lifecycle?.pinned.legacy === undefined ? target.config.rolePath : '/';
+  const place = { accountId: accountId ?? NO_ACCOUNT, region, enclaveId: id, rolePath, instanceId };
   const { pcr3, pcr4 } = computedMeasurements(place);
   const unknown = 'not known: no run has told the AWS account yet; name it with ENCLAVE_OPERATOR_ACCOUNT_ID';
   const body = nameLines([

@@ -1,9 +1,8 @@
 /** An enclave as the system before this one leaves it: host, named resources and Terraform state. */
-import { logGroupName, resourceName, stateKey } from '../../enclave/names.ts';
+import { HOST_ADDRESS, logGroupName, resourceName, stateKey } from '../../enclave/names.ts';
 import type { Core } from './core.ts';
 import { architectureOf, newestAmi } from './ids.ts';
 import type { Attributes, Recorded, SimHost } from './model.ts';
-import { HOST_ADDRESS } from './stack.ts';
 
 /** Makes it all at once, running. Its host has an image of its own and no configuration object to follow. */
 export function leaveBehind(core: Core, enclaveId: string, instanceType: string, hasAgent: boolean): SimHost {

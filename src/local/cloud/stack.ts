@@ -1,6 +1,13 @@
 /** What the enclave stack would declare, as addresses, names and attributes. */
 import { isPlainMap } from '../../enclave/json.ts';
-import { logGroupName, resourceName, TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../enclave/names.ts';
+import {
+  HOST_ADDRESS,
+  logGroupName,
+  resourceName,
+  TAG_ENCLAVE_ID,
+  TAG_ENVIRONMENT,
+  TAG_MANAGED_BY,
+} from '../../enclave/names.ts';
 import { type Architecture, architectureOf, newestAmi } from './ids.ts';
 import type { Attributes } from './model.ts';
 
@@ -23,7 +30,6 @@ export interface Declared {
 }
 
 export const HOST_TYPE = 'aws_instance';
-export const HOST_ADDRESS = 'aws_instance.enclave_instance';
 export const CONFIGURATION_ADDRESS = 'aws_s3_object.enclave_configuration';
 /** What an incumbent's state holds and this stack keeps as it is. */
 export const KEPT: ReadonlySet<string> = new Set(['aws_s3_bucket.enclave_scripts']);

@@ -1,5 +1,6 @@
 /** Simulated Terraform: plan, apply, interrupt, on states with locks. */
 import { isPlainMap } from '../../enclave/json.ts';
+import { HOST_ADDRESS } from '../../enclave/names.ts';
 import type { Random } from '../../reconciler/ports.ts';
 import type { Journal } from '../journal.ts';
 import { carryOut, type Step, TerraformFailure, type World } from './carry-out.ts';
@@ -10,7 +11,7 @@ import { type Attributes, type SimState, StateSchema } from './model.ts';
 import { type Change, makePlan, type Plan } from './plan.ts';
 import { lookAt } from './reality.ts';
 import { Shelf } from './shelf.ts';
-import { type Declared, declare, HOST_ADDRESS, HOST_TYPE } from './stack.ts';
+import { type Declared, declare, HOST_TYPE } from './stack.ts';
 import type { Tally } from './tally.ts';
 import * as ui from './terraform-ui.ts';
 
