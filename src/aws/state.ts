@@ -12,6 +12,7 @@ import {
   ControlSchema,
   keys,
   LifecycleSchema,
+  ListedLifecycleSchema,
   LockSchema,
   READER_VERSION,
   ReportSchema,
@@ -50,6 +51,7 @@ const MOST_REQUESTS_A_COMMIT = 90;
 
 /** What a list must know of the state table: reports and locks are left where they are. */
 const LISTED = either(equal('sk', 'lifecycle'), startsWith('pk', keys.requests('')));
+const LISTED_ATTRIBUTES = ['pk', 'sk', ...Object.keys(ListedLifecycleSchema.shape)];
 
 /** Creates the lifecycle, or replaces the very revision that was read, and never a newer leader's. */
 const lifecycleAsRead = ({ readRevision, lifecycle }: Commit) =>
@@ -202,10 +204,10 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
 
     async *scan(signal) {
       // One malformed item must not hide all others; its enclave's own read refuses it by name.
-      for await (const page of table.scan(signal, LISTED)) {
+      for await (const page of table.scan(signal, LISTED, LISTED_ATTRIBUTES)) {
         const lifecycles = page
           .filter(({ sk }) => sk === 'lifecycle')
-          .map((item) => readOr(LifecycleSchema, item, leaveOut(item)))
+          .map((item) => readOr(ListedLifecycleSchema, item, leaveOut(item)))
           .filter((lifecycle) => lifecycle !== undefined);
         yield { lifecycles, requested: page.flatMap(({ pk }) => keys.requestedOf(String(pk))) };
       }

@@ -15,8 +15,11 @@ export interface Table {
   get(key: Readonly<Record<string, string>>, subject: string): Promise<JsonMap | undefined>;
   /** All items of one partition, in order of `sk`. */
   partition(pk: string): Promise<readonly JsonMap[]>;
-  /** Each page as it arrives; of items that meet the condition only, where one is given. Ends by throwing when aborted. */
-  scan(signal: AbortSignal, only?: Condition): AsyncIterable<readonly JsonMap[]>;
+  /**
+   * Each page as it arrives; of items that meet the condition only, and of their attributes only those named, where
+   * such are given. Ends by throwing when aborted.
+   */
+  scan(signal: AbortSignal, only?: Condition, attributes?: readonly string[]): AsyncIterable<readonly JsonMap[]>;
 }
 
 /** Parts of a table that are scanned beside each other; of each, one page at a time is in memory. */
@@ -55,21 +58,24 @@ export function openTable(client: DynamoDBClient, name: string): Table {
       return items;
     },
 
-    async *scan(signal, only) {
-      const { ConditionExpression: filter, ...names } = only === undefined ? {} : conditionInput(only);
+    async *scan(signal, only, attributes) {
+      const condition = only === undefined ? undefined : conditionInput(only);
+      const projected = (attributes ?? []).map((attribute, index) => [`#p${index}`, attribute] as const);
+      const names = { ...condition?.ExpressionAttributeNames, ...Object.fromEntries(projected) };
+      const input = {
+        TableName: name,
+        ConsistentRead: true,
+        TotalSegments: SCAN_SEGMENTS,
+        FilterExpression: condition?.ConditionExpression,
+        ExpressionAttributeValues: condition?.ExpressionAttributeValues,
+        ProjectionExpression: attributes === undefined ? undefined : projected.map(([at]) => at).join(', '),
+        ExpressionAttributeNames: Object.keys(names).length === 0 ? undefined : names,
+      };
       const read = async (segment: number, from?: Record<string, Item[string]>) => {
         const page = await call('dynamodb:Scan', `table ${name}`, () =>
-          client.send(
-            new ScanCommand({
-              TableName: name,
-              ConsistentRead: true,
-              Segment: segment,
-              TotalSegments: SCAN_SEGMENTS,
-              ...(filter === undefined ? {} : { FilterExpression: filter, ...names }),
-              ExclusiveStartKey: from,
-            }),
-            { abortSignal: signal },
-          ),
+          client.send(new ScanCommand({ ...input, Segment: segment, ExclusiveStartKey: from }), {
+            abortSignal: signal,
+          }),
         );
         return { segment, items: (page.Items ?? []).map(toPlain), next: page.LastEvaluatedKey };
       };

@@ -190,6 +190,10 @@ export const LifecycleSchema = z.looseObject({
 });
 export type Lifecycle = z.infer<typeof LifecycleSchema>;
 
+/** What a list reads of a lifecycle: not the specs in it, which are the most of it. */
+export const ListedLifecycleSchema = LifecycleSchema.omit({ snapshot: true, applied: true, policy: true });
+export type ListedLifecycle = z.infer<typeof ListedLifecycleSchema>;
+
 /** `enclave#<id>` / `lock`: the one live run. Deleted when released. */
 export const LockSchema = z.looseObject({
   run: z.string(),

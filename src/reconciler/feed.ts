@@ -130,18 +130,22 @@ export class Feed {
     this.#relistWanted?.();
   }
 
-  /** Lists records and lifecycles; everything found is looked at, at the lowest priority. */
+  /**
+   * Lists records and lifecycles; everything found is looked at, at the lowest priority. What is commanded is looked at
+   * at once, the rest when the list is done: reading each on its own takes from the list what it needs to be quick.
+   */
   async #list(signal: AbortSignal): Promise<void> {
     const { ports, enqueue, onLifecycle, onRecord } = this.#options;
     const listed = new Map<string, string>();
     const found: string[] = [];
     const toldBefore = this.#told;
     this.#told = new Set();
+    const resting = new Set<string>();
     try {
       for await (const page of ports.state.scan(signal)) {
         for (const lifecycle of page.lifecycles) {
           onLifecycle(lifecycle);
-          enqueue(lifecycle.id, PRIORITY.resync);
+          resting.add(lifecycle.id);
         }
         // Of an enclave that has neither record nor lifecycle nothing else would tell.
         for (const id of page.requested) enqueue(id, PRIORITY.resync);
@@ -152,13 +156,16 @@ export class Feed {
           listed.set(record.id, digest);
           if (this.#listed.get(record.id) !== digest) found.push(record.id);
           onRecord(record);
-          enqueue(record.id, PRIORITY.resync);
+          if (isCommand(record.status)) enqueue(record.id, PRIORITY.resync);
+          else resting.add(record.id);
         }
       }
       signal.throwIfAborted();
     } catch (error) {
       for (const id of toldBefore) this.#told.add(id);
       throw error;
+    } finally {
+      for (const id of resting) enqueue(id, PRIORITY.resync);
     }
     for (const id of new Set([...this.#listed.keys(), ...toldBefore])) {
       if (listed.has(id)) continue;
@@ -224,10 +231,15 @@ function split(pk: string): readonly [string, string] {
   return at < 0 ? [pk, ''] : [pk.slice(0, at), pk.slice(at + 1)];
 }
 
+const COMMANDS: ReadonlySet<unknown> = new Set(['PENDING_DEPLOY', 'PAUSING', 'RESUMING', 'PENDING_DESTROY']);
+
+function isCommand(status: unknown): boolean {
+  return COMMANDS.has(status);
+}
+
 function priorityOf(status: string | undefined): Priority {
   if (status === 'PENDING_DESTROY') return PRIORITY.delete;
-  if (status === 'PENDING_DEPLOY' || status === 'PAUSING' || status === 'RESUMING') return PRIORITY.command;
-  return PRIORITY.change;
+  return isCommand(status) ? PRIORITY.command : PRIORITY.change;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

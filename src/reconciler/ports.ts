@@ -3,6 +3,7 @@ import type {
   Control,
   Lease,
   Lifecycle,
+  ListedLifecycle,
   Lock,
   OperatorEvent,
   Outcome,
@@ -81,7 +82,7 @@ export interface Commit {
 }
 
 export interface StatePage {
-  readonly lifecycles: readonly Lifecycle[];
+  readonly lifecycles: readonly ListedLifecycle[];
   /** Enclaves of which something is requested. */
   readonly requested: readonly string[];
 }
