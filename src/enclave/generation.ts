@@ -6,9 +6,16 @@ import type { EnclaveSpec } from './spec-types.ts';
 /** Rises whenever the same record would hash differently: a new field, another default, another normal form. */
 export const SPEC_HASH_VERSION = 1;
 
+/** Of specs that are read once and kept: they are frozen. */
+const hashes = new WeakMap<EnclaveSpec, string>();
+
 /** Equal for equal meaning, whatever the order of keys; 64 hex digits. */
 export function specHash(spec: EnclaveSpec): string {
-  return hash('sha256', canonicalJson(spec), 'hex');
+  const known = hashes.get(spec);
+  if (known !== undefined) return known;
+  const made = hash('sha256', canonicalJson(spec), 'hex');
+  if (Object.isFrozen(spec)) hashes.set(spec, made);
+  return made;
 }
 
 export interface StoredHash {

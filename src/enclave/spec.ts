@@ -8,11 +8,11 @@ import { checkHost } from './spec-checks-host.ts';
 import { checkNetwork } from './spec-checks-network.ts';
 import { checkWorkload } from './spec-checks-workload.ts';
 import { coercerOf } from './spec-coerce.ts';
-import { add, at, error, type Findings, MOST_ISSUES, show, warn } from './spec-issues.ts';
+import { add, at, error, type Findings, MOST_ISSUES, type SpecIssue, show, warn } from './spec-issues.ts';
 import { normalize } from './spec-normalize.ts';
 import { readerOf } from './spec-read.ts';
 import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
-import type { EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
+import type { Draft, EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
 
 export { compareHash, SPEC_HASH_VERSION, type StoredHash, specHash } from './generation.ts';
 export type { IssueCode, SpecIssue } from './spec-issues.ts';
@@ -33,13 +33,46 @@ const RECORD_KEYS = [...Object.keys(RecordFieldsSchema.shape), 'name', 'descript
 const CONFIG_KEYS = Object.keys(ProviderConfigSchema.shape);
 const POLICY_KEYS = new Set(Object.keys(PolicySchema.shape));
 
+/** What of a record makes its spec, as it was read so far. */
+export interface SpecSource {
+  readonly providerConfig: unknown;
+  /** Absent where it could not be read. */
+  readonly region: string | undefined;
+  readonly tags: EnclaveSpec['tags'] | undefined;
+}
+
+export interface WorkedOut {
+  /** Complete where there are no errors; frozen. */
+  readonly draft: Draft;
+  readonly given: JsonMap;
+  readonly errors: readonly SpecIssue[];
+  readonly warnings: readonly SpecIssue[];
+}
+
+/** The part of reading a record that takes most of its time, and does not depend on whose record it is. */
+export function workOut({ providerConfig, region, tags }: SpecSource, context: SpecContext): WorkedOut {
+  const to: Findings = { errors: [], warnings: [] };
+  if (region !== undefined) checkRegion(region, context, to);
+  const given = withoutEmptyImage(configOf(providerConfig, to));
+  const config = readConfig(given, to);
+  const draft = {
+    ...normalize(config, to),
+    ...(region === undefined ? {} : { region }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+  checkHost(draft, config, to);
+  checkWorkload(draft, given, context.environment, to);
+  checkNetwork(draft, context.environment, to);
+  return { draft: deepFreeze(draft), given, errors: to.errors, warnings: to.warnings };
+}
+
 /**
- * Reads a record of the enclaves table.
+ * Reads a record of the enclaves table. `worked` stands in for {@link workOut} where its results are kept.
  *
  * *Guarantees*: pure and total: returns for any JSON value, never throws. All errors at once. Equal meaning gives an
  * equal spec, and the spec's own record ({@link recordOf}) gives the spec again. What is unknown is not read.
  */
-export function parseSpec(raw: unknown, context: SpecContext): SpecResult {
+export function parseSpec(raw: unknown, context: SpecContext, worked = workOut): SpecResult {
   const to: Findings = { errors: [], warnings: [] };
   if (!isPlainMap(raw)) {
     error(to, '', 'TYPE', `the record is ${show(raw)}, not a map`, 'Write a map with at least id and walletAddress.');
@@ -47,18 +80,16 @@ export function parseSpec(raw: unknown, context: SpecContext): SpecResult {
   }
   const record = readRecordFields(raw, to);
   checkRecord(raw, to);
-  const region = 'region' in record ? checkRegion(record.region ?? context.defaultRegion, context, to) : undefined;
-
-  const given = withoutEmptyImage(configOf(raw.providerConfig, to));
-  const config = readConfig(given, to);
-  const draft = {
-    ...normalize(config, to),
-    ...(region === undefined ? {} : { region }),
-    ...(record.tags === undefined ? {} : { tags: record.tags }),
-  };
-  checkHost(draft, config, to);
-  checkWorkload(draft, given, context.environment, to);
-  checkNetwork(draft, context.environment, to);
+  const { draft, given, errors, warnings } = worked(
+    {
+      providerConfig: raw.providerConfig,
+      region: 'region' in record ? (record.region ?? context.defaultRegion) : undefined,
+      tags: record.tags,
+    },
+    context,
+  );
+  for (const issue of errors) add(to.errors, issue);
+  for (const issue of warnings) add(to.warnings, issue);
 
   const policy = parsePolicy(raw.policy, record.id);
   for (const issue of policy.errors) add(to.errors, issue);
@@ -67,7 +98,7 @@ export function parseSpec(raw: unknown, context: SpecContext): SpecResult {
 
   if (to.errors.length > 0) return { ok: false, errors: to.errors, warnings: to.warnings };
   // Without an error every field was read, so the draft is complete.
-  return { ok: true, spec: deepFreeze(draft as EnclaveSpec), warnings: to.warnings };
+  return { ok: true, spec: draft as EnclaveSpec, warnings: to.warnings };
 }
 
 /** `providerConfig` as a map; JSON text of one is read, as everywhere. */
@@ -115,14 +146,13 @@ function checkRecord(raw: JsonMap, to: Findings): void {
   }
 }
 
-function checkRegion(region: string, context: SpecContext, to: Findings): string {
+function checkRegion(region: string, context: SpecContext, to: Findings): void {
   if (context.regions.length > 0 && !context.regions.includes(region)) {
     const meant = nearest(region, context.regions);
     const fix = `Use ${meant === undefined ? `one of ${context.regions.join(', ')}` : meant}.`;
     const message = `the platform does not cover ${region}; it covers ${context.regions.join(', ')}`;
     error(to, 'region', 'REGION_NOT_ENABLED', message, fix);
   }
-  return region;
 }
 
 function checkUnknown(raw: JsonMap, given: JsonMap, to: Findings): void {

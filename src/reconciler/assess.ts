@@ -5,7 +5,7 @@ import { canonicalJson } from '../enclave/json.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
-import { type EnclaveSpec, parseSpec, type SpecContext, type SpecResult } from '../enclave/spec.ts';
+import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
 import type { Assessment, Intent } from '../machines/index.ts';
 import { admit, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
@@ -14,8 +14,12 @@ import { viewEnclave } from './enclave-view.ts';
 import { UNSEEN, viewHost } from './observe.ts';
 
 /** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
-export function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined, context: SpecContext): SpecResult {
-  const result = parseSpec(record.raw, context);
+export function readSpec(
+  record: EnclaveRecord,
+  lifecycle: Lifecycle | undefined,
+  { specContext, workOut }: ReconcileContext,
+): SpecResult {
+  const result = parseSpec(record.raw, specContext, workOut);
   if (!result.ok || lifecycle?.snapshot === undefined || lifecycle.phase === 'destroyed') return result;
   const errors = immutableChanges({ region: lifecycle.snapshot.region }, result.spec);
   return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };
@@ -25,8 +29,9 @@ export function readSpec(record: EnclaveRecord, lifecycle: Lifecycle | undefined
 export function withPolicy(intent: Intent, record: EnclaveRecord | undefined): Intent {
   if (intent.record !== 'ours' || record === undefined) return intent;
   const { policy } = parsePolicy(record.raw.policy, record.id);
+  if (policy === DEFAULT_POLICY && intent.lifecycle.policy === undefined) return intent;
   const { policy: _before, ...lifecycle } = intent.lifecycle;
-  const isDefault = canonicalJson(policy) === canonicalJson(DEFAULT_POLICY);
+  const isDefault = policy === DEFAULT_POLICY || canonicalJson(policy) === canonicalJson(DEFAULT_POLICY);
   return { ...intent, lifecycle: isDefault ? lifecycle : { ...lifecycle, policy: { ...policy } } };
 }
 

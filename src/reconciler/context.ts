@@ -1,6 +1,6 @@
 /** Context: what every reconcile of one term shares. */
 import type { Control, Lifecycle } from '../enclave/items.ts';
-import type { SpecContext } from '../enclave/spec.ts';
+import type { SpecContext, workOut } from '../enclave/spec.ts';
 import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -19,6 +19,7 @@ export interface ReconcileContext {
   /** `fleet/control` as it was last read. */
   readonly control: Control;
   readonly specContext: SpecContext;
+  readonly workOut: typeof workOut;
   readonly hosts: HostObserver;
   readonly runs: RunObserver;
   readonly slots: RunSlots;

@@ -1,6 +1,7 @@
 /** Controller: one term of leadership: feed, queue, workers, sweeps. */
 import PQueue from 'p-queue';
 import type { Control, Lifecycle } from '../enclave/items.ts';
+import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
@@ -98,6 +99,7 @@ export class Controller {
       },
       onControl: () => void fleet.refresh(),
     });
+    const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
       ports,
       config,
@@ -105,7 +107,8 @@ export class Controller {
       get control() {
         return fleet.control;
       },
-      specContext: { regions: config.regions, defaultRegion: config.region, environment: config.environment },
+      specContext,
+      workOut: rememberedWorkOut(specContext),
       hosts,
       runs: new RunObserver(ports, config),
       slots: this.#slots,

@@ -52,7 +52,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   }
   const requests = asked.filter(isUnderstood);
   const record = raw === undefined ? undefined : readRecord(raw);
-  const read = record === undefined ? undefined : readSpec(record, remembered.lifecycle, context.specContext);
+  const read = record === undefined ? undefined : readSpec(record, remembered.lifecycle, context);
   const resolved = resolveIntent({
     id,
     lifecycle: remembered.lifecycle,

@@ -1,5 +1,6 @@
 /** A reconcile's context as the controller makes it. */
 import type { Control } from '../../src/enclave/items.ts';
+import { rememberedWorkOut } from '../../src/enclave/spec-memo.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { ReconcileContext } from '../../src/reconciler/context.ts';
 import { limitsOf } from '../../src/reconciler/controller.ts';
@@ -21,12 +22,14 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     wake: () => {},
   });
   slots.counted();
+  const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
   return {
     ports,
     config,
     limits: limitsOf(config),
     control,
-    specContext: { regions: config.regions, defaultRegion: config.region, environment: config.environment },
+    specContext,
+    workOut: rememberedWorkOut(specContext),
     hosts: new HostObserver(ports, config, () => {}),
     runs: new RunObserver(ports, config),
     slots,

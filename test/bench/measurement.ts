@@ -46,7 +46,7 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     load: async () => (await import('./put.ts')).benchPut,
   },
   reconcile: {
-    about: 'in-memory adapters, 10,000 enclaves at rest, by processor time; median of 5 rounds',
+    about: 'in-memory adapters, 10,000 enclaves of one spec at rest, by processor time; median of 5 rounds',
     bars: { reconcile_noop_per_second: atLeast(10_000) },
     load: async () => (await import('./reconcile.ts')).benchReconcile,
   },
