@@ -51,7 +51,9 @@ const MOST_REQUESTS_A_COMMIT = 90;
 
 /** What a list must know of the state table: reports and locks are left where they are. */
 const LISTED = either(equal('sk', 'lifecycle'), startsWith('pk', keys.requests('')));
-const LISTED_ATTRIBUTES = ['pk', 'sk', ...Object.keys(ListedLifecycleSchema.shape)];
+const LISTED_ATTRIBUTES = ['pk', 'sk', ...Object.keys(ListedLifecycleSchema.shape)].map((name) =>
+  name === 'snapshot' ? 'snapshot.region' : name,
+);
 
 /** Creates the lifecycle, or replaces the very revision that was read, and never a newer leader's. */
 const lifecycleAsRead = ({ readRevision, lifecycle }: Commit) =>

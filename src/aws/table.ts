@@ -16,8 +16,8 @@ export interface Table {
   /** All items of one partition, in order of `sk`. */
   partition(pk: string): Promise<readonly JsonMap[]>;
   /**
-   * Each page as it arrives; of items that meet the condition only, and of their attributes only those named, where
-   * such are given. Ends by throwing when aborted.
+   * Each page as it arrives; of items that meet the condition only, and of their attributes only those named (members
+   * of a map by their path), where such are given. Ends by throwing when aborted.
    */
   scan(signal: AbortSignal, only?: Condition, attributes?: readonly string[]): AsyncIterable<readonly JsonMap[]>;
 }
@@ -60,15 +60,21 @@ export function openTable(client: DynamoDBClient, name: string): Table {
 
     async *scan(signal, only, attributes) {
       const condition = only === undefined ? undefined : conditionInput(only);
-      const projected = (attributes ?? []).map((attribute, index) => [`#p${index}`, attribute] as const);
-      const names = { ...condition?.ExpressionAttributeNames, ...Object.fromEntries(projected) };
+      const paths = (attributes ?? []).map((attribute) => attribute.split('.'));
+      const steps = [...new Set(paths.flat())];
+      const placeholder = (step: string) => `#p${steps.indexOf(step)}`;
+      const names = {
+        ...condition?.ExpressionAttributeNames,
+        ...Object.fromEntries(steps.map((step) => [placeholder(step), step])),
+      };
       const input = {
         TableName: name,
         ConsistentRead: true,
         TotalSegments: SCAN_SEGMENTS,
         FilterExpression: condition?.ConditionExpression,
         ExpressionAttributeValues: condition?.ExpressionAttributeValues,
-        ProjectionExpression: attributes === undefined ? undefined : projected.map(([at]) => at).join(', '),
+        ProjectionExpression:
+          attributes === undefined ? undefined : paths.map((path) => path.map(placeholder).join('.')).join(', '),
         ExpressionAttributeNames: Object.keys(names).length === 0 ? undefined : names,
       };
       const read = async (segment: number, from?: Record<string, Item[string]>) => {

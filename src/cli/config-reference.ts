@@ -30,6 +30,10 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'historyDays',
     ],
   },
+  {
+    title: 'Repairs',
+    keys: ['repairCapPercent', 'breakerPercent', 'breakerMin', 'breakerRestMs'],
+  },
   { title: "AWS' rate limits", keys: ['runInstancesPerSecond', 'awsBudgetShare', 'awsBudgetWaitMs'] },
   {
     title: 'Intervals',

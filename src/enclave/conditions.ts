@@ -66,6 +66,10 @@ export const REASON_MEANINGS = {
   HealthCheckFailing: 'The health check fails.',
   NoHealthCheck: 'Nothing can be probed: no port, or a batch workload.',
   Drifted: 'What exists differs from what the spec describes.',
+  DriftContested: 'The same drift came back twice within an hour of its repair: somebody else wants it so.',
+  AlertOnly: 'The policy wants this drift told, not repaired.',
+  RepairCapped: 'As many enclaves are under repair as may be at once.',
+  BreakerOpen: 'So many enclaves of the region differ at once, or repairs heal so little, that none is begun.',
   Unobserved: 'Not observed yet.',
   // MeasurementsReported, Secure
   MeasurementMismatch: 'The measurements the host reports are in none of the sets the spec expects.',

@@ -162,6 +162,8 @@ export const LifecycleSchema = z.looseObject({
   drift: z
     .looseObject({ fingerprint: z.string(), seen: z.number().int(), since: z.string(), observedAt: z.number() })
     .optional(),
+  /** Drift that was repaired within the last hour, newest last: what comes back again and again is contested. */
+  healed: z.array(z.looseObject({ fingerprint: z.string(), at: z.string() })).optional(),
   /** Region of a record whose spec could not be read when the lifecycle began. */
   region: z.string().optional(),
   /** The record's policy as last read, unless it is the default; kept when the record is gone. */
@@ -191,7 +193,9 @@ export const LifecycleSchema = z.looseObject({
 export type Lifecycle = z.infer<typeof LifecycleSchema>;
 
 /** What a list reads of a lifecycle: not the specs in it, which are the most of it. */
-export const ListedLifecycleSchema = LifecycleSchema.omit({ snapshot: true, applied: true, policy: true });
+export const ListedLifecycleSchema = LifecycleSchema.omit({ applied: true, policy: true }).extend({
+  snapshot: z.looseObject({ region: z.string() }).optional(),
+});
 export type ListedLifecycle = z.infer<typeof ListedLifecycleSchema>;
 
 /** `enclave#<id>` / `lock`: the one live run. Deleted when released. */

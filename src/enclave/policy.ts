@@ -95,6 +95,14 @@ export function suspension(policy: EnclavePolicy, nowMs: number): string | undef
   return suspend.until !== undefined && Date.parse(suspend.until) <= nowMs ? undefined : suspend.reason;
 }
 
+type DriftMode = EnclavePolicy['drift']['mode'];
+
+/** How one drift is treated: by its whole name (`host.gone`), else by its class (`host`), else as all are. */
+export function driftModeOf({ drift }: EnclavePolicy, name: string): DriftMode | 'replace' {
+  const [kind = name] = name.split('.');
+  return drift.overrides[name] ?? drift.overrides[kind] ?? drift.mode;
+}
+
 /** Whether a change that interrupts the enclave may begin at this time. */
 export function inMaintenanceWindow(policy: EnclavePolicy, nowMs: number): boolean {
   return policy.maintenanceWindow === undefined || isWindowOpen(policy.maintenanceWindow, nowMs);

@@ -56,6 +56,11 @@ export type Admission =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: Reason; readonly message: string; readonly until?: string | undefined };
 
+/** Whether a repair may begin now: by policy, and by what is known of the whole fleet. */
+export type RepairLeave =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: Reason; readonly message: string; readonly until?: string | undefined };
+
 /** Durations and limits the machine needs, ms; a part of the configuration. */
 export interface Limits {
   readonly attemptsPerGeneration: number;
@@ -99,6 +104,7 @@ export interface Assessment {
   readonly record: 'ours' | 'unmanaged' | 'other' | 'gone';
   readonly spec: SpecView;
   readonly admission: Admission;
+  readonly repair: RepairLeave;
   /** What the wanted spec changes of the applied one; undefined where nothing was applied. */
   readonly change: SpecChange | undefined;
   /** The deletion policy: what exists stays when the enclave is deleted. */

@@ -5,7 +5,7 @@ import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Assessment } from './assessment.ts';
 import type { Effect } from './effects.ts';
-import { type Context, canDrift, driftConfirmed, driftFingerprint, elapsed } from './guards.ts';
+import { type Context, canDrift, driftConfirmed, driftFingerprint, elapsed, recentlyHealed } from './guards.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './next-look.ts';
 import { project } from './projection.ts';
@@ -76,6 +76,8 @@ function securityFinding(before: Lifecycle | undefined, after: Lifecycle): Effec
   return { type: 'emitEvent', severity: 'Warning', reason: 'SecurityFinding', message: secure.reason };
 }
 
+const MOST_REPAIRS_KEPT = 10;
+
 const EFFECTS: ReadonlySet<string> = new Set([
   'startRun',
   'cancelRun',
@@ -114,7 +116,11 @@ function noteObservation(context: Context): Lifecycle {
       lifecycle = { ...lifecycle, drift: { ...known, seen: known.seen + 1, observedAt: host.observedAt } };
     }
   } else if (lifecycle.drift !== undefined && (healed || !canDrift(lifecycle))) {
-    const { drift: _healed, ...rest } = lifecycle;
+    const { drift, ...rest } = lifecycle;
+    lifecycle = lifecycle.attempts.key === `drift:${drift.fingerprint}` ? noteRepair(rest, drift, now) : rest;
+  }
+  if (assessment.retry && lifecycle.healed !== undefined) {
+    const { healed: _fought, ...rest } = lifecycle;
     lifecycle = rest;
   }
   if (assessment.retry && lifecycle.nextAttemptAt !== undefined) {
@@ -136,6 +142,12 @@ function noteObservation(context: Context): Lifecycle {
   const healthyLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
   if (healthyLong && lifecycle.attempts.count > 0) lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
   return lifecycle;
+}
+
+/** What repairs have healed is remembered for as long as it matters whether it comes back. */
+function noteRepair(lifecycle: Lifecycle, { fingerprint }: NonNullable<Lifecycle['drift']>, now: number): Lifecycle {
+  const healed = [...recentlyHealed(lifecycle, now), { fingerprint, at: new Date(now).toISOString() }];
+  return { ...lifecycle, healed: healed.slice(-MOST_REPAIRS_KEPT) };
 }
 
 /** A tag is resolved once: another host of this enclave runs the image that this one runs. */

@@ -112,6 +112,26 @@ export function driftKey(context: Context): string {
   return `drift:${driftFingerprint(context) ?? context.lifecycle.drift?.fingerprint ?? 'unknown'}`;
 }
 
+/** How often one drift may be repaired within an hour: what comes back after that is somebody's doing. */
+const REPAIRS_AN_HOUR = 2;
+const HOUR_MS = 60 * 60_000;
+
+/** Repairs of the last hour, newest last. */
+export function recentlyHealed({ healed = [] }: Pick<Lifecycle, 'healed'>, now: number): typeof healed {
+  return healed.filter(({ at }) => elapsed(at, now) < HOUR_MS);
+}
+
+/**
+ * Until when nobody fights over this drift, ms; undefined where it did not come back that often. An enclave that dies
+ * again and again is no fight: its ladder leads on to what may help.
+ */
+export function contestedUntil(lifecycle: Pick<Lifecycle, 'healed' | 'drift'>, now: number): number | undefined {
+  if (lifecycle.drift?.fingerprint.startsWith('enclave:')) return undefined;
+  const same = recentlyHealed(lifecycle, now).filter(({ fingerprint }) => fingerprint === lifecycle.drift?.fingerprint);
+  const [first] = same.slice(-REPAIRS_AN_HOUR);
+  return first === undefined || same.length < REPAIRS_AN_HOUR ? undefined : Date.parse(first.at) + HOUR_MS;
+}
+
 /** Rungs of the repair ladder. `exhausted`: all were tried as often as the limit allows. */
 export type Rung = 'startHost' | 'restartEnclave' | 'restartAllocator' | 'restartHost' | 'apply' | 'exhausted';
 
@@ -173,6 +193,8 @@ export const guards = {
     const { admission } = context.assessment;
     return admission.ok || !HOLDS_REPAIR.has(admission.reason);
   },
+  /** Allowed, by the policy and by what the rest of the fleet looks like as well. */
+  mayRepair: ({ context }: { context: Context }) => guards.allowed({ context }) && context.assessment.repair.ok,
   serving: ({ context }: { context: Context }) => context.lifecycle.serving,
   stoppedByUs: ({ context }: { context: Context }) => context.lifecycle.direct?.effect === 'stopHost',
   retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,

@@ -1,8 +1,18 @@
 /** The lifecycle machine's public face. */
-export type { Admission, Assessment, EnclaveView, HostView, Limits, RunView, SpecView, Verdict } from './assessment.ts';
+export type {
+  Admission,
+  Assessment,
+  EnclaveView,
+  HostView,
+  Limits,
+  RepairLeave,
+  RunView,
+  SpecView,
+  Verdict,
+} from './assessment.ts';
 export { type Decision, decide } from './decide.ts';
 export type { Effect, EffectType } from './effects.ts';
-export { deletionHeld } from './guards.ts';
+export { contestedUntil, deletionHeld } from './guards.ts';
 export { type Intent, resolveIntent } from './intent.ts';
 export { lifecycleMachine } from './lifecycle.ts';
 export { failureText, statusToPublish } from './projection.ts';

@@ -113,7 +113,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         absentFirst,
         { guard: 'pauseAsked', target: 'pausing', actions: remember(update.unserve) },
         { guard: 'specValid', target: 'pending' },
-        { guard: and(['serving', 'driftConfirmed', 'allowed']), target: 'repairing' },
+        { guard: and(['serving', 'driftConfirmed', 'mayRepair']), target: 'repairing' },
       ],
     },
 
@@ -145,7 +145,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         absentFirst,
         pauseOnceIdle,
         changeOnceAdmitted,
-        { guard: and(['driftConfirmed', 'allowed']), target: 'repairing' },
+        { guard: and(['driftConfirmed', 'mayRepair']), target: 'repairing' },
       ],
     },
 
@@ -170,18 +170,18 @@ export const lifecycleMachine = machineSetup.createMachine({
           ...keepRun,
           // The second half of a restart of the host: no attempt of its own.
           { guard: and(['hostStopped', 'stoppedByUs', 'allowed', 'canAct']), actions: direct('startHost') },
-          { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsStartHost']), actions: repair('startHost') },
+          { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsStartHost']), actions: repair('startHost') },
           {
-            guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartEnclave']),
+            guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartEnclave']),
             actions: repair('restartEnclave'),
           },
           {
-            guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartAllocator']),
+            guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartAllocator']),
             actions: repair('restartAllocator'),
           },
-          { guard: and(['driftConfirmed', 'allowed', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
+          { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
           {
-            guard: and(['driftConfirmed', 'allowed', 'canAct', 'canDeploy', 'rungIsApply']),
+            guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'canDeploy', 'rungIsApply']),
             actions: [remember(update.countRepair), ...begin('deploy')],
           },
         ],

@@ -40,6 +40,7 @@ export function nextLookMs(context: Context): number {
     delays.push(limits.observeMs);
   }
   if (lifecycle.drift !== undefined) at(lifecycle.drift.since, patienceMs(context));
+  if (!assessment.repair.ok) at(assessment.repair.until);
   // The old enclave is gone: the new record under its id has waited long enough.
   if (lifecycle.phase === 'destroyed' && assessment.record === 'other' && !lifecycle.retained) delays.push(SOON_MS);
   if (lifecycle.phase === 'verifying') at(lifecycle.phaseSince, limits.verifyDeadlineMs);

@@ -3,7 +3,7 @@ import { type Condition, type ConditionUpdate, conditionOf, type Reason, setCond
 import type { Failure, Lifecycle } from '../enclave/items.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
 import type { Limits } from './assessment.ts';
-import { behind, type Context, deletionHeld, elapsed } from './guards.ts';
+import { behind, type Context, deletionHeld, driftConfirmed, elapsed } from './guards.ts';
 
 /** Returns the lifecycle with conditions and message brought up to date. */
 export function project(context: Context): Lifecycle {
@@ -125,12 +125,7 @@ function secure({ verdict, reason, running, debug, mismeasured }: Context['asses
 function inSync(context: Context): ConditionUpdate {
   const { lifecycle, assessment } = context;
   if (lifecycle.drift !== undefined && lifecycle.drift.seen >= 2) {
-    if (assessment.host.verdict === 'Drift') {
-      return { type: 'InSync', status: 'False', reason: driftReason(assessment.host.state) };
-    }
-    const { verdict, reason, message } = assessment.enclave;
-    if (verdict !== 'Drift') return { type: 'InSync', status: 'False', reason: 'Drifted' };
-    return { type: 'InSync', status: 'False', reason, ...(message === undefined ? {} : { message }) };
+    return { type: 'InSync', status: 'False', ...whatDiffers(assessment) };
   }
   if (lifecycle.desired === 'Running' && behind(context))
     return { type: 'InSync', status: 'False', reason: 'GenerationPending' };
@@ -143,6 +138,19 @@ function inSync(context: Context): ConditionUpdate {
   return assessment.host.verdict === 'Match'
     ? { type: 'InSync', status: 'True', reason: 'None' }
     : { type: 'InSync', status: 'Unknown', reason: 'Unobserved' };
+}
+
+/** What differs, and why it is left as it is where it is. */
+function whatDiffers({ host, enclave, repair }: Context['assessment']): Pick<ConditionUpdate, 'reason' | 'message'> {
+  const seen =
+    host.verdict === 'Drift'
+      ? { reason: driftReason(host.state), message: undefined }
+      : enclave.verdict === 'Drift'
+        ? { reason: enclave.reason, message: enclave.message }
+        : { reason: 'Drifted' as const, message: undefined };
+  if (repair.ok) return seen.message === undefined ? { reason: seen.reason } : { ...seen, message: seen.message };
+  const message = `${seen.message ?? seen.reason}; not repaired: ${repair.message}`;
+  return { reason: repair.reason === 'DriftContested' ? repair.reason : seen.reason, message };
 }
 
 function driftReason(state: Context['assessment']['host']['state']): Reason {
@@ -262,6 +270,7 @@ function describePhase(context: Context): string {
     case 'ready':
       if (behind(context) && !assessment.admission.ok) return `running; ${assessment.admission.message}`;
       if (behind(context) && !assessment.slot) return 'running; waiting for a free run slot';
+      if (driftConfirmed(context) && !assessment.repair.ok) return `not repaired: ${assessment.repair.message}`;
       return assessment.spec.ok
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;

@@ -200,7 +200,7 @@ export function repairFailed(context: Context): Lifecycle {
 
 /** Tried again because it was asked for: attempts of old belong to the old request. */
 export function startOver({ lifecycle, assessment }: Context): Lifecycle {
-  const { nextAttemptAt: _pause, ...rest } = lifecycle;
+  const { nextAttemptAt: _pause, healed: _old, ...rest } = lifecycle;
   return { ...rest, attempts: { key: '', count: 0 }, commandAt: iso(assessment.now) };
 }
 
@@ -271,7 +271,15 @@ export function destroyAgain(context: Context): Lifecycle {
 }
 
 export function destroyed({ lifecycle }: Context): Lifecycle {
-  const { failure: _past, nextAttemptAt: _none, direct: _old, drift: _gone, baseline: _report, ...rest } = lifecycle;
+  const {
+    failure: _past,
+    nextAttemptAt: _none,
+    direct: _old,
+    drift: _gone,
+    healed: _long,
+    baseline: _report,
+    ...rest
+  } = lifecycle;
   return {
     ...rest,
     serving: false,

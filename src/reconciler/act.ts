@@ -3,8 +3,8 @@
 import { assertNever } from '../enclave/assert-never.ts';
 import type { Lifecycle, OperatorEvent } from '../enclave/items.ts';
 import type { Effect } from '../machines/index.ts';
-import { regionOf } from './assess.ts';
 import type { ReconcileContext } from './context.ts';
+import { regionOf } from './region-of.ts';
 
 type EventDraft = Pick<OperatorEvent, 'reason' | 'message' | 'actor'>;
 
@@ -51,7 +51,7 @@ async function perform(
   emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
 ): Promise<void> {
   const { ports } = context;
-  const region = regionOf(lifecycle, context.config);
+  const region = regionOf(lifecycle, context.config.region);
   const operator = 'operator';
   switch (effect.type) {
     case 'startRun': {

@@ -12,6 +12,8 @@ import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
 import { UNSEEN, viewHost } from './observe.ts';
+import { regionOf } from './region-of.ts';
+import { repairLeave } from './repair-leave.ts';
 
 /** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
 export function readSpec(
@@ -40,11 +42,6 @@ export function policyOf(lifecycle: Lifecycle): EnclavePolicy {
   return lifecycle.policy === undefined ? DEFAULT_POLICY : (lifecycle.policy as unknown as EnclavePolicy);
 }
 
-/** The region an enclave lives in: of its state, else of its record, else the platform's. */
-export function regionOf(lifecycle: Lifecycle, config: Config): string {
-  return lifecycle.snapshot?.region ?? lifecycle.region ?? config.region;
-}
-
 const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
   'ready',
   'paused',
@@ -57,7 +54,7 @@ const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
 /** An enclave that is expected to change is looked at closely; one at rest shares the periodic sweep. */
 export async function lookAtHost(id: string, lifecycle: Lifecycle, context: ReconcileContext) {
   const { config, ports } = context;
-  const region = regionOf(lifecycle, config);
+  const region = regionOf(lifecycle, config.region);
   const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
   const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
   try {
@@ -93,6 +90,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const change = pendingChange(lifecycle, wanted);
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context, now);
+  const retry = seen.requests.some((request) => request.verb === 'retry');
+  const leave = { repairs: context.repairs, defaultRegion: context.config.region, now };
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   return {
     now,
@@ -100,7 +99,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     limits: context.limits,
     newCommand: intent.newCommand,
     newGeneration: intent.newGeneration,
-    retry: seen.requests.some((request) => request.verb === 'retry'),
+    retry,
     adopt: seen.requests.some((request) => request.verb === 'adopt'),
     staleCommand: intent.staleCommand,
     record: intent.record,
@@ -109,6 +108,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
         ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
         : { ok: false, issues: spec.errors },
     admission: admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
+    // What someone asks for is not contested.
+    repair: repairLeave(retry ? withoutRepairs(lifecycle) : lifecycle, policy, admission, leave),
     change,
     retain: policy.deletionPolicy === 'Retain',
     host: seen.host,
@@ -125,6 +126,10 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     dependents: context.dependencies.dependents(lifecycle.id),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
   };
+}
+
+function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {
+  return lifecycle;
 }
 
 function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {

@@ -90,6 +90,16 @@ export const ConfigSchema = z.strictObject({
   ),
   publishTimeoutMs: ms(10 * SECOND, 'Budget of the write of a record, likewise.'),
 
+  repairCapPercent: count(10, 1, 100, 'Enclaves under repair at a time, as a share of all, in percent; at least one.'),
+  breakerPercent: count(
+    20,
+    1,
+    100,
+    "More than this share of a region's enclaves that differ at once stops all repairs there, in percent.",
+  ),
+  breakerMin: count(3, 1, 1_000_000, 'Fewer than this that differ at once never stop repairs.'),
+  breakerRestMs: ms(10 * MINUTE, 'Pause after which one enclave is repaired alone, to see whether that heals.'),
+
   deletionGraceMs: ms(5 * MINUTE, 'How long a record must be gone before its enclave is destroyed.'),
   deletionHoldPercent: count(
     10,

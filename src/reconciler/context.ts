@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { HostObserver } from './host-observer.ts';
 import type { Ports } from './ports.ts';
+import type { RepairGovernor } from './repair-governor.ts';
 import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
@@ -24,6 +25,7 @@ export interface ReconcileContext {
   readonly runs: RunObserver;
   readonly slots: RunSlots;
   readonly quota: WalletQuota;
+  readonly repairs: RepairGovernor;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   /** The epoch under which this process leads; throws where it no longer does. */

@@ -1,6 +1,6 @@
 /** Controller: one term of leadership: feed, queue, workers, sweeps. */
 import PQueue from 'p-queue';
-import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';
@@ -13,6 +13,7 @@ import type { Metrics } from './metrics.ts';
 import type { Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
+import { RepairGovernor } from './repair-governor.ts';
 import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
@@ -50,6 +51,7 @@ export class Controller {
   readonly #slots: RunSlots;
   readonly #publishes: Stopwatches;
   readonly #quota: WalletQuota;
+  readonly #repairs: RepairGovernor;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   readonly #stopping = new AbortController();
@@ -75,6 +77,26 @@ export class Controller {
       createsPerSecond: config.runInstancesPerSecond,
       wake,
     });
+    const repairs = new RepairGovernor({
+      limits: {
+        capPercent: config.repairCapPercent,
+        breakerPercent: config.breakerPercent,
+        breakerMin: config.breakerMin,
+        breakerRestMs: config.breakerRestMs,
+        settleMs: config.settleMs,
+      },
+      defaultRegion: config.region,
+      now: () => ports.clock.now(),
+      wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
+      onBreaker: ({ open, ...change }) =>
+        open
+          ? ports.log.error(
+              change,
+              'repairs are stopped: so many differ, or repairs heal so little, that nobody may mean it',
+            )
+          : ports.log.warn(change, 'repairs go on'),
+    });
+    this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
     const hosts = new HostObserver(ports, config, (id) => this.#queue.add(id, { priority: PRIORITY.drift }));
     const fleet = new Fleet({
@@ -114,6 +136,7 @@ export class Controller {
       slots: this.#slots,
       quota: this.#quota,
       publishes: this.#publishes,
+      repairs,
       reports,
       epoch: () => term.assert(),
       dependencies: fleet.dependencies,
@@ -121,6 +144,7 @@ export class Controller {
       onLifecycle: (id, lifecycle) => {
         fleet.know(id, lifecycle);
         this.#quota.know(id, lifecycle);
+        repairs.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);
@@ -192,9 +216,10 @@ export class Controller {
    * A marker holds a slot from the moment it is known, so that a restart does not pass the cap. A listed lifecycle
    * without one frees nothing: it may be older than a marker that is being committed.
    */
-  #listed(lifecycle: Lifecycle): void {
+  #listed(lifecycle: ListedLifecycle): void {
     this.#fleet.know(lifecycle.id, lifecycle);
     this.#quota.know(lifecycle.id, lifecycle);
+    this.#repairs.know(lifecycle.id, lifecycle);
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;
     this.#slots.hold(lifecycle.id, { kind: lifecycle.run.action === 'destroy' ? 'destroy' : 'change', owner }, true);

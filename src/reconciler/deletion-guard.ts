@@ -1,5 +1,5 @@
 /** Deletion guard: whether so many records vanished that nobody may mean it. */
-import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Control, ListedLifecycle } from '../enclave/items.ts';
 
 export interface DeletionLimits {
   /** More than this share of all enclaves, in percent … */
@@ -25,7 +25,7 @@ export function mostWithin(times: Iterable<number>, windowMs: number): number {
 }
 
 /** Since when the record of an enclave that still exists is gone, unless its deletion was asked for by command. */
-function vanishedAt(lifecycle: Lifecycle): number | undefined {
+function vanishedAt(lifecycle: ListedLifecycle): number | undefined {
   if (lifecycle.missingSince === undefined || lifecycle.phase === 'destroyed') return undefined;
   return lifecycle.absentBecause === 'command' ? undefined : Date.parse(lifecycle.missingSince);
 }
@@ -76,7 +76,7 @@ export class DeletionGuard {
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: Lifecycle | undefined, now: number): void {
+  know(id: string, lifecycle: ListedLifecycle | undefined, now: number): void {
     if (lifecycle === undefined || lifecycle.phase === 'destroyed') {
       this.#existing.delete(id);
       return;

@@ -1,5 +1,5 @@
 /** Dependencies: which enclaves wait for which, by `policy.dependsOn`. */
-import type { Lifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/items.ts';
 
 /** The way from `id` back to itself, beginning and ending with it; undefined where there is none. */
 export function findCycle(
@@ -28,7 +28,7 @@ export function findCycle(
 /** What others ask of an enclave; nothing is kept of one that does not exist. */
 type Standing = 'ready' | 'exists';
 
-function standingOf(lifecycle: Lifecycle | undefined): Standing | undefined {
+function standingOf(lifecycle: ListedLifecycle | undefined): Standing | undefined {
   if (lifecycle === undefined || lifecycle.phase === 'destroyed') return undefined;
   if (lifecycle.phase === 'ready') return 'ready';
   return lifecycle.touched ? 'exists' : undefined;
@@ -74,7 +74,7 @@ export class Dependencies {
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: Lifecycle | undefined): void {
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
     const standing = standingOf(lifecycle);
     if (standing !== this.#standing.get(id)) {
       if (standing === undefined) this.#standing.delete(id);

@@ -1,6 +1,6 @@
 /** Feed: which enclaves changed, from three streams and a list. */
 import { createHash } from 'node:crypto';
-import { keys, type Lifecycle } from '../enclave/items.ts';
+import { keys, type ListedLifecycle } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
@@ -13,7 +13,7 @@ export interface FeedOptions {
   readonly config: Config;
   readonly enqueue: (id: string, priority: Priority) => void;
   /** Every lifecycle a list finds. */
-  readonly onLifecycle: (lifecycle: Lifecycle) => void;
+  readonly onLifecycle: (lifecycle: ListedLifecycle) => void;
   /** Every record a list finds. */
   readonly onRecord: (record: RawRecord) => void;
   readonly onRelist: (repaired: number) => void;

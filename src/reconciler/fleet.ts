@@ -1,5 +1,5 @@
 /** Fleet: what holds for all enclaves together, and who must look again when it changes. */
-import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import { parsePolicy } from '../enclave/policy.ts';
 import type { Config } from './config.ts';
@@ -55,7 +55,7 @@ export class Fleet {
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: Lifecycle | undefined): void {
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
     this.dependencies.know(id, lifecycle);
     this.#guard.know(id, lifecycle, this.#options.ports.clock.now());
   }

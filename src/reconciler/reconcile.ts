@@ -15,11 +15,12 @@ import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts'
 import type { SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, deletionHeld, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';
-import { assess, lookAtHost, policyOf, readSpec, regionOf, withPolicy } from './assess.ts';
+import { assess, lookAtHost, policyOf, readSpec, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { OperatorError } from './ports.ts';
 import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
+import { regionOf } from './region-of.ts';
 import { outlookText } from './run-outlook.ts';
 import type { Asker } from './run-slots.ts';
 
@@ -89,6 +90,8 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   const outlook = slot ? undefined : outlookText(context.slots.outlook(id, asker));
   const assessment = assess({ intent, record, spec, requests, run, host, reports, slot, outlook }, context);
   const decision = decide(remembered.lifecycle, intent.lifecycle, assessment);
+  // As with slots: nothing waits between being given leave and being known to be at it.
+  context.repairs.know(id, decision.lifecycle);
   if (decision.lifecycle.run !== undefined) context.slots.hold(id, asker);
   else if (!slot && waitsForSlot(decision.lifecycle, assessment)) context.slots.wait(id, asker);
   else context.slots.release(id);
@@ -194,7 +197,7 @@ function startOf(
 /** What a destroy needs where nothing was ever applied by this operator: the state's key and its region. */
 function bareVariables(lifecycle: Lifecycle, config: Config): RunVariables {
   return {
-    region: regionOf(lifecycle, config),
+    region: regionOf(lifecycle, config.region),
     environment: config.environment,
     stateKey: stateKey(lifecycle.id),
     stackVersion: STACK_VERSION,

@@ -1,5 +1,5 @@
 /** Wallet quota: how many enclaves one wallet may have. */
-import type { Lifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/items.ts';
 import type { Admission } from '../machines/index.ts';
 
 /**
@@ -22,7 +22,7 @@ export class WalletQuota {
   }
 
   /** A lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: Lifecycle | undefined): void {
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
     if (this.#max === 0) return;
     const wallet = lifecycle?.identity.walletAddress ?? this.#walletOf(id);
     if (wallet === undefined) return;
@@ -35,7 +35,7 @@ export class WalletQuota {
   }
 
   /** Undefined: within the quota. Only an enclave for which nothing was begun is ever refused. */
-  refusal({ id, identity, touched, run, desired }: Lifecycle): Extract<Admission, { ok: false }> | undefined {
+  refusal({ id, identity, touched, run, desired }: ListedLifecycle): Extract<Admission, { ok: false }> | undefined {
     if (this.#max === 0 || touched || run !== undefined || desired === 'Absent') return undefined;
     const wallet = identity.walletAddress;
     const count = this.#enclaves.get(wallet)?.size ?? 0;

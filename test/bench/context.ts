@@ -7,6 +7,7 @@ import { limitsOf } from '../../src/reconciler/controller.ts';
 import { Dependencies } from '../../src/reconciler/dependencies.ts';
 import { HostObserver } from '../../src/reconciler/host-observer.ts';
 import type { Ports } from '../../src/reconciler/ports.ts';
+import { RepairGovernor } from '../../src/reconciler/repair-governor.ts';
 import { ReportFreshness } from '../../src/reconciler/report-freshness.ts';
 import { RunObserver } from '../../src/reconciler/run-observer.ts';
 import { RunSlots } from '../../src/reconciler/run-slots.ts';
@@ -34,6 +35,13 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     runs: new RunObserver(ports, config),
     slots,
     quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),
+    repairs: new RepairGovernor({
+      limits: { capPercent: 10, breakerPercent: 20, breakerMin: 3, breakerRestMs: 600_000, settleMs: config.settleMs },
+      defaultRegion: config.region,
+      now: () => ports.clock.now(),
+      wake: () => {},
+      onBreaker: () => {},
+    }),
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),
     epoch: () => 1,

@@ -52,7 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
-    seed: 193,
+    seed: 32,
   },
   {
     name: 'lock freed on execution end alone',

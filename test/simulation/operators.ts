@@ -34,6 +34,8 @@ export class Operators {
   readonly #watcher: Watcher;
   readonly #all: Operator[] = [];
   #number = 0;
+  /** Told when one begins to lead. */
+  readonly #awaitingLeader = new Set<() => void>();
   /** When an operator last was killed, frozen, thawed or stopped. */
   disturbedMs = 0;
 
@@ -161,20 +163,42 @@ export class Operators {
     this.#stage.clock.schedule(this.#dice.between(1, 20) * SECOND, () => this.#storm(left - 1));
   }
 
-  /** Mended about when another one has taken the lease, so that old requests meet new ones. */
   #partition(): void {
     const [victim] = this.#shuffled();
     if (victim === undefined) return;
-    const { leaseMs } = this.#stage.settings.config;
-    this.#disturbed(`${victim.name} is cut off`);
+    const otherwiseMs = this.#dice.wait(20 * SECOND);
+    const isCut = () => {
+      this.#disturbed(`${victim.name} is cut off`);
+      this.#lasts(otherwiseMs, () => {
+        this.#disturbed(`${victim.name} is no longer cut off`);
+        victim.process.mend();
+      });
+    };
+    if (this.#dice.chance(0.6)) {
+      victim.process.cutAtNext('state.commit', isCut);
+      return;
+    }
     victim.process.cut();
-    const lasts = this.#dice.chance(0.7)
-      ? leaseMs + this.#dice.between(-2 * SECOND, 4 * SECOND)
-      : this.#dice.wait(20 * SECOND);
-    this.#stage.clock.schedule(lasts, () => {
-      this.#disturbed(`${victim.name} is no longer cut off`);
-      victim.process.mend();
-    });
+    isCut();
+  }
+
+  /** Mostly ends when another has just begun to lead, so that old requests meet new ones; always ends. */
+  #lasts(otherwiseMs: number, end: () => void): void {
+    const { clock, settings } = this.#stage;
+    if (!this.#dice.chance(0.7)) {
+      clock.schedule(otherwiseMs, end);
+      return;
+    }
+    let ended = false;
+    const once = () => {
+      if (ended) return;
+      ended = true;
+      this.#awaitingLeader.delete(wait);
+      end();
+    };
+    const wait = () => clock.schedule(this.#dice.between(0, 1_500), once);
+    this.#awaitingLeader.add(wait);
+    clock.schedule(2 * settings.config.leaseMs, once);
   }
 
   #freeze(): void {
@@ -182,7 +206,7 @@ export class Operators {
     if (victim === undefined || victim.process.frozen) return;
     this.#disturbed(`${victim.name} is frozen`);
     victim.process.freeze();
-    this.#stage.clock.schedule(this.#dice.between(1, 90) * SECOND, () => {
+    this.#lasts(this.#dice.between(1, 90) * SECOND, () => {
       if (!victim.process.frozen) return;
       this.#disturbed(`${victim.name} thaws`);
       victim.process.thaw();
@@ -208,7 +232,10 @@ export class Operators {
       reconciled: () => {},
       failed: () => {},
       relisted: (repaired) => this.#watcher.relisted(operator(), repaired),
-      leading: (leads) => this.#stage.trace.say(operator().name, leads ? 'leads' : 'leads no more'),
+      leading: (leads) => {
+        this.#stage.trace.say(operator().name, leads ? 'leads' : 'leads no more');
+        if (leads) for (const told of [...this.#awaitingLeader]) told();
+      },
     };
   }
 

@@ -34,6 +34,7 @@ export class SimulatedProcess {
   readonly #options: ProcessOptions;
   #killed = false;
   #connected: Promise<void> | undefined;
+  #cutAt: { readonly operation: string; readonly then: () => void } | undefined;
   #connect: () => void = () => {};
   #thawed: Promise<void> | undefined;
   #thaw: () => void = () => {};
@@ -77,7 +78,13 @@ export class SimulatedProcess {
     });
   }
 
+  /** Cut off just when it has sent its next request of this kind, which arrives when the network is mended. */
+  cutAtNext(operation: string, then: () => void): void {
+    this.#cutAt = { operation, then };
+  }
+
   mend(): void {
+    this.#cutAt = undefined;
     this.#connected = undefined;
     this.#connect();
   }
@@ -133,6 +140,12 @@ export class SimulatedProcess {
         await clock.sleep(fate.beforeMs);
         // What a killed process had sent arrives, or does not.
         if (this.#killed && dice.chance(0.5)) await never;
+      }
+      if (this.#cutAt?.operation === operation) {
+        const { then } = this.#cutAt;
+        this.#cutAt = undefined;
+        this.cut();
+        then();
       }
       while (this.#connected !== undefined) await this.#connected;
       let result: unknown;

@@ -171,6 +171,7 @@ function look(state: ModelState): ModelState {
       ? { ok: true, debugAllowed: false, workloadType: 'service' }
       : { ok: false, issues: [{ field: 'f', code: 'REQUIRED', message: 'm', fix: 'x' }] },
     admission: { ok: true },
+    repair: { ok: true },
     change: undefined,
     retain: false,
     host,

@@ -1,0 +1,203 @@
+/** Repair governor: how many may be under repair at once, and when so much differs that nobody should touch it. */
+import type { ListedLifecycle } from '../enclave/items.ts';
+import { regionOf } from './region-of.ts';
+
+export interface RepairLimits {
+  /** Enclaves under repair at a time, as a share of all, in percent; at least one. */
+  readonly capPercent: number;
+  /** More than this share of a region's enclaves, in percent … */
+  readonly breakerPercent: number;
+  /** … and at least this many differ: an API or a permission is likelier at fault than they are. */
+  readonly breakerMin: number;
+  /** How long an open breaker waits before it lets one try, ms. */
+  readonly breakerRestMs: number;
+  /** How long a direct effect is under way, ms. */
+  readonly settleMs: number;
+}
+
+export type RepairRefusal =
+  | { readonly reason: 'RepairCapped'; readonly message: string }
+  | { readonly reason: 'BreakerOpen'; readonly message: string; readonly until: number };
+
+export interface BreakerChange {
+  readonly region: string;
+  readonly open: boolean;
+  readonly message: string;
+}
+
+export interface RepairGovernorOptions {
+  readonly limits: RepairLimits;
+  readonly defaultRegion: string;
+  /** Wall time, ms. */
+  readonly now: () => number;
+  /** Told of an enclave that may try again. */
+  readonly wake: (id: string) => void;
+  readonly onBreaker: (change: BreakerChange) => void;
+}
+
+interface Standing {
+  readonly drifted: boolean;
+  /** A repair came to nothing, and another was begun. */
+  readonly failing: boolean;
+  /** Until when an effect is under way, ms; infinite for a run, 0 where none is. */
+  readonly busyUntil: number;
+}
+
+const AT_REST: Standing = { drifted: false, failing: false, busyUntil: 0 };
+
+interface Region {
+  enclaves: number;
+  readonly drifted: Set<string>;
+  /** Repaired in vain since the last one that healed. */
+  readonly failing: Set<string>;
+  breaker:
+    | { readonly state: 'closed'; readonly tolerated: number }
+    | { readonly state: 'open'; readonly since: number; readonly why: string }
+    | { readonly state: 'halfOpen'; readonly since: number; readonly why: string; readonly canary: string };
+}
+
+/** Vain repairs in a row after which the rest is spared. */
+const MOST_FAILING = 3;
+
+/**
+ * Knows of every enclave whether it differs, and whether it is being repaired.
+ *
+ * *Guarantees*: no more than the cap are under repair at once; a slot is held only while an effect is under way. Where
+ * more of a region differ than is likely, or repairs do not heal, none is begun there until one that tries alone has
+ * healed. *Caveats*: it remembers nothing; after a restart it counts anew what lifecycles persist, and waits anew.
+ */
+export class RepairGovernor {
+  readonly #options: RepairGovernorOptions;
+  readonly #regions = new Map<string, Region>();
+  readonly #regionOf = new Map<string, string>();
+  /** Enclaves an effect is under way at, and until when. */
+  readonly #busy = new Map<string, number>();
+  readonly #waiting = new Set<string>();
+
+  constructor(options: RepairGovernorOptions) {
+    this.#options = options;
+  }
+
+  /** Regions whose breaker is open. */
+  get openRegions(): readonly string[] {
+    return [...this.#regions].flatMap(([name, { breaker }]) => (breaker.state === 'closed' ? [] : [name]));
+  }
+
+  /** Told of a lifecycle as it now stands; undefined: forgotten. Nothing may wait between {@link ask} and this. */
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    const known = this.#regionOf.get(id);
+    if (lifecycle === undefined || lifecycle.phase === 'destroyed' || lifecycle.desired === 'Absent') {
+      this.#regionOf.delete(id);
+      this.#waiting.delete(id);
+      if (known !== undefined) {
+        this.#region(known).enclaves -= 1;
+        this.#note(id, known, AT_REST);
+      }
+      return;
+    }
+    const name = known ?? regionOf(lifecycle, this.#options.defaultRegion);
+    if (known === undefined) {
+      this.#regionOf.set(id, name);
+      this.#region(name).enclaves += 1;
+    }
+    this.#note(id, name, this.#standingOf(lifecycle));
+  }
+
+  #standingOf({ drift, direct, run, phase, attempts }: ListedLifecycle): Standing {
+    const drifted = drift !== undefined;
+    const directUntil = direct === undefined ? 0 : Date.parse(direct.at) + this.#options.limits.settleMs;
+    return {
+      drifted,
+      failing: drifted && attempts.key.startsWith('drift:') && attempts.count > 1,
+      busyUntil: phase !== 'repairing' ? 0 : run === undefined ? directUntil : Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /** Why a repair of this enclave may not begin now; undefined where it may. Asking again is harmless. */
+  ask(id: string, regionName: string): RepairRefusal | undefined {
+    const { limits, now } = this.#options;
+    const at = now();
+    const region = this.#region(regionName);
+    const { breaker } = region;
+    if (breaker.state !== 'closed' && !(breaker.state === 'halfOpen' && breaker.canary === id)) {
+      const until = breaker.since + limits.breakerRestMs;
+      const message = `${breaker.why}; one is tried alone first`;
+      if (at < until) return { reason: 'BreakerOpen', message, until };
+      // A canary that has not healed in this time is followed by another.
+      region.breaker = { state: 'halfOpen', since: at, why: breaker.why, canary: id };
+    }
+    for (const [busy, until] of this.#busy) if (until <= at) this.#busy.delete(busy);
+    const cap = Math.max(1, Math.floor((this.#regionOf.size * limits.capPercent) / 100));
+    if (this.#busy.has(id) || this.#busy.size < cap) {
+      this.#waiting.delete(id);
+      return undefined;
+    }
+    this.#waiting.add(id);
+    return { reason: 'RepairCapped', message: 'as many enclaves are under repair as may be at once' };
+  }
+
+  #note(id: string, name: string, { drifted, failing, busyUntil }: Standing): void {
+    const at = this.#options.now();
+    const region = this.#region(name);
+    const wasBusy = this.#busy.has(id);
+    if (busyUntil > at) this.#busy.set(id, busyUntil);
+    else this.#busy.delete(id);
+    if (drifted) region.drifted.add(id);
+    const healed = !drifted && region.drifted.delete(id);
+    if (failing) region.failing.add(id);
+    else region.failing.delete(id);
+    // One that healed says that repairs can.
+    if (healed) region.failing.clear();
+    this.#judge(name, region, healed ? id : undefined, at);
+    if (wasBusy && !this.#busy.has(id)) this.#serve();
+  }
+
+  #judge(name: string, region: Region, healed: string | undefined, at: number): void {
+    const { breakerMin, breakerPercent } = this.#options.limits;
+    const drifted = region.drifted.size;
+    const many = Math.max(breakerMin, Math.floor((region.enclaves * breakerPercent) / 100) + 1);
+    const { breaker } = region;
+    if (breaker.state === 'closed') {
+      // What differed when it closed was tolerated then; it counts again once it is more than that.
+      if (drifted < breaker.tolerated) region.breaker = { state: 'closed', tolerated: drifted };
+      if (drifted >= many && drifted > breaker.tolerated) {
+        this.#open(name, region, `${drifted} of ${region.enclaves} enclaves in ${name} differ at once`, at);
+      } else if (region.failing.size >= MOST_FAILING) {
+        this.#open(name, region, `${region.failing.size} repairs in ${name} did not heal what they were to heal`, at);
+      }
+      return;
+    }
+    const canaryHealed = breaker.state === 'halfOpen' && breaker.canary === healed;
+    if (!canaryHealed && (drifted >= many || region.failing.size > 0)) return;
+    region.breaker = { state: 'closed', tolerated: drifted };
+    const message = canaryHealed ? `${healed} has healed: repairs in ${name} go on` : `few differ in ${name} any more`;
+    this.#options.onBreaker({ region: name, open: false, message });
+    for (const waiting of region.drifted) this.#options.wake(waiting);
+  }
+
+  #open(name: string, region: Region, why: string, at: number): void {
+    region.breaker = { state: 'open', since: at, why };
+    this.#options.onBreaker({ region: name, open: true, message: why });
+  }
+
+  /** One waits no longer; who is woken asks again. */
+  #serve(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) return;
+    this.#waiting.delete(next);
+    this.#options.wake(next);
+  }
+
+  #region(name: string): Region {
+    const known = this.#regions.get(name);
+    if (known !== undefined) return known;
+    const made: Region = {
+      enclaves: 0,
+      drifted: new Set(),
+      failing: new Set(),
+      breaker: { state: 'closed', tolerated: 0 },
+    };
+    this.#regions.set(name, made);
+    return made;
+  }
+}
