@@ -79,7 +79,8 @@ export function standingOf(lifecycle: Lifecycle): readonly Draft[] {
     drafts.push({ kind: 'Stalled', severity: 'warning', subject: lifecycle.id, reason, message, since });
   }
   const secure = conditionOf(lifecycle.conditions, 'Secure');
-  if (secure?.status === 'False') {
+  // Whoever takes an installation over knows of its old hosts, and would hear of each at every change of the leader.
+  if (secure?.status === 'False' && secure.reason !== 'LegacyHost') {
     const { reason, message, lastTransitionTime: since } = secure;
     drafts.push({ kind: 'SecurityFinding', severity: 'critical', subject: lifecycle.id, reason, message, since });
   }
