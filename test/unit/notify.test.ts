@@ -1,8 +1,15 @@
 /** Notifications on virtual time: what is told, once, again, and by whom. */
 import { describe, expect, it } from 'vitest';
-import { type Control, keys, type OperatorEvent } from '../../src/enclave/items.ts';
+import { type Control, keys, type Lifecycle, type OperatorEvent } from '../../src/enclave/items.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { type Draft, keyOf, notification, TOLD_EVENTS, toldEvent } from '../../src/reconciler/notify/notification.ts';
+import {
+  type Draft,
+  keyOf,
+  notification,
+  standingOf,
+  TOLD_EVENTS,
+  toldEvent,
+} from '../../src/reconciler/notify/notification.ts';
 import { Outbox } from '../../src/reconciler/notify/outbox.ts';
 import { classOfStatus } from '../../src/reconciler/notify/webhook.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
@@ -72,6 +79,28 @@ describe('a notification', () => {
   it('of a breaker is about its region, opened or closed', () => {
     const breaker = (reason: string) => made({ kind: 'Breaker', subject: 'us-west-2', reason });
     expect(keyOf(breaker('BreakerOpened'))).toBe(keyOf(breaker('BreakerClosed')));
+  });
+});
+
+describe('what stands of an enclave', () => {
+  const at = { observedGeneration: 1, lastTransitionTime: iso(0), message: 'm' };
+  const lifecycle = (phase: string, ...conditions: readonly object[]) =>
+    ({ id: ID, phase, conditions: conditions.map((each) => ({ ...at, ...each })) }) as unknown as Lifecycle;
+  const stalled = { type: 'Stalled', status: 'True', reason: 'TerminalError' };
+  const insecure = (reason: string) => ({ type: 'Secure', status: 'False', reason });
+
+  it.each([
+    { reason: 'nothing where all is well', given: lifecycle('ready'), kinds: [] },
+    {
+      reason: 'both',
+      given: lifecycle('stalled', stalled, insecure('DebugEnclave')),
+      kinds: ['Stalled', 'SecurityFinding'],
+    },
+    { reason: 'what is no longer so', given: lifecycle('ready', { ...stalled, status: 'False' }), kinds: [] },
+    { reason: 'an adopted host without agent', given: lifecycle('ready', insecure('LegacyHost')), kinds: [] },
+    { reason: 'a tombstone', given: lifecycle('destroyed', stalled), kinds: [] },
+  ])('$reason: $kinds', ({ given, kinds }) => {
+    expect(standingOf(given).map(({ kind }) => kind)).toEqual(kinds);
   });
 });
 
