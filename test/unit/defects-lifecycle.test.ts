@@ -82,6 +82,22 @@ describe('a command that comes while a deploy is under way', () => {
   });
 });
 
+describe('a command that ends serving', () => {
+  it.each([
+    ['PAUSING', 'PAUSED'],
+    ['PENDING_DESTROY', 'DESTROYED'],
+  ])('%s: DEPLOYED is never written over it, while the host still runs', async (command, end) => {
+    const v = await deployed({}, { hostTimings: { stopMs: 3 * MINUTE } });
+    v.command(ID, command);
+    const { seen, look } = watch(v);
+    await v.until(() => {
+      look();
+      return v.status(ID) === end;
+    }, end);
+    expect(seen).not.toContain('DEPLOYED');
+  });
+});
+
 describe('DESTROYED', () => {
   it('is not said while the host is shutting down, though the run that destroys has succeeded', async () => {
     const v = await deployed({}, { hostTimings: { stopMs: 20 * MINUTE } });
@@ -184,8 +200,8 @@ describe('an edit', () => {
 
   it('of times: both attributes carry one time, spelled as the application spells it', async () => {
     const v = await deployed();
-    const { updatedAt, updated_at } = v.world.record(ID) ?? {};
-    expect(updatedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-    expect(updated_at).toBe(updatedAt);
+    const record = v.world.record(ID);
+    expect(record?.updatedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(record?.updated_at).toBe(record?.updatedAt);
   });
 });
