@@ -124,6 +124,7 @@ describe('the local stack', () => {
     });
     expect(loaded.ok && asEnvironment(loaded.settings)).toEqual({
       ENCLAVE_OPERATOR_PREFIX: 'mine',
+      ENCLAVE_OPERATOR_ROLE_PATH: '/mine-enclaves/',
       ENCLAVE_OPERATOR_STATE_TABLE: 'mine-operator-state',
       ENCLAVE_OPERATOR_HISTORY_TABLE: 'mine-operator-history',
       ENCLAVE_OPERATOR_CLUSTER: 'mine-infrastructure',
