@@ -1,4 +1,4 @@
-/** Alarms, to one topic: what the operator cannot tell by itself, because it is what fails. */
+/** Alarms, to one topic: what the operator cannot tell by itself, because it is what fails. It tells the rest there. */
 import { CloudwatchLogMetricFilter } from '@cdktf/provider-aws/lib/cloudwatch-log-metric-filter/index.js';
 import {
   CloudwatchMetricAlarm,
@@ -16,25 +16,26 @@ const MINUTE_SECONDS = 60;
 const METRICS = 'EnclaveOperator';
 /** One failed run is the operator's business: it retries. This many in a quarter of an hour are a person's. */
 const FAILED_RUNS = 5;
+/** The operator's heartbeats are for programs; alarms have no such attribute. */
+const NO_HEARTBEATS = JSON.stringify({ kind: [{ exists: false }, { 'anything-but': ['Heartbeat'] }] });
 
 export function alarms(platform: Platform, parts: { readonly keyId: string; readonly logs: LogGroups }): SnsTopic {
   const { stack, config, names, policies } = platform;
-  const topic = new SnsTopic(stack, 'alarms', { name: `${config.prefix}-alarms`, kmsMasterKeyId: parts.keyId });
+  const topic = new SnsTopic(stack, 'alarms', { name: names.alarmsTopic, kmsMasterKeyId: parts.keyId });
   const statements = [
-    grant(
-      'Alarms',
-      { Service: 'cloudwatch.amazonaws.com' },
-      ['sns:Publish'],
-      [names.arn('sns', `${config.prefix}-alarms`)],
-      {
-        StringEquals: { 'aws:SourceAccount': config.accountId },
-      },
-    ),
+    grant('Alarms', { Service: 'cloudwatch.amazonaws.com' }, ['sns:Publish'], [names.alarmsTopicArn], {
+      StringEquals: { 'aws:SourceAccount': config.accountId },
+    }),
   ];
   new SnsTopicPolicy(stack, 'alarms-policy', { arn: topic.arn, policy: policyJson(statements) });
   policies.set('aws_sns_topic_policy.alarms-policy', statements);
   for (const [index, endpoint] of config.alarmEmails.entries()) {
-    new SnsTopicSubscription(stack, `alarms-mail-${index}`, { topicArn: topic.arn, protocol: 'email', endpoint });
+    new SnsTopicSubscription(stack, `alarms-mail-${index}`, {
+      topicArn: topic.arn,
+      protocol: 'email',
+      endpoint,
+      filterPolicy: NO_HEARTBEATS,
+    });
   }
 
   type Options = Omit<CloudwatchMetricAlarmConfig, 'alarmName' | 'alarmActions' | 'comparisonOperator' | 'period'> & {

@@ -96,6 +96,16 @@ const ShapeSchema = z.strictObject({
   logRetentionDays: z.literal(RETENTION_DAYS),
   /** Days full plans and parked states are kept. */
   planDays: z.number().int().min(1).max(365).default(30),
+  /** Who is told beside the topic, by signed POSTs; the secret lies in Secrets Manager, as plain text. */
+  webhook: z
+    .strictObject({
+      url: z.url({ protocol: /^https$/, error: 'an https URL' }),
+      secretArn: text(
+        /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+$/,
+        'the ARN of a secret of Secrets Manager',
+      ),
+    })
+    .optional(),
   /** Who hears of alarms, by mail. */
   alarmEmails: z.array(z.email()).default([]),
 });

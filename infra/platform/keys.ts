@@ -93,7 +93,7 @@ export function dataKey(platform: Platform): KmsKey {
     retain: true,
     statements: [
       administration(platform),
-      throughServices(platform, region, ['dynamodb', 's3']),
+      throughServices(platform, region, ['dynamodb', 's3', 'sns']),
       grant('Logs', { Service: `logs.${region}.amazonaws.com` }, USE, THIS_KEY, {
         ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logs },
       }),

@@ -54,6 +54,8 @@ export function namesOf(config: PlacedConfig) {
     runnerRepository: `${prefix}-terraform-runner`,
     operatorRepository: `${prefix}-operator`,
     operatorService: `${prefix}-operator`,
+    alarmsTopic: `${prefix}-alarms`,
+    alarmsTopicArn: arn('sns', `${prefix}-alarms`),
 
     rolePath: config.rolePath ?? `/${prefix}-enclaves/`,
     roles: {

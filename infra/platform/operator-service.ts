@@ -2,6 +2,7 @@
 import { EcsService } from '@cdktf/provider-aws/lib/ecs-service/index.js';
 import { EcsTaskDefinition } from '@cdktf/provider-aws/lib/ecs-task-definition/index.js';
 import type { SecurityGroup } from '@cdktf/provider-aws/lib/security-group/index.js';
+import type { PlacedConfig } from './config.ts';
 import { containerDefinitions, WORK_VOLUME } from './container.ts';
 import type { Platform } from './context.ts';
 import type { LogGroups } from './logs.ts';
@@ -47,12 +48,20 @@ export function operatorEnvironment({ config, names }: Platform): Readonly<Recor
     ENCLAVE_OPERATOR_HISTORY_TABLE: names.historyTable,
     ENCLAVE_OPERATOR_HTTP_PORT: String(HTTP_PORT),
     ENCLAVE_OPERATOR_MAX_RUNS: String(config.operator.maxRuns),
+    ENCLAVE_OPERATOR_NOTIFY_TOPIC_ARN: names.alarmsTopicArn,
+    ...(config.webhook === undefined ? {} : { ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL: config.webhook.url }),
     ENCLAVE_OPERATOR_PREFIX: config.prefix,
     ENCLAVE_OPERATOR_REGION: config.region,
     ENCLAVE_OPERATOR_REGIONS: Object.keys(config.regions).join(','),
     ENCLAVE_OPERATOR_ROLE_PATH: names.rolePath,
     ENCLAVE_OPERATOR_STATE_TABLE: names.stateTable,
   };
+}
+
+/** What the task is given as a variable, and no plan or definition shows. */
+function secretsOf({ webhook }: PlacedConfig): Readonly<Record<string, unknown>> {
+  if (webhook === undefined) return {};
+  return { secrets: [{ name: 'ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_SECRET', valueFrom: webhook.secretArn }] };
 }
 
 export function operatorService(platform: Platform, parts: OperatorParts): EcsService {
@@ -74,7 +83,7 @@ export function operatorService(platform: Platform, parts: OperatorParts): EcsSe
       logGroup: parts.logs.operator.name,
       stopTimeoutSeconds: STOP_TIMEOUT_SECONDS,
       environment: operatorEnvironment(platform),
-      more: { healthCheck },
+      more: { healthCheck, ...secretsOf(config) },
     }),
   });
   const service = new EcsService(stack, 'operator-service', {

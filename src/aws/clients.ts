@@ -6,6 +6,7 @@ import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
 
 export interface AwsClients {
@@ -16,6 +17,7 @@ export interface AwsClients {
   /** Made at the first call for a region, then kept. */
   ec2(region: string): EC2Client;
   ssm(region: string): SSMClient;
+  sns(region: string): SNSClient;
   /** Ends idle connections; calls under way fail. */
   close(): void;
 }
@@ -63,6 +65,7 @@ export function createClients(region: string): AwsClients {
   const ecs = new ECSClient(options(region, SERVICE_TIMEOUT_MS));
   const ec2 = perRegion((inRegion) => new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS)));
   const ssm = perRegion((inRegion) => new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS)));
+  const sns = perRegion((inRegion) => new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS)));
 
   return {
     dynamodb,
@@ -71,8 +74,10 @@ export function createClients(region: string): AwsClients {
     ecs,
     ec2: ec2.get,
     ssm: ssm.get,
+    sns: sns.get,
     close() {
-      for (const client of [dynamodb, streams, sfn, ecs, ...ec2.made.values(), ...ssm.made.values()]) client.destroy();
+      const regional = [...ec2.made.values(), ...ssm.made.values(), ...sns.made.values()];
+      for (const client of [dynamodb, streams, sfn, ecs, ...regional]) client.destroy();
       httpAgent.destroy();
       httpsAgent.destroy();
     },

@@ -42,6 +42,7 @@ const BLOCKED: ReadonlyMap<string, string> = new Map([
     'AccessDenied',
     'AccessDeniedException',
     'AuthFailure',
+    'AuthorizationErrorException',
     'KMSAccessDeniedException',
     'NotAuthorized',
     'OptInRequired',
@@ -59,6 +60,7 @@ const BLOCKED: ReadonlyMap<string, string> = new Map([
   ...[
     'ClusterNotFoundException',
     'InvalidDocument',
+    'NotFoundException',
     'ResourceNotFoundException',
     'StateMachineDeleting',
     'StateMachineDoesNotExist',

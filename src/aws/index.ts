@@ -9,6 +9,7 @@ import { createRecordStore } from './records.ts';
 import { createStateStore } from './state.ts';
 import { createChangeStream } from './streams.ts';
 import { createTasks } from './tasks.ts';
+import { createTopic } from './topic.ts';
 import { createWorkflows } from './workflows.ts';
 
 export interface AwsPorts extends Ports {
@@ -31,6 +32,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
   const { dynamodb } = clients;
   const { stateTable, historyTable, enclavesTable } = config;
   const expiresAt = () => Math.floor(clock.now() / 1_000) + config.historyDays * DAY_SECONDS;
+  const topicRegion = config.notifyTopicArn.split(':')[3];
   const stream = (table: string) => createChangeStream(dynamodb, clients.streams, table);
   return {
     clock,
@@ -48,6 +50,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
       prefix: config.prefix,
     }),
     streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
+    channels: topicRegion === undefined ? [] : [createTopic(clients.sns(topicRegion), config.notifyTopicArn)],
     close: clients.close,
   };
 }

@@ -75,6 +75,10 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'sweepTimeoutMs',
     ],
   },
+  {
+    title: 'Notifications',
+    keys: ['notifyTopicArn', 'notifyWebhookUrl', 'notifyWindowMs', 'notifyHeartbeatMs'],
+  },
   { title: 'Leader lease', keys: ['leaseMs', 'leaseRenewMs', 'leaseStepDownMs', 'leaseRetryMs'] },
 ];
 
@@ -118,6 +122,7 @@ function row(description: KeyDescription): string {
 }
 
 function fallbackText({ key }: KeyDescription, fallback: unknown): string {
+  if (fallback === '') return '(empty)';
   if (Array.isArray(fallback)) return fallback.length === 0 ? '(empty)' : `\`${fallback.join(',')}\``;
   const text = `\`${fallback}\``;
   return key.endsWith('Ms') && typeof fallback === 'number' ? `${text} (${duration(fallback)})` : text;

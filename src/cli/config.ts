@@ -7,6 +7,9 @@ import { type Config, ConfigSchema } from '../reconciler/config.ts';
 
 export const VARIABLE_PREFIX = 'ENCLAVE_OPERATOR_';
 
+/** Never a key: no file, no flag and no listing ever holds it. */
+export const WEBHOOK_SECRET = `${VARIABLE_PREFIX}NOTIFY_WEBHOOK_SECRET`;
+
 export type ConfigKey = keyof Config;
 export const CONFIG_KEYS = Object.keys(ConfigSchema.shape) as readonly ConfigKey[];
 
@@ -119,6 +122,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   for (const [variable, value] of Object.entries(input.env)) {
     // An empty variable is how compose files and task definitions spell "not set".
     if (!variable.startsWith(VARIABLE_PREFIX) || value === undefined || value === '') continue;
+    if (variable === WEBHOOK_SECRET) continue;
     const key = variables.get(variable);
     if (key === undefined) problems.push(unknownName(variable, 'environment', [...variables.keys()], VARIABLE_PREFIX));
     else raw.set(key, { value, source: variable });

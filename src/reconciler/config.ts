@@ -18,6 +18,16 @@ const name = (fallback: string, meaning: string) =>
     .default(fallback)
     .describe(meaning);
 
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** A signature proves who wrote, and hides nothing: only a receiver on this machine is told in the clear. */
+function isWebhook(text: string): boolean {
+  if (text === '') return true;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '' || url.hash !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
+}
+
 /** Keys are flat; the environment spells them `ENCLAVE_OPERATOR_` + UPPER_SNAKE. */
 export const ConfigSchema = z.strictObject({
   environment: name('dev', 'Name of the environment; value of the tag Environment. Hosts of another one are foreign.'),
@@ -126,6 +136,22 @@ export const ConfigSchema = z.strictObject({
   leaseRenewMs: ms(2 * SECOND, 'Interval of renewals.'),
   leaseStepDownMs: ms(8 * SECOND, 'The leader steps down after this long without a renewal.'),
   leaseRetryMs: ms(SECOND, 'Interval at which a standby looks.'),
+
+  notifyTopicArn: z
+    .string()
+    .regex(/^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256})?$/, 'the ARN of an SNS topic, no FIFO one')
+    .default('')
+    .describe('SNS topic people are told by; empty: none.'),
+  notifyWebhookUrl: z
+    .string()
+    .refine(isWebhook, 'an https URL without user and password; http for localhost alone')
+    .default('')
+    .describe(
+      'Where notifications are posted, signed with ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_SECRET (32 characters or more, from ' +
+        'the environment alone); empty: nowhere.',
+    ),
+  notifyWindowMs: ms(HOUR, 'Time within which the same of the same enclave is told once.'),
+  notifyHeartbeatMs: ms(15 * MINUTE, 'Interval of heartbeats to every receiver, so that silence is noticed; 0: none.'),
 
   historyDays: count(90, 1, 3_650, 'Days runs and events are kept.'),
 });

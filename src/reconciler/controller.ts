@@ -3,13 +3,16 @@ import PQueue from 'p-queue';
 import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
+import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
+import { isHealthy } from './health.ts';
 import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
 import type { Metrics } from './metrics.ts';
+import { Notifier } from './notify/notifier.ts';
 import type { Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
@@ -50,6 +53,7 @@ export class Controller {
   readonly #fleet: Fleet;
   readonly #slots: RunSlots;
   readonly #publishes: Stopwatches;
+  readonly #notifier: Notifier;
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
   readonly #context: ReconcileContext;
@@ -64,6 +68,16 @@ export class Controller {
     const { ports, config, term } = options;
     this.#progressAt = ports.clock.monotonic();
     this.#polledAt = this.#progressAt;
+    const notifier = new Notifier({
+      ports,
+      config,
+      epoch: term.epoch,
+      alive: () =>
+        !term.lost.aborted &&
+        this.synced &&
+        isHealthy({ stuckMs: this.stuckMs(), pollSilenceMs: this.pollSilenceMs() }),
+    });
+    this.#notifier = notifier;
     this.#publishes = new Stopwatches(ports.clock);
     this.#queue = new WorkQueue(ports.clock, () => this.#pump());
     this.#workers = new PQueue({ concurrency: config.workers });
@@ -88,13 +102,7 @@ export class Controller {
       defaultRegion: config.region,
       now: () => ports.clock.now(),
       wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
-      onBreaker: ({ open, ...change }) =>
-        open
-          ? ports.log.error(
-              change,
-              'repairs are stopped: so many differ, or repairs heal so little, that nobody may mean it',
-            )
-          : ports.log.warn(change, 'repairs go on'),
+      onBreaker: (change) => void tellBreaker(change, { ...ports, history: notifier.hearing(ports.history) }),
     });
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
@@ -105,6 +113,7 @@ export class Controller {
       control: options.control,
       epoch: () => term.assert(),
       enqueue: (id, priority) => this.#queue.add(id, { priority }),
+      onHold: (hold) => notifier.sawHold(hold),
     });
     this.#fleet = fleet;
     this.#feed = new Feed({
@@ -117,13 +126,13 @@ export class Controller {
       onTable: (tableId) => void fleet.sawTable(tableId),
       onListed: (records) => {
         this.#slots.counted();
-        void fleet.listed(records);
+        void fleet.listed(records).then(() => notifier.sawHold(fleet.deletionHold));
       },
       onControl: () => void fleet.refresh(),
     });
     const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
-      ports,
+      ports: { ...ports, history: notifier.hearing(ports.history) },
       config,
       limits: limitsOf(config),
       get control() {
@@ -148,7 +157,7 @@ export class Controller {
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);
-        }
+        } else notifier.sawLifecycle(lifecycle);
       },
       onPublished: (id, updatedAt) => this.#feed.published(id, updatedAt),
     };
@@ -199,7 +208,7 @@ export class Controller {
 
   start(): void {
     const { signal } = this.#stopping;
-    this.#running = Promise.all([this.#feed.run(signal), this.#sweepLoop(signal)]);
+    this.#running = Promise.all([this.#feed.run(signal), this.#sweepLoop(signal), this.#notifier.run(signal)]);
   }
 
   /** Stops intake, lets work under way end, closes the streams. */
@@ -220,6 +229,7 @@ export class Controller {
     this.#fleet.know(lifecycle.id, lifecycle);
     this.#quota.know(lifecycle.id, lifecycle);
     this.#repairs.know(lifecycle.id, lifecycle);
+    this.#notifier.sawLifecycle(lifecycle);
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;
     this.#slots.hold(lifecycle.id, { kind: lifecycle.run.action === 'destroy' ? 'destroy' : 'change', owner }, true);

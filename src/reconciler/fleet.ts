@@ -15,6 +15,8 @@ export interface FleetOptions {
   /** Throws where this process no longer leads. */
   readonly epoch: () => number;
   readonly enqueue: (id: string, priority: Priority) => void;
+  /** Told once a hold of deletions begins here. */
+  readonly onHold: (hold: DeletionHold) => void;
 }
 
 /**
@@ -47,6 +49,10 @@ export class Fleet {
 
   get control(): Control {
     return this.#control;
+  }
+
+  get deletionHold(): DeletionHold | undefined {
+    return this.#guard.hold;
   }
 
   /** Before every lifecycle was listed, and the table is known to be the same, nobody can say what is missing. */
@@ -120,6 +126,7 @@ export class Fleet {
       { reason: hold.reason },
       'deletions are held: restore the records, or run `enclavectl confirm-deletions`',
     );
+    this.#options.onHold(hold);
     this.#lookAtUnrecorded();
     void this.#persist();
   }

@@ -22,7 +22,7 @@ const STUCK_MS = 5 * 60_000;
 export const POLL_SILENCE_MS = 60_000;
 
 /** True while a restart would cure nothing. */
-export function isHealthy({ stuckMs, pollSilenceMs }: HealthView): boolean {
+export function isHealthy({ stuckMs, pollSilenceMs }: Pick<HealthView, 'stuckMs' | 'pollSilenceMs'>): boolean {
   return stuckMs < STUCK_MS && pollSilenceMs < POLL_SILENCE_MS;
 }
 

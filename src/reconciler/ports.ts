@@ -13,6 +13,7 @@ import type {
 } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import type { RunAction } from '../enclave/names.ts';
+import type { Notification } from './notify/notification.ts';
 
 /** Wall time, local time and waiting. Nothing else in the controller reads a clock. */
 export interface Clock {
@@ -238,6 +239,14 @@ export class OperatorError extends Error {
   }
 }
 
+/** Where people are told: a topic, a webhook. */
+export interface Channel {
+  /** For logs; holds no secret. */
+  readonly name: string;
+  /** Resolves once it was taken. A repeat has the id of the first. */
+  send(notification: Notification, signal: AbortSignal): Promise<void>;
+}
+
 /** Structured logging; one line an event of note. */
 export interface Log {
   debug(fields: object, message: string): void;
@@ -262,4 +271,6 @@ export interface Ports {
     readonly state: ChangeStream;
     readonly history: ChangeStream;
   };
+  /** None: nobody is told. */
+  readonly channels?: readonly Channel[];
 }

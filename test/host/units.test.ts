@@ -132,6 +132,20 @@ describe.skipIf(noTools.length > 0)('the logs', () => {
       host.dispose();
     }
   });
+
+  it('go to the region of the host, whichever that is', () => {
+    const host = new TestHost();
+    try {
+      host.write(
+        'etc/enclave/host.env',
+        String(host.read('etc/enclave/host.env')).replace('us-west-2', 'eu-central-1'),
+      );
+      expect(host.run('ship-logs').status).toBe(0);
+      expect(host.json('etc/enclave/cloudwatch.json')).toMatchObject({ agent: { region: 'eu-central-1' } });
+    } finally {
+      host.dispose();
+    }
+  });
 });
 
 describe('the SSM documents', () => {

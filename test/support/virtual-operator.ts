@@ -3,7 +3,7 @@ import type { Lifecycle } from '../../src/enclave/items.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { ControlLoop } from '../../src/reconciler/control-loop.ts';
 import { createMetrics } from '../../src/reconciler/metrics.ts';
-import type { RawRecord } from '../../src/reconciler/ports.ts';
+import type { Channel, RawRecord } from '../../src/reconciler/ports.ts';
 import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 
@@ -12,7 +12,11 @@ export interface VirtualOperator {
   readonly world: MemoryWorld;
   readonly config: Config;
   /** Starts an operator; several may compete. */
-  start(): { readonly loop: ControlLoop; stop(): Promise<void>; readonly connection: Connection };
+  start(channels?: readonly Channel[]): {
+    readonly loop: ControlLoop;
+    stop(): Promise<void>;
+    readonly connection: Connection;
+  };
   /** Writes a record as the application's POST shapes it. */
   post(id: string, overrides?: Record<string, unknown>): RawRecord;
   /** Sets the status as the application's PATCH does. */
@@ -35,7 +39,7 @@ export function virtualOperator(
     clock,
     world,
     config,
-    start() {
+    start(channels = []) {
       const connection = world.connect();
       // Every process counts its own local time from its own start.
       const bornAt = connection.ports.clock.monotonic();
@@ -44,7 +48,7 @@ export function virtualOperator(
       const metrics = createMetrics({ queueDepth: () => 0, runsInFlight: () => 0 });
       const loop = new ControlLoop({
         config,
-        ports: { ...connection.ports, clock: ownClock },
+        ports: { ...connection.ports, clock: ownClock, channels },
         metrics,
         holder: `test-${random.id(4)}`,
         signal: stopper.signal,

@@ -40,6 +40,31 @@ describe('help', () => {
   });
 });
 
+describe('the secret of the webhook', () => {
+  const URL_SET = { ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL: 'https://hooks.example.com/x' };
+
+  it.each([
+    ['', 'is not set'],
+    ['too short to be one', 'has 19 characters'],
+  ])('%j: the operator does not start, and says why', async (secret, reason) => {
+    const env = { ...URL_SET, ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_SECRET: secret };
+    const { code, err } = await cli(['operator', 'run'], { env });
+    expect(code).toBe(2);
+    expect(err).toContain(`ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_SECRET ${reason}`);
+    if (secret !== '') expect(err).not.toContain(secret);
+  });
+
+  it.each(['table', 'json'])('is not in the %s of `enclavectl config`', async (format) => {
+    const secret = '0123456789abcdef0123456789abcdef';
+    const env = { ...URL_SET, ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_SECRET: secret };
+    const { code, out, err } = await cli(['config', '-o', format], { env });
+    expect(code).toBe(0);
+    expect(out).toContain('notifyWebhookUrl');
+    expect(out + err).not.toContain(secret);
+    expect(out + err).not.toContain('WEBHOOK_SECRET');
+  });
+});
+
 describe('wrong usage ends with 2, and one clear line', () => {
   it.each([
     [[], 'Usage:'],
@@ -99,6 +124,7 @@ describe('the local stack', () => {
     });
     expect(loaded.ok && asEnvironment(loaded.settings)).toEqual({
       ENCLAVE_OPERATOR_PREFIX: 'mine',
+      ENCLAVE_OPERATOR_ROLE_PATH: '/mine-enclaves/',
       ENCLAVE_OPERATOR_STATE_TABLE: 'mine-operator-state',
       ENCLAVE_OPERATOR_HISTORY_TABLE: 'mine-operator-history',
       ENCLAVE_OPERATOR_CLUSTER: 'mine-infrastructure',

@@ -103,9 +103,34 @@ describe('configuration', () => {
     ['ENCLAVE_OPERATOR_RELIST_MS', '0', 'a busy loop'],
     ['ENCLAVE_OPERATOR_PREFIX', 'a b', 'a character no name may have'],
     ['ENCLAVE_OPERATOR_ACCOUNT_ID', '12345', 'not 12 digits'],
+    ['ENCLAVE_OPERATOR_NOTIFY_TOPIC_ARN', 'alarms', 'a name is no ARN'],
+    ['ENCLAVE_OPERATOR_NOTIFY_TOPIC_ARN', 'arn:aws:sns:us-west-2:123456789012:alarms.fifo', 'a FIFO topic'],
+    ['ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL', 'http://hooks.example.com/x', 'alarms in the clear'],
+    ['ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL', 'http://localhost.example.com/x', 'only looks like this machine'],
+    ['ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL', 'https://me:secret@hooks.example.com/', 'a password that would be shown'],
+    ['ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL', 'file:///etc/passwd', 'no place to post to'],
+    ['ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL', 'hooks.example.com', 'no URL'],
     ['ENCLAVE_OPERATOR_REGIONS', 'eu-west-1', 'leaves out the region of records that name none'],
   ])('refuses %s=%j: %s', (variable, value) => {
     expect(problems({ env: { [variable]: value } })).toMatchObject([{ source: variable }]);
+  });
+
+  it.each(['https://hooks.example.com/x?team=1', 'http://localhost:8080/x', 'http://127.0.0.1/x', 'http://[::1]:9/x'])(
+    'takes the webhook %s',
+    (url) => {
+      expect(settings({ env: { ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL: url } }).notifyWebhookUrl?.value).toBe(url);
+    },
+  );
+
+  it('takes the secret of the webhook from the environment alone, and never lists it', () => {
+    const secret = 'a secret of thirty-two characters, at least';
+    const env = { ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_SECRET: secret };
+    expect(JSON.stringify(loadConfig({ env }))).not.toContain(secret);
+    expect(loadConfig({ env }).ok).toBe(true);
+    const text = `notifyWebhookSecret: ${secret}`;
+    const refused = problems({ env: {}, file: { name: 'f', text } });
+    expect(refused).toMatchObject([{ key: 'notifyWebhookSecret', reason: 'is not a setting of this version' }]);
+    expect(JSON.stringify(refused)).not.toContain(secret);
   });
 
   it.each([

@@ -4,8 +4,8 @@ import { CreateTableCommand, type CreateTableCommandInput, type DynamoDBClient }
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import { PlatformFactsSchema } from '../../infra/enclave/platform-facts.ts';
-import { namesOf } from '../../infra/platform/index.ts';
-import { loadConfig } from '../../src/cli/config.ts';
+import { namesOf, parseConfig } from '../../infra/platform/index.ts';
+import { loadConfig, WEBHOOK_SECRET } from '../../src/cli/config.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 import { createTables } from '../../src/local/tables.ts';
 import { ACCOUNT, AGENT, build, configs, takenOver } from '../support/platform.ts';
@@ -19,6 +19,7 @@ interface Container {
   readonly readonlyRootFilesystem: boolean;
   readonly stopTimeout: number;
   readonly environment: readonly { readonly name: string; readonly value: string }[];
+  readonly secrets?: readonly { readonly name: string; readonly valueFrom: string }[];
   readonly healthCheck?: JsonMap;
   readonly logConfiguration: { readonly options: Readonly<Record<string, string>> };
 }
@@ -116,6 +117,16 @@ describe.each(configs)('%s', (_, config) => {
     expect(containerOf(runner)).toMatchObject({ name: 'terraform-runner', stopTimeout: 120 });
     expect(Number(runner?.memory)).toBeGreaterThanOrEqual(2048);
     expect(runner?.family).toBe(`${config.prefix}-terraform-runner`);
+  });
+
+  it('lets the operator tell people by the topic of the alarms, whose mails leave out heartbeats', () => {
+    const operator = environmentOf(containerOf(resource.aws_ecs_task_definition?.['operator-task']));
+    expect(operator.ENCLAVE_OPERATOR_NOTIFY_TOPIC_ARN).toBe(`arn:aws:sns:us-west-2:${ACCOUNT}:${config.prefix}-alarms`);
+    expect(resource.aws_sns_topic?.alarms?.name).toBe(`${config.prefix}-alarms`);
+    const { resource: mailed } = build({ ...config, alarmEmails: ['ops@example.com'] }).terraform;
+    expect(JSON.parse(String(mailed.aws_sns_topic_subscription?.['alarms-mail-0']?.filter_policy))).toEqual({
+      kind: [{ exists: false }, { 'anything-but': ['Heartbeat'] }],
+    });
   });
 
   it('keeps two operators during a deployment, and replaces one that hangs', () => {
@@ -227,6 +238,31 @@ describe.each(configs)('%s', (_, config) => {
       attribute_name: 'expiresAt',
       enabled: true,
     });
+  });
+});
+
+describe('a webhook beside the topic', () => {
+  const secretArn = `arn:aws:secretsmanager:us-west-2:${ACCOUNT}:secret:webhook-AbCdEf`;
+  const webhook = { url: 'https://hooks.example.com/x', secretArn };
+  const [, dev] = configs[0] ?? [];
+
+  it('is told to the operator, its secret by reference, which ECS alone may read', () => {
+    if (dev === undefined) throw new Error('no configuration');
+    const { resource } = build({ ...dev, webhook }).terraform;
+    const container = containerOf(resource.aws_ecs_task_definition?.['operator-task']);
+    expect(environmentOf(container).ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL).toBe(webhook.url);
+    expect(container.secrets).toEqual([{ name: WEBHOOK_SECRET, valueFrom: secretArn }]);
+    const readers = Object.entries(resource.aws_iam_role_policy ?? {})
+      .filter(([, { policy }]) => String(policy).includes(secretArn))
+      .map(([id]) => id);
+    expect(readers).toEqual(['execution-policy']);
+  });
+
+  it('is refused in the clear, and with anything but the ARN of a secret', () => {
+    const wrong = { url: 'http://hooks.example.com/x', secretArn: 'hunter2' };
+    expect(() => parseConfig({ ...dev, webhook: wrong }, 'test')).toThrow(
+      /webhook\.url: an https URL[\s\S]*webhook\.secretArn: the ARN of a secret/,
+    );
   });
 });
 

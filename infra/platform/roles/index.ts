@@ -45,7 +45,7 @@ export function roles(platform: Platform): Roles {
       name: names.roles.execution,
       description: 'ECS: images and logs of the tasks',
       trust: tasks,
-      statements: executionStatements(names),
+      statements: executionStatements(config, names),
     }),
     workflows: role(platform, {
       id: 'workflows',

@@ -52,6 +52,7 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
         HOST_COMMANDS.map((command) => names.arn('ssm', `document/${ssmDocumentName(prefix, command)}`, region)),
       ),
     ),
+    allow('Notify', ['sns:Publish'], [names.alarmsTopicArn]),
     allow('CommandHosts', ['ssm:SendCommand'], hosts, ofEnclave(environment, 'ssm:resourceTag')),
   ];
 }

@@ -1,11 +1,20 @@
 /** `enclavectl operator run`: the operator itself. */
-import { EXIT, type ExitCode } from '../exit.ts';
+
+import type { Config } from '../../reconciler/config.ts';
+import { createWebhook } from '../../reconciler/notify/webhook.ts';
+import type { Channel } from '../../reconciler/ports.ts';
+import { WEBHOOK_SECRET } from '../config.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { createLog, prettyLines } from '../log.ts';
 import { type GlobalOptions, readConfig } from '../target.ts';
 
+/** As many bits as a guess cannot reach, in any spelling. */
+const SHORTEST_SECRET = 32;
+
 export async function operatorRun(io: Io, _args: readonly string[], options: GlobalOptions): Promise<ExitCode> {
   const { config } = readConfig(io, options);
+  const webhooks = webhooksOf(io, config);
   const log = createLog({
     level: config.logLevel,
     ...(io.env.LOG_FORMAT === 'pretty' && { destination: await prettyLines() }),
@@ -20,11 +29,26 @@ export async function operatorRun(io: Io, _args: readonly string[], options: Glo
     import('../../aws/index.ts'),
     import('../../reconciler/operator.ts'),
   ]);
-  const ports = createAwsPorts({ config, clock: io.clock, random: io.random, log });
+  const aws = createAwsPorts({ config, clock: io.clock, random: io.random, log });
+  const ports = { ...aws, channels: [...(aws.channels ?? []), ...webhooks] };
   try {
     await runOperator({ config, ports, log, signal: io.signal });
     return EXIT.yes;
   } finally {
-    ports.close();
+    aws.close();
   }
+}
+
+/** The receiver of notifications, if one is configured. The operator does not start without the secret it signs with. */
+function webhooksOf(io: Io, { notifyWebhookUrl: url }: Config): readonly Channel[] {
+  if (url === '') return [];
+  const secret = io.env[WEBHOOK_SECRET] ?? '';
+  if (secret.length < SHORTEST_SECRET) {
+    const length = secret === '' ? 'is not set' : `has ${secret.length} characters`;
+    throw new CliError(
+      EXIT.usage,
+      `${WEBHOOK_SECRET} ${length}: notifyWebhookUrl needs a secret of ${SHORTEST_SECRET} or more, for example of \`openssl rand -hex 32\``,
+    );
+  }
+  return [createWebhook({ url, secret, clock: io.clock })];
 }

@@ -1,0 +1,107 @@
+/** Notifier: tells people what they must know, and that somebody is there to tell it. */
+import type { Control, ListedLifecycle, OperatorEvent } from '../../enclave/items.ts';
+import type { Config } from '../config.ts';
+import type { HistoryStore, Ports } from '../ports.ts';
+import { type Draft, heldDeletions, type Notification, notification, standingOf, toldEvent } from './notification.ts';
+import { Outbox, type OutboxState } from './outbox.ts';
+
+export interface NotifierOptions {
+  readonly ports: Ports;
+  readonly config: Config;
+  readonly epoch: number;
+  /** True while the loop makes progress: a heartbeat says so, and nothing less. */
+  readonly alive: () => boolean;
+}
+
+/** How soon a leader that is not yet, or not any more, at work is asked again. */
+const ALIVE_CHECK_MS = 5_000;
+
+/**
+ * Runs for one term.
+ *
+ * *Guarantees*: no call waits or throws. What stands (a stalled enclave, a finding, a hold) is told from what is
+ * persisted, again by every leader: at least once. *Caveats*: events are told once they happen; one that has passed is
+ * lost with the process that was to tell it.
+ */
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #outboxes: readonly Outbox[];
+
+  constructor(options: NotifierOptions) {
+    const { ports, config } = options;
+    this.#options = options;
+    this.#outboxes = (ports.channels ?? []).map((channel) => new Outbox({ channel, ports, config }));
+  }
+
+  state(): readonly OutboxState[] {
+    return this.#outboxes.map((outbox) => outbox.state());
+  }
+
+  /** Told of every lifecycle that was listed or committed. */
+  sawLifecycle(lifecycle: ListedLifecycle): void {
+    if (this.#outboxes.length === 0) return;
+    for (const draft of standingOf(lifecycle)) this.#tell(draft);
+  }
+
+  /** Told of a hold when it begins, and of one that stands after every list. */
+  sawHold(hold: Control['deletionHold']): void {
+    if (hold !== undefined) this.#tell(heldDeletions(hold));
+  }
+
+  sawEvents(events: readonly OperatorEvent[]): void {
+    for (const event of events) {
+      const draft = toldEvent(event);
+      if (draft !== undefined) this.#tell(draft);
+    }
+  }
+
+  /** The same history; what is appended there is told as well. */
+  hearing(history: HistoryStore): HistoryStore {
+    if (this.#outboxes.length === 0) return history;
+    return {
+      run: (id, name) => history.run(id, name),
+      runs: (id, limit) => history.runs(id, limit),
+      requestCancel: (id, name, at) => history.requestCancel(id, name, at),
+      settle: (id, name, outcome) => history.settle(id, name, outcome),
+      append: (events) => {
+        this.sawEvents(events);
+        return history.append(events);
+      },
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#outboxes.length === 0) return;
+    await Promise.all([this.#heartbeats(signal), ...this.#outboxes.map((outbox) => outbox.run(signal))]);
+  }
+
+  async #heartbeats(signal: AbortSignal): Promise<void> {
+    const { ports, config, alive } = this.#options;
+    if (config.notifyHeartbeatMs === 0) return;
+    while (!signal.aborted) {
+      const beats = alive();
+      if (beats) for (const outbox of this.#outboxes) outbox.beat(this.#heartbeat(outbox.state()));
+      const pauseMs = beats ? config.notifyHeartbeatMs : Math.min(ALIVE_CHECK_MS, config.notifyHeartbeatMs);
+      await ports.clock.sleep(pauseMs, signal);
+    }
+  }
+
+  #heartbeat({ delivered, dropped, waiting }: OutboxState): Notification {
+    const { ports, config, epoch } = this.#options;
+    return notification(config.environment, {
+      kind: 'Heartbeat',
+      severity: 'info',
+      subject: 'fleet',
+      reason: 'Leading',
+      message: `epoch ${epoch}: ${delivered} delivered, ${waiting} waiting, ${dropped} dropped in this term`,
+      since: new Date(ports.clock.now()).toISOString(),
+    });
+  }
+
+  #tell(draft: Draft): void {
+    const { config } = this.#options;
+    if (this.#outboxes.length === 0) return;
+    const made = notification(config.environment, draft);
+    for (const outbox of this.#outboxes) outbox.offer(made);
+  }
+}
