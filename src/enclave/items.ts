@@ -164,6 +164,8 @@ export const LifecycleSchema = z.looseObject({
     .optional(),
   /** Drift that was repaired within the last hour, newest last: what comes back again and again is contested. */
   healed: z.array(z.looseObject({ fingerprint: z.string(), at: z.string() })).optional(),
+  /** The generation whose batch has completed, and when that was seen. */
+  completed: z.looseObject({ generation: z.number().int(), at: z.string() }).optional(),
   /** Region of a record whose spec could not be read when the lifecycle began. */
   region: z.string().optional(),
   /** The record's policy as last read, unless it is the default; kept when the record is gone. */

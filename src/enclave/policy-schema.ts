@@ -28,6 +28,10 @@ export const PolicySchema = z.object({
     z.enum(['Delete', 'Retain']).default('Delete'),
     'What deleting the enclave does to its resources in AWS. `Retain` leaves them and forgets them.',
   ),
+  onCompletion: field(
+    z.enum(['keep', 'stopHost']).default('keep'),
+    'What becomes of the host of a batch that has completed. `stopHost` stops it: what it cost most ends, and a new spec starts it again.',
+  ),
   drift: field(
     z
       .object({

@@ -109,6 +109,8 @@ export interface Assessment {
   readonly change: SpecChange | undefined;
   /** The deletion policy: what exists stays when the enclave is deleted. */
   readonly retain: boolean;
+  /** The batch has completed, and its host is to stop. */
+  readonly rests: boolean;
   readonly host: HostView;
   readonly enclave: EnclaveView;
   readonly run: RunView;

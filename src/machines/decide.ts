@@ -132,6 +132,9 @@ function noteObservation(context: Context): Lifecycle {
     lifecycle = { ...lifecycle, pinned: { ...lifecycle.pinned, instanceId: host.instanceId } };
   }
   lifecycle = pinImage(lifecycle, enclave);
+  if (lifecycle.phase === 'ready' && enclave.verdict === 'Match' && enclave.reason === 'Completed') {
+    lifecycle = noteCompletion(lifecycle, now);
+  }
   // Whoever made it: a host with our tag is ours to take down.
   if (host.instanceId !== undefined && !lifecycle.touched) lifecycle = { ...lifecycle, touched: true };
   // Where nothing repairs it, what is seen to be dead does not serve.
@@ -148,6 +151,13 @@ function noteObservation(context: Context): Lifecycle {
 function noteRepair(lifecycle: Lifecycle, { fingerprint }: NonNullable<Lifecycle['drift']>, now: number): Lifecycle {
   const healed = [...recentlyHealed(lifecycle, now), { fingerprint, at: new Date(now).toISOString() }];
   return { ...lifecycle, healed: healed.slice(-MOST_REPAIRS_KEPT) };
+}
+
+/** Remembered, because a host that is stopped reports nothing any more. */
+function noteCompletion(lifecycle: Lifecycle, now: number): Lifecycle {
+  const { completed, observedGeneration: generation } = lifecycle;
+  if (completed?.generation === generation) return lifecycle;
+  return { ...lifecycle, completed: { generation, at: new Date(now).toISOString() } };
 }
 
 /** A tag is resolved once: another host of this enclave runs the image that this one runs. */

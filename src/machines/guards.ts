@@ -196,6 +196,7 @@ export const guards = {
   /** Allowed, by the policy and by what the rest of the fleet looks like as well. */
   mayRepair: ({ context }: { context: Context }) => guards.allowed({ context }) && context.assessment.repair.ok,
   serving: ({ context }: { context: Context }) => context.lifecycle.serving,
+  rests: ({ context }: { context: Context }) => context.assessment.rests && !behind(context),
   stoppedByUs: ({ context }: { context: Context }) => context.lifecycle.direct?.effect === 'stopHost',
   retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,
   /** What was retained is wanted gone after all. */

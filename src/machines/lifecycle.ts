@@ -147,6 +147,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         changeOnceAdmitted,
         { guard: and(['driftConfirmed', 'mayRepair']), target: 'repairing' },
       ],
+      on: { SETTLED: [{ guard: and(['rests', 'hostRunning', 'allowed', 'canAct']), actions: direct('stopHost') }] },
     },
 
     /** The cheapest rung that may cure it, one at a time, until the drift is gone or no rung is left. */

@@ -72,6 +72,7 @@ const HOST_REASONS = {
 
 function provisioned({ assessment }: Context): ConditionUpdate {
   const [status, reason] = HOST_REASONS[assessment.host.state];
+  if (assessment.rests && status === 'False') return { type: 'Provisioned', status, reason: 'Completed' };
   return assessment.host.state === 'several'
     ? {
         type: 'Provisioned',
@@ -86,7 +87,11 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
   const { enclave, host } = assessment;
   if (lifecycle.desired !== 'Running' || host.state !== 'running') {
     return [
-      { type: 'EnclaveRunning', status: host.state === 'unknown' ? 'Unknown' : 'False', reason: 'EnclaveNotRunning' },
+      {
+        type: 'EnclaveRunning',
+        status: host.state === 'unknown' ? 'Unknown' : 'False',
+        reason: assessment.rests ? 'Completed' : 'EnclaveNotRunning',
+      },
       { type: 'Healthy', status: 'Unknown', reason: 'Unobserved' },
     ];
   }
@@ -132,6 +137,8 @@ function inSync(context: Context): ConditionUpdate {
   if (!assessment.spec.ok && assessment.record === 'ours')
     return { type: 'InSync', status: 'False', reason: 'InvalidSpec' };
   if (assessment.host.verdict === 'Unknown') return { type: 'InSync', status: 'Unknown', reason: 'HostUnknown' };
+  if (assessment.rests && assessment.host.verdict === 'Match')
+    return { type: 'InSync', status: 'True', reason: 'None' };
   if (lifecycle.desired === 'Running' && assessment.enclave.verdict === 'Unknown') {
     return { type: 'InSync', status: 'Unknown', reason: assessment.enclave.reason };
   }
@@ -271,6 +278,7 @@ function describePhase(context: Context): string {
       if (behind(context) && !assessment.admission.ok) return `running; ${assessment.admission.message}`;
       if (behind(context) && !assessment.slot) return 'running; waiting for a free run slot';
       if (driftConfirmed(context) && !assessment.repair.ok) return `not repaired: ${assessment.repair.message}`;
+      if (assessment.rests) return 'completed; the host is stopped';
       return assessment.spec.ok
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;

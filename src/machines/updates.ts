@@ -277,6 +277,7 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
     direct: _old,
     drift: _gone,
     healed: _long,
+    completed: _done,
     baseline: _report,
     ...rest
   } = lifecycle;

@@ -42,6 +42,13 @@ export function policyOf(lifecycle: Lifecycle): EnclavePolicy {
   return lifecycle.policy === undefined ? DEFAULT_POLICY : (lifecycle.policy as unknown as EnclavePolicy);
 }
 
+/** A batch that has completed, whose host need not run any more. */
+function rests(lifecycle: Lifecycle): boolean {
+  const { completed, desired, observedGeneration } = lifecycle;
+  const isDone = desired === 'Running' && completed?.generation === observedGeneration;
+  return isDone && policyOf(lifecycle).onCompletion === 'stopHost';
+}
+
 const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
   'ready',
   'paused',
@@ -59,7 +66,7 @@ export async function lookAtHost(id: string, lifecycle: Lifecycle, context: Reco
   const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
   try {
     const look = await context.hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
-    return viewHost(look, lifecycle.desired, lifecycle.pinned.instanceId);
+    return viewHost(look, lifecycle.desired, lifecycle.pinned.instanceId, rests(lifecycle));
   } catch (error) {
     // Unknown, never missing: nothing is repaired on the word of a call that failed.
     ports.log.warn({ enclaveId: id, region, error: String(error) }, 'hosts could not be observed');
@@ -112,6 +119,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     repair: repairLeave(retry ? withoutRepairs(lifecycle) : lifecycle, policy, admission, leave),
     change,
     retain: policy.deletionPolicy === 'Retain',
+    rests: rests(lifecycle),
     host: seen.host,
     enclave: viewEnclave(look, seen.host.instanceId, lifecycle, {
       debugAllowed,

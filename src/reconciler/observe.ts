@@ -13,8 +13,11 @@ export interface HostLook {
 
 export const UNSEEN: HostView = { verdict: 'Unknown', state: 'unknown', instanceId: undefined, observedAt: 0 };
 
-/** The enclave's host against what is desired. A look that failed is not passed here: it is {@link UNSEEN}. */
-export function viewHost(look: HostLook, desired: Desired, pinnedId: string | undefined): HostView {
+/**
+ * The enclave's host against what is desired; one that `rests` has done its work, and need not run any more. A look that
+ * failed is not passed here: it is {@link UNSEEN}.
+ */
+export function viewHost(look: HostLook, desired: Desired, pinnedId: string | undefined, rests = false): HostView {
   const candidates = look.hosts.filter((host) => host.state !== 'terminated');
   const pinned = candidates.find((host) => host.instanceId === pinnedId) ?? look.pinned;
   const others = candidates.filter((host) => host.instanceId !== pinned?.instanceId && host.state !== 'shutting-down');
@@ -22,7 +25,7 @@ export function viewHost(look: HostLook, desired: Desired, pinnedId: string | un
     pinned !== undefined && pinned.state !== 'terminated' ? pinned : others.length === 1 ? others[0] : undefined;
   if (host === undefined && others.length === 0) {
     return {
-      verdict: desired === 'Absent' ? 'Match' : 'Drift',
+      verdict: desired === 'Absent' || rests ? 'Match' : 'Drift',
       state: 'gone',
       instanceId: undefined,
       observedAt: look.observedAt,
@@ -36,7 +39,7 @@ export function viewHost(look: HostLook, desired: Desired, pinnedId: string | un
     return { verdict: 'Unknown', state: 'stopping', instanceId: host.instanceId, observedAt: look.observedAt };
   }
   return {
-    verdict: hostVerdict(host.state, desired),
+    verdict: rests && host.state === 'stopped' ? 'Match' : hostVerdict(host.state, desired),
     state: host.state,
     instanceId: host.instanceId,
     observedAt: look.observedAt,

@@ -172,6 +172,7 @@ function look(state: ModelState): ModelState {
       : { ok: false, issues: [{ field: 'f', code: 'REQUIRED', message: 'm', fix: 'x' }] },
     admission: { ok: true },
     repair: { ok: true },
+    rests: false,
     change: undefined,
     retain: false,
     host,

@@ -150,3 +150,47 @@ describe('what a host reports', () => {
     expect(told()).toBeUndefined();
   });
 });
+
+describe('a batch that has completed', () => {
+  const completes = (stage: Stage) => stage.says({ enclaves: [], completed: true });
+  const policy = (stage: Stage, onCompletion: string) =>
+    stage.v.world.tables.records.put({ ...stage.v.world.record(ID)!, policy: { onCompletion } });
+
+  it('leaves its host running by default', async () => {
+    const stage = await deployed({ workloadType: 'batch' });
+    stage.v.world.hosts.freezeReports(stage.v.world.hosts.living(ID)[0]!);
+    completes(stage);
+    await stage.v.until(() => is(stage, 'EnclaveRunning') === 'True Completed', 'completed');
+    await stage.v.clock.advance(60 * MINUTE);
+    expect(stage.calls('hosts.stop')).toBe(0);
+    expect(stage.v.status(ID)).toBe('DEPLOYED');
+  });
+
+  it('has its host stopped by policy, once, and stays DEPLOYED; a new spec starts it again', async () => {
+    const stage = await deployed({ workloadType: 'batch' });
+    const { v, calls } = stage;
+    policy(stage, 'stopHost');
+    await v.clock.advance(MINUTE);
+    expect(calls('hosts.stop')).toBe(0);
+    completes(stage);
+    await v.until(() => v.world.hosts.living(ID)[0]?.state === 'stopped', 'stopped');
+    await v.clock.advance(3 * 60 * MINUTE);
+    expect(calls('hosts.stop')).toBe(1);
+    expect(calls('hosts.start')).toBe(0);
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', message: 'completed; the host is stopped' });
+    expect([is(stage, 'InSync'), is(stage, 'EnclaveRunning'), is(stage, 'Provisioned')]).toEqual([
+      'True None',
+      'False Completed',
+      'False Completed',
+    ]);
+
+    const record = v.world.record(ID)!;
+    const providerConfig = { ...(record.providerConfig as object), dockerImage: 'nginx:1.28' };
+    v.world.tables.records.put({ ...record, providerConfig, updatedAt: v.clock.iso() });
+    await v.until(() => v.lifecycle(ID)?.observedGeneration === 2 && v.lifecycle(ID)?.phase === 'ready', 'applied');
+    expect(v.world.hosts.living(ID)[0]?.state).toBe('running');
+    expect(calls('hosts.start')).toBe(1);
+  });
+});
