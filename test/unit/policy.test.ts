@@ -12,6 +12,7 @@ describe('parsePolicy', () => {
     expect(parsePolicy(undefined)).toEqual({
       policy: {
         deletionPolicy: 'Delete',
+        onCompletion: 'keep',
         drift: { mode: 'repair', overrides: {}, intervalSeconds: 300, approval: 'auto' },
         upgrade: { strategy: 'Recreate', maxUnavailable: 1, drainSeconds: 30 },
         dependsOn: [],
