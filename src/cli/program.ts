@@ -109,6 +109,13 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/fleet.ts')).confirmDeletions,
   },
   {
+    name: 'orphans',
+    summary: 'hosts with our tags that are of no enclave',
+    examples: ['orphans', 'orphans -o json'],
+    options: (command) => command.addOption(output('table', 'json')),
+    load: async () => (await import('./commands/orphans.ts')).orphans,
+  },
+  {
     name: 'events',
     args: '[id]',
     summary: 'what happened, oldest first',

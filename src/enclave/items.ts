@@ -291,6 +291,18 @@ export const ControlSchema = z.looseObject({
   deletionsConfirmed: z.looseObject({ actor: z.string(), at: z.string() }).optional(),
   /** The enclaves table as it was first met, or last confirmed: another one under its name is not believed empty. */
   tableId: z.string().optional(),
+  /** Hosts with our tags that are of no enclave, as the operator last found them. */
+  orphans: z
+    .array(
+      z.looseObject({
+        id: z.string(),
+        region: z.string(),
+        instanceId: z.string(),
+        state: z.string(),
+        since: z.string(),
+      }),
+    )
+    .optional(),
 });
 export type Control = z.infer<typeof ControlSchema>;
 

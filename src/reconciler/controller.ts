@@ -13,6 +13,7 @@ import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
 import type { Metrics } from './metrics.ts';
 import { Notifier } from './notify/notifier.ts';
+import { Orphans } from './orphans.ts';
 import type { Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
@@ -106,7 +107,20 @@ export class Controller {
     });
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
-    const hosts = new HostObserver(ports, config, (id) => this.#queue.add(id, { priority: PRIORITY.drift }));
+    const orphans = new Orphans({
+      ports: { ...ports, history: notifier.hearing(ports.history) },
+      known: options.control.orphans ?? [],
+      exists: (id) => this.#fleet.exists(id),
+      epoch: () => term.assert(),
+    });
+    const hosts = new HostObserver(
+      ports,
+      config,
+      (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
+      (region, byEnclave) => {
+        if (this.synced) void orphans.swept(region, byEnclave);
+      },
+    );
     const fleet = new Fleet({
       ports,
       config,

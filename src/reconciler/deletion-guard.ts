@@ -56,6 +56,10 @@ export class DeletionGuard {
     return this.#hold;
   }
 
+  exists(id: string): boolean {
+    return this.#existing.has(id);
+  }
+
   /** Enclaves that exist. */
   existing(): readonly string[] {
     return [...this.#existing.keys()];

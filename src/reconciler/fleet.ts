@@ -60,6 +60,11 @@ export class Fleet {
     return this.#listed && this.#tableId !== undefined && this.#guard.hold === undefined;
   }
 
+  /** True of an enclave that is not destroyed, as far as was seen. */
+  exists(id: string): boolean {
+    return this.#guard.exists(id);
+  }
+
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
   know(id: string, lifecycle: ListedLifecycle | undefined): void {
     this.dependencies.know(id, lifecycle);

@@ -23,6 +23,7 @@ export class HostObserver {
   readonly #ports: Pick<Ports, 'clock' | 'hosts' | 'log'>;
   readonly #config: Pick<Config, 'environment' | 'sweepTimeoutMs'>;
   readonly #onChange: (id: string) => void;
+  readonly #onSweep: (region: string, byEnclave: Sweep['byEnclave']) => void;
   readonly #sweeps = new Map<string, Sweep>();
   readonly #running = new Map<string, { readonly at: number; readonly sweep: Promise<Sweep> }>();
 
@@ -30,10 +31,12 @@ export class HostObserver {
     ports: Pick<Ports, 'clock' | 'hosts' | 'log'>,
     config: Pick<Config, 'environment' | 'sweepTimeoutMs'>,
     onChange: (id: string) => void,
+    onSweep: (region: string, byEnclave: ReadonlyMap<string, readonly Host[]>) => void = () => {},
   ) {
     this.#ports = ports;
     this.#config = config;
     this.#onChange = onChange;
+    this.#onSweep = onSweep;
   }
 
   /** The hosts of one enclave, at most `maxAgeMs` old. Throws where EC2 could not be asked. */
@@ -82,6 +85,7 @@ export class HostObserver {
     const sweep: Sweep = { at, observedAt, byEnclave };
     this.#sweeps.set(region, sweep);
     if (last !== undefined) this.#tellChanges(last, sweep);
+    this.#onSweep(region, byEnclave);
     return sweep;
   }
 
