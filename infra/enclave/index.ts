@@ -2,3 +2,4 @@
 export { type PlatformFacts, type PlatformFactsInput, PlatformFactsSchema } from './platform-facts.ts';
 export { findProviderMirror, PROVIDER_VERSION, writeCliConfig } from './provider-mirror.ts';
 export { type EnclaveStackOptions, synthesizeEnclave } from './synthesize.ts';
+export type { Chosen, Scripts } from './values.ts';

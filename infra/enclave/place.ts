@@ -17,7 +17,7 @@ export interface Place {
 }
 
 export function placeOf(enclaveId: string, variables: RunVariables, facts: PlatformFacts): Place {
-  const { region, pinned } = variables;
+  const { region } = variables;
   const regional = facts.regions[region];
   if (regional === undefined) {
     throw new Error(
@@ -26,7 +26,7 @@ export function placeOf(enclaveId: string, variables: RunVariables, facts: Platf
     );
   }
   const roleName = resourceName('instance-role', enclaveId);
-  const rolePath = pinned.legacy === undefined ? facts.rolePath : '/';
+  const { rolePath } = facts;
   return {
     enclaveId,
     facts,

@@ -11,7 +11,6 @@ import {
   Instance,
   KmsAlias,
   KmsKey,
-  S3Bucket,
   S3Object,
   SecurityGroup,
   TerraformOutput,
@@ -27,14 +26,12 @@ export interface Structure {
   readonly ownKey: boolean;
   /** Attributes of the host that a plan leaves as they are. */
   readonly hostKeeps: readonly string[];
-  /** Terraform names of the objects in a taken over host's bucket; undefined where there is no such bucket. */
-  readonly scripts: readonly string[] | undefined;
 }
 
-const text = (path: string) => `\${var.${path}}`;
-const number = (path: string) => Token.asNumber(text(path));
-const truth = (path: string) => Token.asAny(text(path));
-const map = (expression: string) => Token.asStringMap(`\${${expression}}`);
+export const text = (path: string) => `\${var.${path}}`;
+export const number = (path: string) => Token.asNumber(text(path));
+export const truth = (path: string) => Token.asAny(text(path));
+export const map = (expression: string) => Token.asStringMap(`\${${expression}}`);
 
 export function addProvider(stack: TerraformStack, emulatorUrl: string | undefined): void {
   const services = ['ec2', 'iam', 'kms', 'logs', 's3', 'sts'];
@@ -69,7 +66,6 @@ export function addResources(stack: TerraformStack, structure: Structure): void 
   });
   if (structure.ownKey) addKey(stack, role);
   else forgetKey(stack);
-  if (structure.scripts !== undefined) keepScripts(stack, structure.scripts);
 
   const host = new Instance(stack, 'enclave_instance', {
     ami: text('host.ami'),
@@ -173,13 +169,4 @@ function forgetKey(stack: TerraformStack): void {
     'removed',
     [`aws_kms_key.${KEY}`, `aws_kms_alias.${KEY_ALIAS}`].map((from) => ({ from, lifecycle: { destroy: false } })),
   );
-}
-
-/** What a taken over host once booted from: forgetting it would leave orphans, managing it would change it. */
-function keepScripts(stack: TerraformStack, objects: readonly string[]): void {
-  const lifecycle = { ignoreChanges: 'all' as const };
-  const bucket = new S3Bucket(stack, 'enclave_scripts', { bucket: text('scripts.bucket'), lifecycle });
-  for (const name of objects) {
-    new S3Object(stack, name, { bucket: bucket.id, key: `\${var.scripts.objects["${name}"]}`, lifecycle });
-  }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { RunVariables } from '../../src/enclave/items.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
 import { App, S3Backend, TerraformStack } from './cdk.ts';
+import { addLegacy, keepScripts } from './legacy-stack.ts';
 import { placeOf } from './place.ts';
 import type { PlatformFacts } from './platform-facts.ts';
 import { PROVIDER_VERSION } from './provider-mirror.ts';
@@ -23,14 +24,9 @@ export interface EnclaveStackOptions {
 
 /** What a host keeps whatever a plan would make of it. */
 const KEPT = ['ami', 'user_data'];
-const KEPT_OF_LEGACY = [
-  ...['ami', 'associate_public_ip_address', 'key_name', 'metadata_options', 'root_block_device', 'subnet_id'],
-  ...['user_data', 'user_data_base64'],
-];
 
 /** Terraform takes no variables in a backend, so these characters alone may stand in one. */
 const STATE_KEY = /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$/;
-const TERRAFORM_NAME = /^[a-z_][a-z0-9_]*$/;
 
 /**
  * Writes `cdk.tf.json` and `terraform.tfvars.json`; returns their folder, below `outDir`.
@@ -42,10 +38,7 @@ export function synthesizeEnclave(options: EnclaveStackOptions, outDir: string):
   const { variables, facts, emulatorUrl } = options;
   // Written by the operator from a spec it had parsed, so it is one.
   const spec = variables.spec as EnclaveSpec | undefined;
-  const values: Pick<Values, 'region' | 'tags'> & Partial<Values> =
-    spec === undefined
-      ? { region: variables.region, tags: {} }
-      : valuesOf(spec, variables, placeOf(options.enclaveId, variables, facts), options.chosen);
+  const values = valuesIn(spec, options);
 
   const app = new App({ outdir: outDir, stackTraces: false, context: { excludeStackIdFromLogicalIds: 'true' } });
   const stack = new TerraformStack(app, 'enclave');
@@ -54,7 +47,9 @@ export function synthesizeEnclave(options: EnclaveStackOptions, outDir: string):
   addProvider(stack, emulatorUrl);
   stack.addOverride('terraform.required_providers.aws.version', `= ${PROVIDER_VERSION}`);
   declareVariables(stack, values);
-  if (spec !== undefined) addResources(stack, structureOf(spec, variables, values));
+  if (values.legacy !== undefined) addLegacy(stack, values.legacy);
+  else if (spec !== undefined) addResources(stack, structureOf(spec, variables, values));
+  if (values.scripts !== undefined) keepScripts(stack, values.scripts);
   app.synth();
 
   const folder = join(outDir, 'stacks', 'enclave');
@@ -62,23 +57,28 @@ export function synthesizeEnclave(options: EnclaveStackOptions, outDir: string):
   return folder;
 }
 
-function structureOf(spec: EnclaveSpec, { pinned, change }: RunVariables, values: Partial<Values>): Structure {
-  const names = values.scripts === undefined ? undefined : Object.keys(values.scripts.objects);
-  for (const name of names ?? []) {
-    if (!TERRAFORM_NAME.test(name))
-      throw new Error(`pinned.legacy.scripts.objects names ${JSON.stringify(name)}, no Terraform name`);
+/** A host that was taken over needs neither spec nor platform: it stays as its state says. */
+function valuesIn(
+  spec: EnclaveSpec | undefined,
+  options: EnclaveStackOptions,
+): Partial<Values> & Pick<Values, 'region'> {
+  const { enclaveId, variables, facts, chosen } = options;
+  const { region } = variables;
+  if (chosen.legacy !== undefined) {
+    const { legacy, scripts } = chosen;
+    return { region, tags: legacy.tags, legacy, ...(scripts === undefined ? {} : { scripts }) };
   }
-  return {
-    ownKey: values.key !== undefined,
-    hostKeeps: kept(spec, pinned.legacy !== undefined, change),
-    scripts: names,
-  };
+  if (spec === undefined) return { region, tags: {} };
+  return valuesOf(spec, variables, placeOf(enclaveId, variables, facts), chosen);
 }
 
-function kept(spec: EnclaveSpec, isLegacy: boolean, change: unknown): readonly string[] {
+function structureOf(spec: EnclaveSpec, { change }: RunVariables, values: Partial<Values>): Structure {
+  return { ownKey: values.key !== undefined, hostKeeps: kept(spec, change) };
+}
+
+function kept(spec: EnclaveSpec, change: unknown): readonly string[] {
   // The new host gets the image and the subnet that were chosen for it.
   if (change === 'replace') return ['user_data'];
-  if (isLegacy) return KEPT_OF_LEGACY;
   // The platform's choice of a subnet moves no host; the spec's does.
   return spec.host.subnetId === undefined ? [...KEPT, 'subnet_id'] : KEPT;
 }

@@ -1,6 +1,6 @@
 /** The values of the stack's Terraform variables: the only way by which text of a record enters Terraform. */
 import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
-import type { RunVariables } from '../../src/enclave/items.ts';
+import type { Legacy, RunVariables } from '../../src/enclave/items.ts';
 import { canonicalJson } from '../../src/enclave/json.ts';
 import { resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../src/enclave/names.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
@@ -8,7 +8,6 @@ import { userData } from '../host/user-data.ts';
 import { keyPolicy, wantsOwnKey } from './attestation.ts';
 import { egressRules, ingressRules, type Rule } from './network.ts';
 import { type Place, reportTable } from './place.ts';
-import type { RegionFacts } from './platform-facts.ts';
 import { hostPolicy, logPolicy, trustPolicy } from './role-policies.ts';
 
 /** What the runner found out for this run. */
@@ -19,6 +18,16 @@ export interface Chosen {
   readonly amiId?: string | undefined;
   /** The state holds a key of the enclave's own: it stays, locked, where the spec no longer asks for it. */
   readonly hasKey?: boolean | undefined;
+  /** The host is one that the pipeline before this one made, and stays as it is. */
+  readonly legacy?: Legacy | undefined;
+  /** The state holds the bucket such a host booted from. */
+  readonly scripts?: Scripts | undefined;
+}
+
+export interface Scripts {
+  readonly bucket: string;
+  /** Keys by Terraform's name of the object. */
+  readonly objects: Readonly<Record<string, string>>;
 }
 
 /** By name of the variable. Null: AWS' own default. */
@@ -65,8 +74,9 @@ export interface Values {
   readonly configuration_content: string;
   /** Present where the enclave has a key of its own. */
   readonly key?: { readonly alias: string; readonly description: string; readonly policy: string };
-  /** Present where the host was taken over with a bucket of scripts. */
-  readonly scripts?: { readonly bucket: string; readonly objects: Readonly<Record<string, string>> };
+  readonly scripts?: Scripts;
+  /** In place of all but the first two and `scripts`. */
+  readonly legacy?: Legacy;
 }
 
 function required<T>(value: T | undefined, what: string, enclaveId: string, fix: string): T {
@@ -74,16 +84,9 @@ function required<T>(value: T | undefined, what: string, enclaveId: string, fix:
   return value;
 }
 
-/** In a VPC that is not the platform's there are no endpoints of ours, and a rule cannot name their group. */
-function networkOf(vpcId: string | undefined, regional: RegionFacts): RegionFacts {
-  if (vpcId === undefined || vpcId === regional.vpcId) return regional;
-  return { ...regional, endpointSecurityGroupId: undefined, prefixListIds: [] };
-}
-
 export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Place, chosen: Chosen): Values {
   const { enclaveId, facts, region, regional, configurationKey } = place;
   const { environment, generation, pinned } = variables;
-  const { legacy } = pinned;
   const { host, logs } = spec;
   const amiId = required(
     host.amiId ?? chosen.amiId ?? pinned.amiId,
@@ -97,12 +100,10 @@ export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Plac
     enclaveId,
     'choose one, or name host.subnetId',
   );
-  const network = networkOf(legacy?.vpcId, regional);
   const document = hostConfigurationOf(enclaveId, variables, reportTable(place));
   return {
     region,
     tags: {
-      ...legacy?.tags,
       [TAG_ENCLAVE_ID]: enclaveId,
       [TAG_ENVIRONMENT]: environment,
       [TAG_MANAGED_BY]: 'terraform',
@@ -130,19 +131,19 @@ export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Plac
       }),
     },
     security_group: {
-      name: legacy?.securityGroupName ?? resourceName('sg', enclaveId),
-      description: legacy?.securityGroupDescription ?? 'Host of a Nitro enclave',
-      vpc_id: legacy?.vpcId ?? regional.vpcId,
-      ingress: ingressRules(spec, network),
-      egress: egressRules(spec, facts, network),
+      name: resourceName('sg', enclaveId),
+      description: 'Host of a Nitro enclave',
+      vpc_id: regional.vpcId,
+      ingress: ingressRules(spec, regional),
+      egress: egressRules(spec, facts, regional),
     },
     role: {
       name: place.roleName,
       path: place.rolePath,
-      permissions_boundary: legacy === undefined ? (facts.permissionsBoundaryArn ?? null) : null,
+      permissions_boundary: facts.permissionsBoundaryArn ?? null,
       profile_name: resourceName('instance-profile', enclaveId),
       trust_policy: JSON.stringify(trustPolicy()),
-      log_policy_name: legacy?.logPolicyName ?? 'enclave-logs',
+      log_policy_name: 'enclave-logs',
       log_policy: JSON.stringify(logPolicy(place)),
       host_policy: JSON.stringify(hostPolicy(spec, place)),
     },
@@ -162,8 +163,6 @@ export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Plac
           },
         }
       : {}),
-    ...(legacy?.scripts === undefined
-      ? {}
-      : { scripts: { bucket: legacy.scripts.bucket, objects: legacy.scripts.objects } }),
+    ...(chosen.scripts === undefined ? {} : { scripts: chosen.scripts }),
   };
 }

@@ -29,6 +29,21 @@ const TYPES: Readonly<Record<keyof Values, string>> = {
   configuration_content: 'string',
   key: 'object({ alias = string, description = string, policy = string })',
   scripts: 'object({ bucket = string, objects = map(string) })',
+  legacy: `object({
+  tags = map(string)
+  host = object({
+    ami = string, instance_type = string, user_data_replace_on_change = bool, disable_api_termination = bool,
+    extra_security_group_ids = list(string), tags = map(string)
+  })
+  security_group = object({
+    name = string, description = string, vpc_id = string, ingress = ${RULES}, egress = ${RULES}, tags = map(string)
+  })
+  role = object({ name = string, path = string, assume_role_policy = string, tags = map(string) })
+  log_policy = object({ name = string, policy = string })
+  profile = object({ name = string, path = string, tags = map(string) })
+  log_group = object({ name = string, retention_in_days = number, tags = map(string) })
+  outputs = map(string)
+})`,
 };
 
 /** Plans are shown and kept: what a person may have put into a workload's variables is not. */

@@ -15,7 +15,7 @@ export interface GatePolicy {
 
 export interface GateInput {
   readonly action: RunAction;
-  /** Why the run was started: `create`, `update`, `repair`, `destroy`. */
+  /** Why the run was started: `create`, `update`, `repair`, `adopt`, `destroy`. */
   readonly reason: string;
   readonly policy: GatePolicy;
   /** Class of the spec change the run was started for; undefined where it is not known. */
@@ -29,8 +29,8 @@ export type Verdict =
   | { readonly allowed: true }
   | {
       readonly allowed: false;
-      /** `validation`: only another spec or policy helps. `unknown`: trying again may. */
-      readonly class: 'validation' | 'unknown';
+      /** `validation`: only another spec or policy helps; `state`: only a person. `unknown`: trying again may. */
+      readonly class: 'validation' | 'state' | 'unknown';
       readonly message: string;
       readonly fix: string;
     };
@@ -99,6 +99,18 @@ function judgeDestroy({ plan, policy }: GateInput): Verdict {
   return { allowed: true };
 }
 
+/** Taken over is what is found, and nothing is applied: but what is made on this ground later must not be made twice. */
+function judgeAdoption({ plan }: GateInput): Verdict {
+  const other = plan.resource_changes.find((each) => !['nothing', 'update'].includes(effectOf(each)));
+  if (other === undefined) return { allowed: true };
+  return {
+    allowed: false,
+    class: 'state',
+    message: `The Terraform state does not describe what exists: a plan would ${effectOf(other)} ${other.address}.`,
+    fix: 'Put the resource or the state back as it was (the state bucket keeps versions), then `enclavectl adopt` again.',
+  };
+}
+
 function judgeRemoval(
   each: PlannedChange,
   effect: 'replace' | 'delete',
@@ -149,6 +161,7 @@ function judgeRemoval(
  */
 export function judge(input: GateInput): Verdict {
   if (input.action === 'destroy') return judgeDestroy(input);
+  if (input.reason === 'adopt') return judgeAdoption(input);
   for (const each of input.plan.resource_changes) {
     const effect = effectOf(each);
     if (effect !== 'replace' && effect !== 'delete') continue;

@@ -29,7 +29,7 @@ export type Ending = Outcome['result'] | 'twin' | 'unusable';
 
 type Result = Pick<
   Outcome,
-  'result' | 'class' | 'message' | 'fix' | 'instanceId' | 'amiId' | 'imageDigest' | 'remaining'
+  'result' | 'class' | 'message' | 'fix' | 'instanceId' | 'amiId' | 'imageDigest' | 'legacy' | 'remaining'
 >;
 
 /**
@@ -127,7 +127,9 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (permission === 'lost') return failed('locked', 'The run was concluded by another while it was planned.');
   if (stop.cause !== undefined) return stopped(parts);
 
-  if (changesAnything(plan)) {
+  if (item.reason === 'adopt') {
+    log.info('=== what was found is taken over; nothing is applied');
+  } else if (changesAnything(plan)) {
     const applied = await supervised(() => engine.apply((message) => log.info(message)));
     if (!applied.ok) {
       if (applied.interrupted) return stopped(parts);
@@ -164,13 +166,14 @@ async function pinnedHost(engine: Engine, plan: TerraformPlan, instanceId: strin
 }
 
 async function afterDeploy(engine: Engine): Promise<Result> {
-  const { outputs } = await engine.state();
+  const { outputs, legacy } = await engine.state();
   const { instance_id: instanceId, ami_id: amiId, image_digest: imageDigest } = outputs;
   return {
     result: 'succeeded',
     ...(instanceId ? { instanceId } : {}),
     ...(amiId ? { amiId } : {}),
     ...(imageDigest ? { imageDigest } : {}),
+    ...(legacy === undefined ? {} : { legacy }),
   };
 }
 

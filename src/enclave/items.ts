@@ -55,17 +55,36 @@ export type ErrorClass = z.infer<typeof ErrorClassSchema>;
 
 export const RunActionSchema = z.enum(['deploy', 'destroy']);
 
-/** As the state of a host that was taken over says it. */
-const LegacySchema = z.looseObject({
-  vpcId: z.string(),
-  securityGroupName: z.string(),
-  securityGroupDescription: z.string(),
-  logPolicyName: z.string(),
-  /** Tags every resource has beside ours: they stay. */
-  tags: z.record(z.string(), z.string()).default({}),
-  /** The bucket of the host's old scripts and its objects, key by Terraform name: kept untouched. */
-  scripts: z.looseObject({ bucket: z.string(), objects: z.record(z.string(), z.string()) }).optional(),
+const TagsSchema = z.record(z.string(), z.string());
+const GroupRulesSchema = z.array(z.record(z.string(), z.unknown()));
+
+/** A host the pipeline before this one made, in Terraform's words: all that a plan must find as it was. */
+export const LegacySchema = z.looseObject({
+  /** Of the provider: every resource has them. */
+  tags: TagsSchema,
+  host: z.looseObject({
+    ami: z.string(),
+    instance_type: z.string(),
+    user_data_replace_on_change: z.boolean(),
+    disable_api_termination: z.boolean(),
+    extra_security_group_ids: z.array(z.string()),
+    tags: TagsSchema,
+  }),
+  security_group: z.looseObject({
+    name: z.string(),
+    description: z.string(),
+    vpc_id: z.string(),
+    ingress: GroupRulesSchema,
+    egress: GroupRulesSchema,
+    tags: TagsSchema,
+  }),
+  role: z.looseObject({ name: z.string(), path: z.string(), assume_role_policy: z.string(), tags: TagsSchema }),
+  log_policy: z.looseObject({ name: z.string(), policy: z.string() }),
+  profile: z.looseObject({ name: z.string(), path: z.string(), tags: TagsSchema }),
+  log_group: z.looseObject({ name: z.string(), retention_in_days: z.number(), tags: TagsSchema }),
+  outputs: z.record(z.string(), z.string()),
 });
+export type Legacy = z.infer<typeof LegacySchema>;
 
 /** What a run is to do; recorded with the intent, read by the runner. Nothing of it travels in an execution input. */
 export const RunVariablesSchema = z.looseObject({
@@ -85,7 +104,7 @@ export const RunVariablesSchema = z.looseObject({
     imageDigest: z.string().optional(),
     /** The reference of the image that the digest was resolved from: of another image it says nothing. */
     imageReference: z.string().optional(),
-    /** What the pipeline before this one created otherwise, and only a replacement could change. */
+    /** Present while the host is one that the pipeline before this one made: it stays as it was until it is replaced. */
     legacy: LegacySchema.optional(),
   }),
 });
@@ -97,7 +116,7 @@ export const MarkerSchema = z.looseObject({
   action: RunActionSchema,
   seq: z.number().int(),
   generation: z.number().int(),
-  /** `create`, `update`, `repair`, `destroy`: for events and metrics. */
+  /** `create`, `update`, `repair`, `adopt`, `destroy`: for events and metrics. */
   reason: z.string(),
   startedAt: z.string(),
   /** After this time the run is cancelled. */
@@ -182,6 +201,8 @@ export const LifecycleSchema = z.looseObject({
   retained: z.boolean().optional(),
   /** True where the host was taken over rather than created. */
   adopted: z.boolean(),
+  /** Asked for by `enclavectl adopt`, until a run has prepared the Terraform state. */
+  adopting: z.boolean().optional(),
   /** Since when the record is gone, or another enclave's. */
   missingSince: z.string().optional(),
   teardown: z.looseObject({ doneAt: z.string(), emptySeen: z.number().int(), observedAt: z.number() }).optional(),
@@ -339,6 +360,8 @@ export const OutcomeSchema = z.looseObject({
   instanceId: z.string().optional(),
   amiId: z.string().optional(),
   imageDigest: z.string().optional(),
+  /** Absent: the host is of our own making. */
+  legacy: LegacySchema.optional(),
   /** After a destroy: what named look-ups of every resource type and the state still list. */
   remaining: z.array(z.string()).optional(),
 });

@@ -230,6 +230,13 @@ export const guards = {
   destroyRunEnded: ({ context }: { context: Context }) =>
     context.lifecycle.run?.action === 'destroy' && context.assessment.run.state === 'finished',
 
+  /** Remembered, since a run may have to wait for its slot. */
+  adoptionWanted: ({ context }: { context: Context }) =>
+    (context.assessment.adopt || context.lifecycle.adopting === true) &&
+    context.lifecycle.adopted &&
+    context.lifecycle.desired === 'Running' &&
+    context.assessment.run.state === 'none' &&
+    context.assessment.spec.ok,
   newGenerationReady: ({ context }: { context: Context }) =>
     behind(context) && context.assessment.spec.ok && context.assessment.run.state === 'none',
   proven: ({ context }: { context: Context }) => proven(context),

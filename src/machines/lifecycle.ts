@@ -146,6 +146,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         pauseOnceIdle,
         changeOnceAdmitted,
         { guard: and(['driftConfirmed', 'mayRepair']), target: 'repairing' },
+        { guard: and(['adoptionWanted', 'allowed']), target: 'updating', actions: remember(update.beginAdopting) },
       ],
       on: { SETTLED: [{ guard: and(['rests', 'hostRunning', 'allowed', 'canAct']), actions: direct('stopHost') }] },
     },

@@ -48,7 +48,8 @@ export function beginRun(context: Context, action: RunAction): Lifecycle {
 function reasonOf(context: Context, action: RunAction): string {
   if (action === 'destroy') return 'destroy';
   if (context.lifecycle.observedGeneration === 0) return 'create';
-  return behind(context) && context.assessment.spec.ok ? 'update' : 'repair';
+  if (behind(context) && context.assessment.spec.ok) return 'update';
+  return context.lifecycle.adopting ? 'adopt' : 'repair';
 }
 
 /** The report as it stands now: after what is about to happen, only a newer one counts. */
@@ -98,14 +99,20 @@ export function endRun(context: Context): Lifecycle {
   const lifecycle = rest.drift === undefined ? rest : { ...rest, drift: { ...rest.drift, seen: 0, observedAt } };
   if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
     return lifecycle;
+  const { adopting: _done, ...known } = lifecycle;
+  const { legacy: _replaced, ...pinned } = lifecycle.pinned;
+  const { legacy } = outcome;
   return {
-    ...lifecycle,
+    ...known,
     observedGeneration: Math.max(lifecycle.observedGeneration, run.generation),
     ...(lifecycle.snapshot?.spec === undefined ? {} : { applied: lifecycle.snapshot.spec }),
     // A host of our own making has an agent that reports.
-    adopted: lifecycle.adopted && (outcome.instanceId ?? lifecycle.pinned.instanceId) === lifecycle.pinned.instanceId,
+    adopted:
+      legacy !== undefined ||
+      (lifecycle.adopted && (outcome.instanceId ?? lifecycle.pinned.instanceId) === lifecycle.pinned.instanceId),
     pinned: {
-      ...lifecycle.pinned,
+      ...pinned,
+      ...(legacy === undefined ? {} : { legacy }),
       ...(outcome.instanceId === undefined ? {} : { instanceId: outcome.instanceId }),
       ...(outcome.amiId === undefined ? {} : { amiId: outcome.amiId }),
       ...(outcome.imageDigest === undefined ? {} : { imageDigest: outcome.imageDigest }),
@@ -231,6 +238,11 @@ export function adopt({ lifecycle, assessment }: Context): Lifecycle {
     ...(assessment.variables?.spec === undefined ? {} : { applied: assessment.variables.spec }),
     pinned: instanceId === undefined ? lifecycle.pinned : { ...lifecycle.pinned, instanceId },
   };
+}
+
+/** `enclavectl adopt` of what was taken over already: a run learns what its Terraform state says, and changes nothing. */
+export function beginAdopting({ lifecycle }: Context): Lifecycle {
+  return { ...lifecycle, adopting: true };
 }
 
 /** Nothing serves while pausing, paused or being destroyed. */

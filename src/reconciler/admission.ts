@@ -18,6 +18,11 @@ export function pendingChange(lifecycle: Lifecycle, wanted: EnclaveSpec | undefi
   return classifyChange(applied as unknown as EnclaveSpec, wanted);
 }
 
+/** A host without an agent carries out no change: what would restart the enclave takes a new host. */
+export function onLegacyHost(isLegacy: boolean, change: SpecChange | undefined): SpecChange | undefined {
+  return isLegacy && change !== undefined && DISRUPTIVE.has(change.class) ? { ...change, class: 'replace' } : change;
+}
+
 /** The freeze that holds at this time; undefined where none does. */
 export function freezeAt({ freeze }: Pick<Control, 'freeze'>, now: number): Control['freeze'] {
   return freeze?.until !== undefined && Date.parse(freeze.until) <= now ? undefined : freeze;

@@ -7,7 +7,7 @@ import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/poli
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
 import type { Assessment, Intent } from '../machines/index.ts';
-import { admit, pendingChange } from './admission.ts';
+import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
@@ -94,7 +94,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const wanted = spec?.ok === true ? spec.spec : undefined;
   const policy = policyOf(lifecycle);
   context.dependencies.declare(lifecycle.id, policy.dependsOn);
-  const change = pendingChange(lifecycle, wanted);
+  const isLegacy = lifecycle.adopted && seen.reports.length === 0;
+  const change = onLegacyHost(isLegacy, pendingChange(lifecycle, wanted));
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context, now);
   const retry = seen.requests.some((request) => request.verb === 'retry');

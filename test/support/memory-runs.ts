@@ -3,7 +3,8 @@ import { type ErrorClass, keys, type Outcome, type RunItem, RunItemSchema } from
 import type { JsonMap } from '../../src/enclave/json.ts';
 import type { RunAction } from '../../src/enclave/names.ts';
 import type { Clock, ExecutionView, Tasks, Workflows } from '../../src/reconciler/ports.ts';
-import type { MemoryEnclave, MemoryHosts } from './memory-hosts.ts';
+import { LEGACY } from './legacy.ts';
+import type { MemoryEnclave, MemoryHost, MemoryHosts } from './memory-hosts.ts';
 import type { MemoryTable } from './memory-table.ts';
 
 export interface RunTimings {
@@ -278,10 +279,18 @@ export class MemoryRuns implements Workflows {
     const { generation, region } = run.variables;
     const enclave = enclaveOf(run);
     const living = hosts.living(run.id)[0];
+    if (run.reason === 'adopt') return this.#adopt(living);
     if (living !== undefined) hosts.apply(living, generation, enclave);
     const host = living ?? hosts.launch({ enclaveId: run.id, region, generation, enclave, launchedBy: run.name });
     const { instanceId } = host;
     return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, amiId: 'ami-0', imageDigest: 'sha256:0' };
+  }
+
+  /** Looks, and changes nothing. */
+  #adopt(host: MemoryHost | undefined): Outcome {
+    const done: Outcome = { result: 'succeeded', at: this.#now(), by: 'runner' };
+    if (host === undefined) return done;
+    return { ...done, instanceId: host.instanceId, ...(host.legacy ? { legacy: LEGACY } : {}) };
   }
 
   #destroy(run: RunItem, { remaining = [] }: RunScript): Outcome {

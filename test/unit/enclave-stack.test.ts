@@ -8,7 +8,8 @@ import { type EnclaveStackOptions, synthesizeEnclave } from '../../infra/enclave
 import type { EnclaveSpec } from '../../src/enclave/spec.ts';
 import { ProviderConfigSchema } from '../../src/enclave/spec-schema.ts';
 import { ARRIVALS, CONFIGURATION } from '../support/enclave-fields.ts';
-import { AMI, ENCLAVE_ID, FACTS, optionsOf, specOf, variablesOf } from '../support/enclave-stack.ts';
+import { AMI, ENCLAVE_ID, FACTS, optionsOf, REGION, specOf, variablesOf } from '../support/enclave-stack.ts';
+import { LEGACY } from '../support/legacy.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enclave-synth-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -177,14 +178,7 @@ describe('text of a record', () => {
 describe('the structure of the stack', () => {
   const host = (files: Files) => at(files.stack.resource, 'aws_instance.enclave_instance') as Tree;
   const ignored = (files: Files) => at(host(files), 'lifecycle.ignore_changes');
-  const legacy = {
-    vpcId: 'vpc-0aaaaaaaaaaaaaaaa',
-    securityGroupName: 'treza-enclave-sg-old',
-    securityGroupDescription: 'Security group for Nitro Enclave',
-    logPolicyName: 'treza-enclave-cloudwatch-x',
-    tags: { Project: 'Treza' },
-    scripts: { bucket: 'treza-enclave-scripts-x', objects: { parent_proxy: 'parent_proxy.py' } },
-  };
+  const scripts = { bucket: 'treza-enclave-scripts-x', objects: { parent_proxy: 'parent_proxy.py' } };
 
   it('hardens the host', () => {
     const files = synthesize(optionsOf(specOf()));
@@ -277,8 +271,8 @@ describe('the structure of the stack', () => {
     expect(at(kept.values, 'key.policy')).not.toContain('kms:Decrypt');
   });
 
-  it('takes over what an older pipeline made without changing what only a replacement could', () => {
-    const files = synthesize(optionsOf(undefined, { variables: variablesOf(specOf(), { pinned: { legacy } }) }));
+  it('leaves a host of the old pipeline as it is, and adds nothing beside it', () => {
+    const files = synthesize(optionsOf(specOf(), { chosen: { legacy: LEGACY, scripts } }));
     expect(ignored(files)).toEqual(
       expect.arrayContaining([
         'ami',
@@ -289,17 +283,29 @@ describe('the structure of the stack', () => {
         'user_data_base64',
       ]),
     );
-    expect(files.values).toMatchObject({
-      tags: { Project: 'Treza', EnclaveId: ENCLAVE_ID },
-      role: { path: '/', permissions_boundary: null, log_policy_name: 'treza-enclave-cloudwatch-x' },
-      security_group: { name: 'treza-enclave-sg-old', vpc_id: 'vpc-0aaaaaaaaaaaaaaaa' },
-    });
-    // Its VPC has none of the platform's endpoints, and a rule cannot name a group of another VPC.
-    const egress = JSON.stringify(at(files.values, 'security_group.egress'));
-    expect(egress).not.toMatch(/sg-0|pl-0/);
-    expect(egress).toContain('0.0.0.0/0');
+    expect(files.values).toEqual({ region: REGION, tags: LEGACY.tags, legacy: LEGACY, scripts });
+    const addresses = Object.entries(files.stack.resource as Tree).flatMap(([type, named]) =>
+      Object.keys(named as Tree).map((name) => `${type}.${name}`),
+    );
+    expect(addresses.sort()).toEqual([
+      'aws_cloudwatch_log_group.enclave_logs',
+      'aws_iam_instance_profile.enclave_instance_profile',
+      'aws_iam_role.enclave_instance_role',
+      'aws_iam_role_policy.enclave_cloudwatch_policy',
+      'aws_instance.enclave_instance',
+      'aws_s3_bucket.enclave_scripts',
+      'aws_s3_object.parent_proxy',
+      'aws_security_group.enclave_sg',
+    ]);
+    expect(Object.keys(files.stack.output as Tree)).toEqual(['architecture', 'instance_id']);
+    expect(files.text).not.toContain('treza-enclave-sg-old');
+  });
+
+  it('keeps the bucket such a host booted from also beside a host of our own', () => {
+    const files = synthesize(optionsOf(specOf(), { chosen: { ...optionsOf(specOf()).chosen, scripts } }));
     expect(at(files.stack.resource, 'aws_s3_bucket.enclave_scripts.lifecycle')).toEqual({ ignore_changes: 'all' });
     expect(at(files.stack.resource, 'aws_s3_object.parent_proxy.lifecycle')).toEqual({ ignore_changes: 'all' });
+    expect(files.stack.resource).toHaveProperty('aws_iam_role_policy.enclave_host_policy');
   });
 
   it('says what is missing', () => {
@@ -309,14 +315,8 @@ describe('the structure of the stack', () => {
       [{ variables: elsewhere }, 'the platform does not cover'],
       [{ chosen: { amiId: AMI } }, 'name host.subnetId'],
       [{ chosen: { subnetId: 'subnet-0123456789abcdef0' } }, 'name host.amiId'],
-      [
-        {
-          variables: variablesOf(spec, {
-            pinned: { legacy: { ...legacy, scripts: { bucket: 'b', objects: { 'a"]}': 'k' } } } },
-          }),
-        },
-        'no Terraform name',
-      ],
+      [{ chosen: { legacy: LEGACY, scripts: { bucket: 'b', objects: { 'a"]}': 'k' } } } }, 'no Terraform name'],
+      [{ chosen: { legacy: { ...LEGACY, outputs: { '${x}': 'v' } } } }, 'no Terraform name'],
     ];
     for (const [more, says] of cases) expect(() => synthesize(optionsOf(spec, more))).toThrow(says);
   });

@@ -14,7 +14,7 @@ const ROLE = 'aws_iam_role.enclave_instance_role';
 
 interface Row {
   readonly reason: string;
-  readonly run: 'create' | 'update' | 'repair' | 'destroy' | 'resize';
+  readonly run: 'create' | 'update' | 'repair' | 'adopt' | 'destroy' | 'resize';
   readonly changes: readonly PlannedChange[];
   readonly policy?: unknown;
   readonly pinned?: GateInput['pinned'];
@@ -31,6 +31,23 @@ const retain = { deletionPolicy: 'Retain' };
 const repairsHost = { drift: { overrides: { aws_instance: 'repair' } } };
 
 const rows: readonly Row[] = [
+  { reason: 'what is taken over may differ', run: 'adopt', changes: [change(HOST, 'update')], allowed: true },
+  {
+    reason: 'what is taken over must exist',
+    run: 'adopt',
+    changes: [change(HOST, 'no-op'), change(ROLE, 'create')],
+    allowed: false,
+    says: 'would create aws_iam_role.enclave_instance_role',
+  },
+  {
+    reason: 'what is taken over is not replaced',
+    run: 'adopt',
+    changes: [change(HOST, 'delete', 'create')],
+    policy: recreate,
+    pinned: there,
+    allowed: false,
+    says: 'would replace aws_instance.enclave_instance',
+  },
   { reason: 'a first deploy creates', run: 'create', changes: [change(HOST, 'create')], allowed: true },
   { reason: 'nothing to do is always allowed', run: 'repair', changes: [change(HOST, 'no-op')], allowed: true },
   { reason: 'reading is nothing', run: 'repair', changes: [change(GROUP, 'read')], allowed: true },

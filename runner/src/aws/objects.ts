@@ -35,7 +35,7 @@ export async function remove(clients: AwsClients, { bucket, region, key }: Place
 
 /** The old pipeline's lock table keeps a digest of each state: where it outlives the state, no later run could begin. */
 export async function forgetDigest(clients: AwsClients, table: string, { bucket, region, key }: Place): Promise<void> {
-  await clients
-    .dynamodb(region)
-    .send(new DeleteItemCommand({ TableName: table, Key: { LockID: { S: `${bucket}/${key}-md5` } } }));
+  const command = new DeleteItemCommand({ TableName: table, Key: { LockID: { S: `${bucket}/${key}-md5` } } });
+  // Where the table is gone, so is the digest.
+  await unlessNamed(clients.dynamodb(region).send(command), 'ResourceNotFoundException');
 }

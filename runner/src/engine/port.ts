@@ -1,5 +1,5 @@
 /** What the runner needs of Terraform, or of what stands in for it. */
-import type { ErrorClass, RunVariables } from '../../../src/enclave/items.ts';
+import type { ErrorClass, Legacy, RunVariables } from '../../../src/enclave/items.ts';
 import type { RunAction } from '../../../src/enclave/names.ts';
 
 export interface Job {
@@ -39,6 +39,8 @@ export interface TerraformPlan {
 export interface StateView {
   readonly resources: readonly string[];
   readonly outputs: Readonly<Record<string, string>>;
+  /** Absent: the host is of our own making. */
+  readonly legacy?: Legacy | undefined;
 }
 
 export type ApplyResult =

@@ -1,17 +1,20 @@
 /** One enclave's Terraform: the real binary, supervised. */
+import type { Chosen } from '../../../infra/enclave/index.ts';
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
+import type { Legacy } from '../../../src/enclave/items.ts';
 import { HOST_ADDRESS } from '../../../src/enclave/names.ts';
 import type { AwsClients } from '../aws/clients.ts';
 import { hostIsGone, type PresentHost, presentHosts } from '../aws/hosts.ts';
 import { type Found, takeInventory } from '../aws/inventory.ts';
-import { exists, forgetDigest, type Place, putText, remove } from '../aws/objects.ts';
-import { asksForNewHost, type Chosen, choose, chooseForDestroy } from '../aws/placement.ts';
+import { exists, forgetDigest, getText, type Place, putText, remove } from '../aws/objects.ts';
+import { asksForNewHost, choose, chooseForDestroy } from '../aws/placement.ts';
 import type { Clock } from '../clock.ts';
 import type { LockEvidence } from '../lock-evidence.ts';
 import type { Log } from '../log.ts';
 import { type ApplyResult, type Engine, EngineFailure, type Job, type StateView, type TerraformPlan } from './port.ts';
 import { toImport, writeImports } from './terraform-adoption.ts';
 import { openFolder, type TerraformPlace } from './terraform-folder.ts';
+import { type LeftBehind, readLeftBehind } from './terraform-legacy.ts';
 import { clearStaleLock } from './terraform-lock.ts';
 import { diagnosticsOf, readLine, readOutputs, readPlan } from './terraform-output.ts';
 import type { Ended, Terraform } from './terraform-process.ts';
@@ -47,6 +50,9 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
   let terraform: Terraform | undefined;
   let stopWanted = false;
   let replacesHost = false;
+  let legacy: Legacy | undefined;
+  let strangers: readonly string[] = [];
+  let initialize = async () => {};
   let close = () => {};
 
   /** The command, or {@link EngineFailure}. It runs also after an interrupt: what was left must be read and saved. */
@@ -81,17 +87,47 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     );
     // Of what Terraform is told to ignore or cannot shrink, it would plan nothing by itself.
     replacesHost = job.action === 'deploy' && present !== undefined && asksForNewHost(variables, present);
-    const chosen =
-      job.action === 'destroy'
-        ? await chooseForDestroy(clients, enclaveId, present)
-        : await choose(clients, enclaveId, variables, region, present);
+    const leftBehind = readLeftBehind(await getText(clients, stateObject));
+    legacy = await legacyHost(leftBehind, present);
+    const placed =
+      legacy !== undefined
+        ? {}
+        : job.action === 'destroy'
+          ? await chooseForDestroy(clients, enclaveId, present)
+          : await choose(clients, enclaveId, variables, region, present);
+    const chosen = { ...placed, legacy, scripts: leftBehind.scripts };
     goOn();
     const folder = openFolder(parts);
     close = folder.close;
     configuration = await parts.synthesize(job, chosen, folder.path);
     terraform = folder.terraform(configuration);
     goOn();
-    await run(['init', ...folder.initArguments]);
+    ({ strangers } = leftBehind);
+    initialize = async () => {
+      await run(['init', ...folder.initArguments], ({ code }) => code === 0 || strangers.length > 0);
+    };
+    await initialize();
+  };
+
+  /** The old pipeline's host stays as it is while it stands and nothing asks for a new one. Ours have the tag. */
+  const legacyHost = async (leftBehind: LeftBehind, present: PresentHost | undefined) => {
+    if (present !== undefined && (present.generation !== undefined || asksForNewHost(variables, present)))
+      return undefined;
+    const { instanceId } = leftBehind;
+    const stands = present !== undefined || (instanceId !== undefined && !(await hostIsGone(clients, instanceId)));
+    return stands ? (variables.pinned.legacy ?? leftBehind.legacy) : undefined;
+  };
+
+  /** `init` finds no provider for them, and yet leaves the backend ready: enough to forget them. */
+  const forgetStrangers = async () => {
+    if (strangers.length === 0) return;
+    for (const address of strangers) {
+      goOn();
+      log.warn(`=== ${address} is forgotten: it stands for nothing in AWS`);
+      await run(['state', 'rm', '-no-color', address]);
+    }
+    strangers = [];
+    await initialize();
   };
 
   const plan = async (...more: readonly string[]) => {
@@ -151,6 +187,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
         clock: parts.clock,
       });
       goOn();
+      await forgetStrangers();
       await takeUpParkedState({ ...common, folder: configuration, parked });
       if (job.action === 'destroy') await importForDestroy();
     },
@@ -173,6 +210,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
 
     async look() {
       await prepare();
+      if (strangers.length > 0) throw unprepared();
       const json = await plan('-lock=false');
       await keepPlan(json);
       return readPlan(json);
@@ -198,7 +236,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
 
     async state(): Promise<StateView> {
       const outputs = readOutputs((await run(['output', '-json'])).stdout);
-      return { resources: await list(), outputs };
+      return { resources: await list(), outputs, ...(legacy === undefined ? {} : { legacy }) };
     },
 
     async dropEmptyState() {
@@ -229,6 +267,11 @@ function createsAnything(plan: TerraformPlan): boolean {
 function knownHost(hosts: readonly PresentHost[], pinnedId: string | undefined): PresentHost | undefined {
   const living = hosts.filter(({ dying }) => !dying);
   return living.find(({ instanceId }) => instanceId === pinnedId) ?? (living.length === 1 ? living[0] : undefined);
+}
+
+function unprepared(): EngineFailure {
+  const summary = 'The Terraform state is as the old pipeline left it: `enclavectl adopt` prepares it.';
+  return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'state' }]);
 }
 
 function regionMissing(region: string, facts: PlatformFacts): EngineFailure {

@@ -1,0 +1,96 @@
+/** Hosts of the pipeline before this one, on virtual time: what their records say, and what is done to them. */
+import { describe, expect, it } from 'vitest';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { LEGACY } from '../support/legacy.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+
+const ID = 'enc_1700000000000_before';
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** As the application writes it: numbers as text. */
+const CONFIG = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm5.xlarge' };
+
+/** An operator at rest that has found one host without an agent. */
+async function adopted(overrides: Parameters<typeof virtualOperator>[0] = {}, more: Record<string, unknown> = {}) {
+  const v = virtualOperator(overrides);
+  v.world.hosts.launch({ enclaveId: ID, region: 'us-west-2', state: 'running', reports: false });
+  v.post(ID, { status: 'DEPLOYED', providerConfig: CONFIG, ...more });
+  v.start();
+  await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'taken over');
+  return v;
+}
+
+const condition = (v: VirtualOperator, type: Parameters<typeof conditionOf>[1]) => {
+  const { status, reason } = conditionOf(v.lifecycle(ID)?.conditions ?? [], type) ?? {};
+  return { status, reason };
+};
+const run = (v: VirtualOperator) => {
+  const [item] = v.world.tables.history.partition(`run#${ID}`).slice(-1);
+  return item as { reason?: string; variables?: { change?: string; pinned?: object } } | undefined;
+};
+
+describe('a host of the old pipeline', () => {
+  it('keeps its status, and is said to be neither seen nor secure', async () => {
+    const v = await adopted();
+    await v.clock.advance(2 * HOUR);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    expect(condition(v, 'EnclaveRunning')).toEqual({ status: 'Unknown', reason: 'LegacyHost' });
+    expect(condition(v, 'Secure')).toEqual({ status: 'False', reason: 'LegacyHost' });
+    expect(v.executions(ID)).toEqual([]);
+    const { operator } = v.world.record(ID) as unknown as { operator: { conditions: { type: string }[] } };
+    expect(operator.conditions).toContainEqual(expect.objectContaining({ type: 'Secure', status: 'False' }));
+  });
+
+  it('is prepared by one run when that is asked for, and stays DEPLOYED meanwhile', async () => {
+    const v = await adopted({}, {});
+    const seen = new Set<string | undefined>();
+    v.world.putRequest(ID, 'adopt');
+    await v.until(() => {
+      seen.add(v.status(ID));
+      return v.lifecycle(ID)?.pinned.legacy !== undefined;
+    }, 'prepared');
+    await v.clock.advance(HOUR);
+    expect(run(v)?.reason).toBe('adopt');
+    expect(v.executions(ID)).toHaveLength(1);
+    expect([...seen]).toEqual(['DEPLOYED']);
+    expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', adopted: true, pinned: { legacy: LEGACY } });
+    expect(v.lifecycle(ID)).not.toHaveProperty('adopting');
+    expect(condition(v, 'Secure')).toEqual({ status: 'False', reason: 'LegacyHost' });
+  });
+
+  it('is not forgotten where the run has to wait for its slot', async () => {
+    const v = await adopted({ maxRuns: 1 });
+    v.world.runs.script = ({ id }) => (id === ID ? {} : { workMs: 20 * MINUTE });
+    v.post('enc_other');
+    await v.until(() => v.executions('enc_other').length === 1, 'the slot taken');
+    v.world.putRequest(ID, 'adopt');
+    await v.clock.advance(5 * MINUTE);
+    expect(v.executions(ID)).toEqual([]);
+    await v.until(() => v.lifecycle(ID)?.pinned.legacy !== undefined, 'prepared');
+    expect(run(v)?.reason).toBe('adopt');
+  });
+
+  it('stays DEPLOYED where its state is not what exists, until a person has looked', async () => {
+    const v = await adopted();
+    v.world.runs.script = () => ({ fails: { class: 'state', message: 'a plan would create aws_iam_role.x' } });
+    v.world.putRequest(ID, 'adopt');
+    await v.until(() => v.lifecycle(ID)?.phase === 'stalled', 'stalled');
+    await v.clock.advance(3 * HOUR);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    expect(v.executions(ID)).toHaveLength(1);
+    v.world.runs.script = () => ({});
+    v.world.putRequest(ID, 'adopt');
+    await v.until(() => v.lifecycle(ID)?.pinned.legacy !== undefined, 'prepared');
+    expect(v.status(ID)).toBe('DEPLOYED');
+  });
+
+  it.each([
+    ['what restarts an enclave asks for a new host', { dockerImage: 'nginx:1.28' }, 'replace'],
+    ['what interrupts nothing waits for one', { logs: { retentionDays: 90 } }, 'inPlace'],
+  ])('takes no changes: %s', async (_, edit, change) => {
+    const v = await adopted();
+    v.world.updateRecord(ID, { providerConfig: { ...CONFIG, ...edit }, updatedAt: v.clock.iso() });
+    await v.until(() => v.executions(ID).length === 1, 'a run');
+    expect(run(v)).toMatchObject({ reason: 'update', variables: { change } });
+  });
+});
