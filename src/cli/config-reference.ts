@@ -21,6 +21,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
   {
     title: 'Limits',
     keys: [
+      'observeOnly',
       'workers',
       'maxRuns',
       'maxRunsPerWallet',

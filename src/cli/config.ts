@@ -45,7 +45,7 @@ export interface ConfigInput {
 export interface KeyDescription {
   readonly key: ConfigKey;
   readonly variable: string;
-  readonly type: 'integer' | 'string' | 'array';
+  readonly type: 'integer' | 'boolean' | 'string' | 'array';
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
   readonly values?: readonly string[] | undefined;
@@ -74,7 +74,7 @@ function readSchema(): readonly KeyDescription[] {
     return {
       key,
       variable: variableOf(key),
-      type: property.type === 'integer' || property.type === 'array' ? property.type : 'string',
+      type: typeOf(property),
       minimum: property.minimum,
       maximum: property.maximum,
       values: property.enum?.map(String),
@@ -82,6 +82,11 @@ function readSchema(): readonly KeyDescription[] {
       meaning: property.description ?? '',
     };
   });
+}
+
+function typeOf({ type, default: fallback }: z.core.JSONSchema.BaseSchema): KeyDescription['type'] {
+  if (typeof fallback === 'boolean') return 'boolean';
+  return type === 'integer' || type === 'array' ? type : 'string';
 }
 
 /**
@@ -226,6 +231,7 @@ function show(value: unknown): string {
 export function allowed({ key, type, minimum, maximum, values }: KeyDescription): string {
   if (values !== undefined) return `one of ${values.join(', ')}`;
   if (type === 'array') return 'a list of names';
+  if (type === 'boolean') return 'true or false';
   if (type === 'string') {
     // A value that no pattern takes makes the schema say what its pattern is.
     const issue = ConfigSchema.shape[key].safeParse('\0').error?.issues[0];
@@ -246,7 +252,9 @@ function checkValue(description: KeyDescription, given: Raw): ConfigProblem | un
     fix: `set ${allowed(description)}`,
   });
   const { value } = given;
-  if (description.type === 'integer') {
+  if (description.type === 'boolean') {
+    if (!['true', 'false'].includes(String(value))) return problem(`${show(value)} is neither true nor false`);
+  } else if (description.type === 'integer') {
     const isWhole = typeof value === 'number' ? Number.isInteger(value) : /^\d{1,15}$/.test(String(value).trim());
     if (!isWhole || (typeof value !== 'number' && typeof value !== 'string')) {
       return problem(`${show(value)} is not a whole number`);

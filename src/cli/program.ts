@@ -163,7 +163,9 @@ const VERBS: readonly Verb[] = [
   {
     name: 'operator run',
     summary: 'run the operator until SIGTERM',
-    examples: ['operator run', 'operator run --config operator.yaml'],
+    examples: ['operator run', 'operator run --config operator.yaml', 'operator run --observe-only'],
+    options: (command) =>
+      command.option('--observe-only', 'compare and tell; write to no record, start and stop nothing'),
     load: async () => (await import('./commands/operator.ts')).operatorRun,
   },
   {

@@ -65,6 +65,11 @@ export const ConfigSchema = z.strictObject({
   httpPort: count(8080, 0, 65_535, 'Port of health and metrics; 0: any free one.'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe log lines shown.'),
 
+  observeOnly: z
+    .preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean())
+    .default(false)
+    .describe('Compare and tell what would be done; write to no record, start and stop nothing.'),
+
   workers: count(32, 1, 1_000, 'Reconciles at a time.'),
   maxRuns: count(16, 1, 10_000, 'Terraform runs in flight at a time, all enclaves together.'),
   maxRunsPerWallet: count(0, 0, 10_000, 'Terraform runs in flight at a time for one wallet; 0: as many as maxRuns.'),

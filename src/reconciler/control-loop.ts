@@ -5,6 +5,7 @@ import { Controller } from './controller.ts';
 import { type HealthView, POLL_SILENCE_MS } from './health.ts';
 import { acquireLease, type Term } from './leader.ts';
 import type { Metrics } from './metrics.ts';
+import { observeOnly } from './observe-only.ts';
 import type { Ports } from './ports.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -27,9 +28,13 @@ export class ControlLoop {
   #term: Term | undefined;
 
   constructor(options: ControlLoopOptions) {
+    const { observeOnly: isObserving } = options.config;
+    // Nothing begun holds a slot: what waited for one would not be told.
+    const config = isObserving ? { ...options.config, maxRuns: 10_000, runInstancesPerSecond: 0 } : options.config;
     // Budgets outlive terms: AWS counts the process' calls, not its leases.
-    this.#budgets = new Budgets(options.ports, options.config);
-    this.#options = { ...options, ports: this.#budgets.ports };
+    this.#budgets = new Budgets(options.ports, config);
+    const { ports } = this.#budgets;
+    this.#options = { ...options, config, ports: isObserving ? observeOnly(ports) : ports };
     this.#watchdog = new Watchdog(options.ports.clock, options.ports.log, [
       {
         overdue: () => this.#controller?.overdueReconciles() ?? [],

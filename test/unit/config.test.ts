@@ -64,6 +64,22 @@ describe('configuration', () => {
     expect(settings({ env: { ENCLAVE_OPERATOR_MAX_RUNS: '' } }).maxRuns).toEqual({ value: 16, source: 'default' });
   });
 
+  it('takes true and false, in the file and in the environment, and nothing like them', () => {
+    for (const [value, read] of [
+      ['true', true],
+      ['false', false],
+    ] as const) {
+      expect(settings({ env: { ENCLAVE_OPERATOR_OBSERVE_ONLY: value } }).observeOnly?.value).toBe(read);
+      const file = { name: 'f.yaml', text: `observeOnly: ${value}` };
+      expect(settings({ env: {}, file }).observeOnly?.value).toBe(read);
+    }
+    for (const value of ['yes', '1', 'TRUE']) {
+      expect(problems({ env: { ENCLAVE_OPERATOR_OBSERVE_ONLY: value } })).toMatchObject([
+        { key: 'observeOnly', fix: 'set true or false' },
+      ]);
+    }
+  });
+
   it('splits a comma list of regions', () => {
     const env = { ENCLAVE_OPERATOR_REGIONS: 'us-west-2, eu-west-1,' };
     expect(settings({ env }).regions?.value).toEqual(['us-west-2', 'eu-west-1']);

@@ -12,8 +12,13 @@ import { type GlobalOptions, readConfig } from '../target.ts';
 /** As many bits as a guess cannot reach, in any spelling. */
 const SHORTEST_SECRET = 32;
 
-export async function operatorRun(io: Io, _args: readonly string[], options: GlobalOptions): Promise<ExitCode> {
-  const { config } = readConfig(io, options);
+interface Options extends GlobalOptions {
+  readonly observeOnly?: boolean;
+}
+
+export async function operatorRun(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
+  const read = readConfig(io, options).config;
+  const config = options.observeOnly === true ? { ...read, observeOnly: true } : read;
   const webhooks = webhooksOf(io, config);
   const log = createLog({
     level: config.logLevel,
