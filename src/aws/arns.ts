@@ -24,6 +24,10 @@ export function executionArn(place: Place, action: RunAction, name: string): str
   return statesArn(place, `execution:${place.prefix}-${MACHINES[action]}:${name}`);
 }
 
+export function functionArn({ region, accountId }: Pick<Config, 'region' | 'accountId'>, name: string): string {
+  return `arn:${partition(region)}:lambda:${region}:${accountId}:function:${name}`;
+}
+
 const TASK_ARN = /arn:aws[a-z-]*:ecs:[a-z0-9-]*:[0-9]*:task\/[A-Za-z0-9_/-]+/g;
 
 /** Every ECS task ARN in a text, in order, each once. */

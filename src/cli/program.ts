@@ -86,6 +86,21 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/request.ts')).adopt,
   },
   {
+    name: 'unlock',
+    args: '<id>',
+    summary: "break a dead run's lock on the Terraform state, now",
+    examples: ['unlock enc_1755986905612_ouocac870', 'unlock --yes enc_1755986905612_ouocac870'],
+    options: (command) => command.option('-y, --yes', 'do not ask; needed where there is no terminal'),
+    load: async () => (await import('./commands/unlock.ts')).unlock,
+  },
+  {
+    name: 'preflight',
+    summary: 'check whether the operator may take over here: the old pipeline off, names, permissions',
+    examples: ['preflight --environment dev', 'preflight --config operator.yaml -o json'],
+    options: (command) => command.addOption(output('table', 'json')),
+    load: async () => (await import('./commands/preflight.ts')).preflight,
+  },
+  {
     name: 'freeze',
     summary: 'begin no runs and no repairs anywhere, until unfreeze',
     examples: ['freeze --reason "incident 42"', 'freeze --reason release --until 2030-01-31T18:00:00Z'],

@@ -285,7 +285,7 @@ export const ReportSchema = z.looseObject({
 });
 export type Report = z.infer<typeof ReportSchema>;
 
-export const REQUEST_VERBS = ['retry', 'adopt'] as const;
+export const REQUEST_VERBS = ['retry', 'adopt', 'unlock'] as const;
 /** `request#<id>` / `<time>-<random>`: a verb of enclavectl; deleted in the transaction that commits its effect. */
 export const RequestSchema = z.looseObject({
   ...Versioned,

@@ -94,7 +94,7 @@ export interface Assessment {
   readonly newCommand: boolean;
   /** The valid spec changed its meaning since the last decision. */
   readonly newGeneration: boolean;
-  /** `enclavectl retry`. */
+  /** `enclavectl retry`, or `unlock` where a lock was in the way. */
   readonly retry: boolean;
   /** `enclavectl adopt`. */
   readonly adopt: boolean;

@@ -98,7 +98,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const change = onLegacyHost(isLegacy, pendingChange(lifecycle, wanted));
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context, now);
-  const retry = seen.requests.some((request) => request.verb === 'retry');
+  const retry = seen.requests.some(({ verb }) => verb === 'retry' || (verb === 'unlock' && isLocked(lifecycle)));
   const leave = { repairs: context.repairs, defaultRegion: context.config.region, now };
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   return {
@@ -139,6 +139,11 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {
   return lifecycle;
+}
+
+/** Every run breaks a dead one's lock: to unlock is to try again, where a lock is what was in the way. */
+function isLocked({ failure }: Lifecycle): boolean {
+  return failure?.class === 'locked';
 }
 
 function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {

@@ -94,3 +94,32 @@ describe('a host of the old pipeline', () => {
     expect(run(v)).toMatchObject({ reason: 'update', variables: { change } });
   });
 });
+
+describe('unlock', () => {
+  const LOCKED = { class: 'locked' as const, message: 'the state has been locked' };
+
+  it('tries again at once where a lock was in the way, and a run that breaks it goes on', async () => {
+    const v = virtualOperator({ retryBaseMs: 10 * MINUTE });
+    v.world.runs.script = () => ({ fails: LOCKED });
+    v.start();
+    v.post(ID);
+    await v.until(() => v.lifecycle(ID)?.failure?.class === 'locked', 'locked');
+    v.world.runs.script = () => ({});
+    const before = v.executions(ID).length;
+    v.world.putRequest(ID, 'unlock');
+    await v.until(() => v.executions(ID).length > before, 'another run', MINUTE);
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+  });
+
+  it('hastens nothing where something else was in the way', async () => {
+    const v = virtualOperator({ retryBaseMs: 10 * MINUTE });
+    v.world.runs.script = () => ({ fails: { class: 'capacity', message: 'none left' } });
+    v.start();
+    v.post(ID);
+    await v.until(() => v.lifecycle(ID)?.failure?.class === 'capacity', 'no capacity');
+    v.world.putRequest(ID, 'unlock');
+    await v.clock.advance(MINUTE);
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.world.tables.state.partition(`request#${ID}`)).toEqual([]);
+  });
+});

@@ -1,12 +1,11 @@
 /** `retry` and `adopt`: requests to the operator, which deletes each in the write that commits its effect. */
-import type { REQUEST_VERBS } from '../../enclave/items.ts';
 import { actor } from '../actor.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { openStore } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
-type RequestVerb = (typeof REQUEST_VERBS)[number];
+type RequestVerb = 'retry' | 'adopt';
 
 export const retry = (io: Io, ids: readonly string[], options: GlobalOptions) => request(io, ids, options, 'retry');
 export const adopt = (io: Io, ids: readonly string[], options: GlobalOptions) => request(io, ids, options, 'adopt');
