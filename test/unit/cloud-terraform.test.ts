@@ -126,16 +126,25 @@ describe('plan and apply', () => {
     expect(cloud.core.terraform.inventory('a')).toEqual([]);
   });
 
-  it('takes over what the incumbent left, without a new host', async () => {
+  it('leaves what the incumbent left as it is, until a change asks for a new host', async () => {
     const cloud = new VirtualCloud();
     control(cloud.core, { op: 'adoptable', enclaveId: 'old', count: 1, instanceType: 'm6i.xlarge', agent: false });
-    const actions = actionsOf(await cloud.plan('old'));
-    expect(actions).toEqual({
+    const before = cloud.host('old').instanceId;
+    const edited = { generation: 2, spec: { ...spec, exposePorts: [80] } };
+    for (const more of [{}, { ...edited, change: 'inPlace' }]) {
+      expect(actionsOf(await cloud.plan('old', more))).toEqual({});
+      expect((await cloud.run('old', more)).ok).toBe(true);
+    }
+    const replace = { ...edited, change: 'replace' };
+    expect(actionsOf(await cloud.plan('old', replace))).toEqual({
       'aws_security_group.enclave_sg': 'update',
       'aws_cloudwatch_log_group.enclave_logs': 'update',
       [CONFIGURATION]: 'create',
+      [HOST]: 'delete+create',
     });
-    expect((await cloud.run('old')).ok).toBe(true);
+    expect((await cloud.run('old', replace)).ok).toBe(true);
+    expect(cloud.host('old').instanceId).not.toBe(before);
+    expect(actionsOf(await cloud.plan('old', replace))).toEqual({});
     expect(cloud.core.resources.ofEnclave('old').map(({ type }) => type)).toContain('aws_s3_bucket');
     expect((await cloud.run('old', {}, true)).ok).toBe(true);
     expect(cloud.core.terraform.inventory('old')).toEqual([]);

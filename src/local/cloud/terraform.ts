@@ -11,7 +11,7 @@ import { type Attributes, type SimState, StateSchema } from './model.ts';
 import { type Change, makePlan, type Plan } from './plan.ts';
 import { lookAt } from './reality.ts';
 import { Shelf } from './shelf.ts';
-import { type Declared, declare, HOST_TYPE } from './stack.ts';
+import { CONFIGURATION_ADDRESS, type Declared, declare, HOST_TYPE } from './stack.ts';
 import type { Tally } from './tally.ts';
 import * as ui from './terraform-ui.ts';
 
@@ -50,6 +50,7 @@ export class PlanRefused extends Error {
   }
 }
 
+const isOurs = ({ resources }: SimState) => resources.some(({ address }) => address === CONFIGURATION_ADDRESS);
 const text = (value: unknown, fallback: string) => (typeof value === 'string' && value !== '' ? value : fallback);
 
 export class SimTerraform {
@@ -226,17 +227,24 @@ export class SimTerraform {
     const recorded = state.resources.find(({ address }) => address === HOST_ADDRESS);
     const found = (recorded && reality.byId(HOST_TYPE, recorded.id)) ?? reality.byName(HOST_TYPE, enclaveId);
     const present = found === undefined ? undefined : this.#world.hosts.get(found.id);
-    const declared = declare(
-      {
-        enclaveId,
-        region,
-        environment: text(variables.environment, this.#environment),
-        generation: typeof variables.generation === 'number' ? variables.generation : 0,
-        spec: spec ?? {},
-        pinnedAmiId: pinned.amiId === undefined ? undefined : text(pinned.amiId, '') || undefined,
-      },
-      present && { ami: present.amiId, architecture: present.architecture },
-    );
+    // A host of the system before this one stays as its state has it, until a change asks for a new one.
+    const isLegacy = present !== undefined && recorded !== undefined && !isOurs(state);
+    const replaces = isLegacy && variables.change === 'replace';
+    const input = {
+      enclaveId,
+      region,
+      environment: text(variables.environment, this.#environment),
+      generation: typeof variables.generation === 'number' ? variables.generation : 0,
+      spec: spec ?? {},
+      pinnedAmiId: pinned.amiId === undefined || replaces ? undefined : text(pinned.amiId, '') || undefined,
+    };
+    const declared =
+      isLegacy && !replaces && !destroy
+        ? state.resources.map(({ address, type, id, attributes }) => ({ address, type, name: id, attributes }))
+        : declare(
+            input,
+            present === undefined || replaces ? undefined : { ami: present.amiId, architecture: present.architecture },
+          );
     const plan = makePlan(state.resources, declared, reality, destroy);
     return { planId, request, region, declared, plan, serial: state.serial, interrupted: false };
   }
