@@ -88,6 +88,8 @@ const ShapeSchema = z.strictObject({
     cpu: FARGATE_CPU,
     memoryMiB: memory(1024, 'at least 1,024 MiB'),
     maxRuns: z.number().int().min(1).max(10_000),
+    /** Compares and tells, and does nothing: for the days of a cut-over. */
+    observeOnly: z.boolean().default(false),
   }),
   runner: z.strictObject({
     cpu: FARGATE_CPU,

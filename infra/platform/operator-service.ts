@@ -50,6 +50,7 @@ export function operatorEnvironment({ config, names }: Platform): Readonly<Recor
     ENCLAVE_OPERATOR_MAX_RUNS: String(config.operator.maxRuns),
     ENCLAVE_OPERATOR_NOTIFY_TOPIC_ARN: names.alarmsTopicArn,
     ...(config.webhook === undefined ? {} : { ENCLAVE_OPERATOR_NOTIFY_WEBHOOK_URL: config.webhook.url }),
+    ENCLAVE_OPERATOR_OBSERVE_ONLY: String(config.operator.observeOnly),
     ENCLAVE_OPERATOR_PREFIX: config.prefix,
     ENCLAVE_OPERATOR_REGION: config.region,
     ENCLAVE_OPERATOR_REGIONS: Object.keys(config.regions).join(','),
