@@ -132,6 +132,29 @@ function setUp(script: Script = {}) {
   return { parts, clock, stop, did, outcomes, lines, run: () => carryOutRun(parts) };
 }
 
+describe('an adopt run', () => {
+  const planned = (...actions: string[]): TerraformPlan => ({
+    resource_changes: [
+      { address: 'aws_security_group.enclave_sg', type: 'aws_security_group', change: { actions, before: null } },
+    ],
+    resource_drift: [],
+  });
+
+  it.each([['no-op'], ['update']])('looks at what exists, records it, and applies nothing: %s', async (action) => {
+    const { run, did, outcomes } = setUp({ item: { reason: 'adopt' }, plan: async () => planned(action) });
+    expect(await run()).toBe('succeeded');
+    expect(did).toEqual(['init', 'plan']);
+    expect(outcomes).toMatchObject([{ result: 'succeeded', instanceId: 'i-1' }]);
+  });
+
+  it('fails where something would have to be made', async () => {
+    const { run, did, outcomes } = setUp({ item: { reason: 'adopt' }, plan: async () => planned('create') });
+    expect(await run()).toBe('failed');
+    expect(did).toEqual(['init', 'plan']);
+    expect(outcomes).toMatchObject([{ class: 'state', message: expect.stringContaining('aws_security_group') }]);
+  });
+});
+
 describe('a run', () => {
   it('plans, applies and records what was made', async () => {
     const { run, did, outcomes, clock } = setUp();
