@@ -13,7 +13,7 @@ const REMEMBERED = 100;
  * *Caveats*: decisions that would act are made again at every look, from the same ground; the others are remembered
  * until the process ends, so that a difference can be seen twice.
  */
-export function observeOnly(ports: Ports): Ports {
+export function observeOnly(ports: Ports): Required<Ports> {
   const { clock, random, leases, streams, records, tasks, history } = ports;
   return {
     clock,
@@ -37,6 +37,8 @@ export function observeOnly(ports: Ports): Ports {
     workflows: watching(ports.workflows),
     tasks: { describe: (arns) => tasks.describe(arns), stop: async () => {} },
     hosts: looking(ports.hosts),
+    // What would be is nothing to be woken for.
+    channels: [],
   };
 }
 
