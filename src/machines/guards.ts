@@ -230,6 +230,9 @@ export const guards = {
   destroyRunEnded: ({ context }: { context: Context }) =>
     context.lifecycle.run?.action === 'destroy' && context.assessment.run.state === 'finished',
 
+  /** A paused enclave is prepared once it has been resumed. */
+  adoptionAsked: ({ context }: { context: Context }) =>
+    context.assessment.adopt && context.lifecycle.adopted && context.lifecycle.adopting !== true,
   /** Remembered, since a run may have to wait for its slot. */
   adoptionWanted: ({ context }: { context: Context }) =>
     (context.assessment.adopt || context.lifecycle.adopting === true) &&

@@ -202,6 +202,7 @@ export const lifecycleMachine = machineSetup.createMachine({
     paused: {
       always: [
         absentFirst,
+        { guard: 'adoptionAsked', actions: remember(update.beginAdopting) },
         { guard: 'runningWanted', target: 'resuming', actions: remember(update.startOver) },
         { guard: 'hostRunningConfirmed', target: 'pausing' },
       ],

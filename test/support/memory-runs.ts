@@ -279,14 +279,17 @@ export class MemoryRuns implements Workflows {
     const { generation, region } = run.variables;
     const enclave = enclaveOf(run);
     const living = hosts.living(run.id)[0];
-    if (run.reason === 'adopt') return this.#adopt(living);
-    if (living !== undefined) hosts.apply(living, generation, enclave);
-    const host = living ?? hosts.launch({ enclaveId: run.id, region, generation, enclave, launchedBy: run.name });
+    const replaces = living?.legacy === true && run.variables.change === 'replace';
+    if (run.reason === 'adopt' || (living?.legacy === true && !replaces)) return this.#adopt(living);
+    if (replaces) hosts.terminate(living);
+    else if (living !== undefined) hosts.apply(living, generation, enclave);
+    const kept = replaces ? undefined : living;
+    const host = kept ?? hosts.launch({ enclaveId: run.id, region, generation, enclave, launchedBy: run.name });
     const { instanceId } = host;
     return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, amiId: 'ami-0', imageDigest: 'sha256:0' };
   }
 
-  /** Looks, and changes nothing. */
+  /** A host without an agent is looked at, and stays as it is. */
   #adopt(host: MemoryHost | undefined): Outcome {
     const done: Outcome = { result: 'succeeded', at: this.#now(), by: 'runner' };
     if (host === undefined) return done;

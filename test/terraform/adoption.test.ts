@@ -181,6 +181,23 @@ describe.skipIf(!requireTools('adoption with real Terraform'))(
       expect(hosts()).toEqual([host]);
     });
 
+    it('is put back as its state says where somebody has opened it, in place', async () => {
+      const [{ GroupId }] = aws(
+        'ec2',
+        'describe-security-groups',
+        '--filters',
+        `Name=tag:EnclaveId,Values=${ID}`,
+      ).SecurityGroups;
+      const open = ['--group-id', GroupId, '--protocol', 'tcp', '--port', '8080', '--cidr', '0.0.0.0/0'];
+      aws('ec2', 'authorize-security-group-ingress', ...open);
+      const { code, output } = await run('e-drift', { reason: 'repair' });
+      expect(code, output).toBe(0);
+      expect((await bench.item(ID, 'e-drift')).plan).toEqual({ create: 0, update: 1, replace: 0, delete: 0 });
+      const [group] = aws('ec2', 'describe-security-groups', '--group-ids', GroupId).SecurityGroups;
+      expect(group.IpPermissions.map(({ FromPort }: { FromPort: number }) => FromPort)).toEqual([22]);
+      expect(hosts()).toEqual([host]);
+    });
+
     it('is the old pipeline’s again whenever it is wanted back: its configuration applies, and replaces nothing', () => {
       rmSync(join(old, 'written'));
       rmSync(join(old, '.terraform'), { recursive: true });

@@ -70,6 +70,22 @@ describe('a host of the old pipeline', () => {
     expect(run(v)?.reason).toBe('adopt');
   });
 
+  it('is prepared after a pause, where it was asked for meanwhile', async () => {
+    const v = virtualOperator();
+    v.world.hosts.launch({ enclaveId: ID, region: 'us-west-2', state: 'stopped', reports: false });
+    v.post(ID, { status: 'PAUSED', providerConfig: CONFIG });
+    v.start();
+    await v.until(() => v.lifecycle(ID)?.phase === 'paused', 'taken over');
+    v.world.putRequest(ID, 'adopt');
+    await v.clock.advance(HOUR);
+    expect(v.executions(ID)).toEqual([]);
+    expect(v.status(ID)).toBe('PAUSED');
+    v.command(ID, 'RESUMING');
+    await v.until(() => v.lifecycle(ID)?.pinned.legacy !== undefined, 'prepared');
+    expect(run(v)?.reason).toBe('adopt');
+    expect(v.status(ID)).toBe('DEPLOYED');
+  });
+
   it('stays DEPLOYED where its state is not what exists, until a person has looked', async () => {
     const v = await adopted();
     v.world.runs.script = () => ({ fails: { class: 'state', message: 'a plan would create aws_iam_role.x' } });
@@ -92,6 +108,33 @@ describe('a host of the old pipeline', () => {
     v.world.updateRecord(ID, { providerConfig: { ...CONFIG, ...edit }, updatedAt: v.clock.iso() });
     await v.until(() => v.executions(ID).length === 1, 'a run');
     expect(run(v)).toMatchObject({ reason: 'update', variables: { change } });
+  });
+
+  it('gives way to a host of our own, which is believed by its reports alone', async () => {
+    const v = await adopted();
+    const [before] = v.world.hosts.living(ID);
+    v.world.putRequest(ID, 'adopt');
+    await v.until(() => v.lifecycle(ID)?.pinned.legacy !== undefined, 'prepared');
+    v.world.updateRecord(ID, { providerConfig: { ...CONFIG, dockerImage: 'nginx:1.28' }, updatedAt: v.clock.iso() });
+    await v.until(() => v.lifecycle(ID)?.observedGeneration === 2 && v.lifecycle(ID)?.phase === 'ready', 'modernised');
+    const hosts = v.world.hosts.living(ID);
+    expect(hosts).toHaveLength(1);
+    expect(hosts[0]?.instanceId).not.toBe(before?.instanceId);
+    expect(v.lifecycle(ID)).toMatchObject({ adopted: false });
+    expect(v.lifecycle(ID)?.pinned).not.toHaveProperty('legacy');
+    expect(condition(v, 'Secure')).toEqual({ status: 'True', reason: 'None' });
+  });
+
+  it('is found by a run where the record asks for a deploy, and taken over by it', async () => {
+    const v = virtualOperator();
+    v.world.hosts.launch({ enclaveId: ID, region: 'us-west-2', state: 'running', reports: false });
+    v.post(ID, { providerConfig: CONFIG });
+    v.start();
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.world.hosts.living(ID)).toHaveLength(1);
+    expect(v.lifecycle(ID)).toMatchObject({ adopted: true, pinned: { legacy: LEGACY } });
+    expect(condition(v, 'Secure')).toEqual({ status: 'False', reason: 'LegacyHost' });
   });
 });
 

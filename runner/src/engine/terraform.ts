@@ -205,6 +205,8 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
         }
       }
       await keepPlan(json);
+      // Its stack has nothing a new one could boot from; the next run knows that it is gone.
+      if (legacy !== undefined && createsHost(read)) throw vanished();
       return read;
     },
 
@@ -267,6 +269,17 @@ function createsAnything(plan: TerraformPlan): boolean {
 function knownHost(hosts: readonly PresentHost[], pinnedId: string | undefined): PresentHost | undefined {
   const living = hosts.filter(({ dying }) => !dying);
   return living.find(({ instanceId }) => instanceId === pinnedId) ?? (living.length === 1 ? living[0] : undefined);
+}
+
+function createsHost(plan: TerraformPlan): boolean {
+  return plan.resource_changes.some(
+    ({ address, change }) => address === HOST_ADDRESS && change.actions.includes('create'),
+  );
+}
+
+function vanished(): EngineFailure {
+  const summary = 'The host vanished while the run planned for it.';
+  return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'unknown' }]);
 }
 
 function unprepared(): EngineFailure {
