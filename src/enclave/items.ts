@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { ConditionSchema } from './conditions.ts';
+import { LegacySchema } from './legacy.ts';
 
 /** The newest item shape this program understands. */
 export const READER_VERSION = 1;
@@ -54,37 +55,6 @@ export const ErrorClassSchema = z.enum(ERROR_CLASSES);
 export type ErrorClass = z.infer<typeof ErrorClassSchema>;
 
 export const RunActionSchema = z.enum(['deploy', 'destroy']);
-
-const TagsSchema = z.record(z.string(), z.string());
-const GroupRulesSchema = z.array(z.record(z.string(), z.unknown()));
-
-/** A host the pipeline before this one made, in Terraform's words: all that a plan must find as it was. */
-export const LegacySchema = z.looseObject({
-  /** Of the provider: every resource has them. */
-  tags: TagsSchema,
-  host: z.looseObject({
-    ami: z.string(),
-    instance_type: z.string(),
-    user_data_replace_on_change: z.boolean(),
-    disable_api_termination: z.boolean(),
-    extra_security_group_ids: z.array(z.string()),
-    tags: TagsSchema,
-  }),
-  security_group: z.looseObject({
-    name: z.string(),
-    description: z.string(),
-    vpc_id: z.string(),
-    ingress: GroupRulesSchema,
-    egress: GroupRulesSchema,
-    tags: TagsSchema,
-  }),
-  role: z.looseObject({ name: z.string(), path: z.string(), assume_role_policy: z.string(), tags: TagsSchema }),
-  log_policy: z.looseObject({ name: z.string(), policy: z.string() }),
-  profile: z.looseObject({ name: z.string(), path: z.string(), tags: TagsSchema }),
-  log_group: z.looseObject({ name: z.string(), retention_in_days: z.number(), tags: TagsSchema }),
-  outputs: z.record(z.string(), z.string()),
-});
-export type Legacy = z.infer<typeof LegacySchema>;
 
 /** What a run is to do; recorded with the intent, read by the runner. Nothing of it travels in an execution input. */
 export const RunVariablesSchema = z.looseObject({

@@ -1,5 +1,6 @@
 /** What the runner needs of Terraform, or of what stands in for it. */
-import type { ErrorClass, Legacy, RunVariables } from '../../../src/enclave/items.ts';
+import type { ErrorClass, RunVariables } from '../../../src/enclave/items.ts';
+import type { Legacy } from '../../../src/enclave/legacy.ts';
 import type { RunAction } from '../../../src/enclave/names.ts';
 
 export interface Job {
