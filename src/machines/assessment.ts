@@ -13,6 +13,8 @@ export interface HostView {
   /** `gone`: no host carries our tag and the pinned instance is known to be terminated. `several`: more than one does. */
   readonly state: 'pending' | 'running' | 'stopping' | 'stopped' | 'gone' | 'several' | 'unknown';
   readonly instanceId: string | undefined;
+  /** Its region, where that is not the one the record names. */
+  readonly foundIn?: string;
   /** Wall time of the observation, ms: two looks at one sweep are one observation. */
   readonly observedAt: number;
 }

@@ -228,7 +228,7 @@ export function settle({ lifecycle }: Context): Lifecycle {
 }
 
 export function adopt({ lifecycle, assessment }: Context): Lifecycle {
-  const { instanceId } = assessment.host;
+  const { instanceId, foundIn } = assessment.host;
   return {
     ...lifecycle,
     adopted: true,
@@ -236,6 +236,7 @@ export function adopt({ lifecycle, assessment }: Context): Lifecycle {
     serving: lifecycle.origin === 'DEPLOYED',
     ...(assessment.variables === undefined ? {} : { snapshot: assessment.variables }),
     ...(assessment.variables?.spec === undefined ? {} : { applied: assessment.variables.spec }),
+    ...(foundIn === undefined ? {} : { region: foundIn }),
     pinned: instanceId === undefined ? lifecycle.pinned : { ...lifecycle.pinned, instanceId },
   };
 }
@@ -321,10 +322,16 @@ export function revive(context: Context): Lifecycle {
 
 /** A host that is found belongs to this enclave: no second one may be created beside it. */
 export function pinHost({ lifecycle, assessment }: Context): Lifecycle {
-  const { instanceId } = assessment.host;
-  return instanceId === undefined
-    ? lifecycle
-    : { ...lifecycle, touched: true, pinned: { ...lifecycle.pinned, instanceId } };
+  const { instanceId, foundIn } = assessment.host;
+  if (instanceId === undefined) return lifecycle;
+  const { variables } = assessment;
+  return {
+    ...lifecycle,
+    touched: true,
+    pinned: { ...lifecycle.pinned, instanceId },
+    // What it was made with says where it lies from now on.
+    ...(foundIn === undefined ? {} : { region: foundIn, ...(variables === undefined ? {} : { snapshot: variables }) }),
+  };
 }
 
 /** No report came, or the host was lost, before the enclave was seen to run. */

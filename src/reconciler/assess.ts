@@ -59,13 +59,31 @@ const SETTLED_PHASES: ReadonlySet<Lifecycle['phase']> = new Set([
 ]);
 
 /** An enclave that is expected to change is looked at closely; one at rest shares the periodic sweep. */
-export async function lookAtHost(id: string, lifecycle: Lifecycle, context: ReconcileContext) {
-  const { config, ports } = context;
+export async function lookAtHost(
+  id: string,
+  lifecycle: Lifecycle,
+  context: ReconcileContext,
+): Promise<Assessment['host']> {
+  const { config } = context;
   const region = regionOf(lifecycle, config.region);
+  if (lifecycle.phase === 'observing' && region !== config.region) {
+    // The pipeline before this one made every host here, whatever the record said.
+    const here = await lookIn(config.region, id, lifecycle, context);
+    if (here.instanceId !== undefined) return { ...here, foundIn: config.region };
+  }
+  return lookIn(region, id, lifecycle, context);
+}
+
+async function lookIn(
+  region: string,
+  id: string,
+  lifecycle: Lifecycle,
+  { config, ports, hosts }: ReconcileContext,
+): Promise<Assessment['host']> {
   const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
   const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
   try {
-    const look = await context.hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
+    const look = await hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
     return viewHost(look, lifecycle.desired, lifecycle.pinned.instanceId, rests(lifecycle));
   } catch (error) {
     // Unknown, never missing: nothing is repaired on the word of a call that failed.
@@ -87,11 +105,14 @@ export interface Observations {
 }
 
 export function assess(seen: Observations, context: ReconcileContext): Assessment {
-  const { intent, spec } = seen;
+  const { intent } = seen;
   const { lifecycle } = intent;
+  const { foundIn } = seen.host;
+  const spec = misplaced(seen.spec, foundIn);
   const { clock, random } = context.ports;
   const debugAllowed = debugOf(lifecycle, spec);
-  const wanted = spec?.ok === true ? spec.spec : undefined;
+  const read = seen.spec?.ok === true ? seen.spec.spec : undefined;
+  const wanted = read === undefined || foundIn === undefined ? read : { ...read, region: foundIn };
   const policy = policyOf(lifecycle);
   context.dependencies.declare(lifecycle.id, policy.dependsOn);
   const isLegacy = lifecycle.adopted && seen.reports.length === 0;
@@ -144,6 +165,12 @@ function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle
 /** Every run breaks a dead one's lock: to unlock is to try again, where a lock is what was in the way. */
 function isLocked({ failure }: Lifecycle): boolean {
   return failure?.class === 'locked';
+}
+
+/** An enclave lies where its host is: that the record names another region is the record's mistake, and is told. */
+function misplaced(read: SpecResult | undefined, foundIn: string | undefined): SpecResult | undefined {
+  if (read?.ok !== true || foundIn === undefined) return read;
+  return { ok: false, errors: immutableChanges({ region: foundIn }, read.spec), warnings: read.warnings };
 }
 
 function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {

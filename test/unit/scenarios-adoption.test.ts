@@ -41,6 +41,25 @@ describe('a host of the old pipeline', () => {
     expect(operator.conditions).toContainEqual(expect.objectContaining({ type: 'Secure', status: 'False' }));
   });
 
+  it('lies where its host is, whatever region the record names, and the record is told so', async () => {
+    for (const status of ['DEPLOYED', 'PENDING_DEPLOY']) {
+      const v = virtualOperator();
+      v.world.hosts.launch({ enclaveId: ID, region: 'us-west-2', state: 'running', reports: false });
+      v.post(ID, { status, region: 'eu-west-1', providerConfig: CONFIG });
+      v.start();
+      await v.clock.advance(HOUR);
+      expect(v.executions(ID), status).toEqual([]);
+      expect(v.world.hosts.living(ID)).toHaveLength(1);
+      expect(condition(v, 'SpecValid')).toMatchObject({ status: 'False' });
+      expect(v.status(ID)).toBe(status === 'DEPLOYED' ? 'DEPLOYED' : 'FAILED');
+      v.world.updateRecord(ID, { region: 'us-west-2', updatedAt: v.clock.iso() });
+      v.world.putRequest(ID, 'adopt');
+      await v.until(() => v.lifecycle(ID)?.pinned.legacy !== undefined, 'prepared');
+      expect(v.lifecycle(ID)?.snapshot?.region).toBe('us-west-2');
+      await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+    }
+  });
+
   it('is prepared by one run when that is asked for, and stays DEPLOYED meanwhile', async () => {
     const v = await adopted({}, {});
     const seen = new Set<string | undefined>();
