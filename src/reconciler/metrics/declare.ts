@@ -75,8 +75,11 @@ export class Declarations {
       collect() {
         this.reset();
         const values = read();
-        // Without labels a reset leaves a 0 behind.
-        if (values === undefined) return this.remove();
+        if (values === undefined) {
+          // Without labels a reset leaves a 0 behind.
+          if (Object.keys(declaration.labels).length === 0) this.remove();
+          return;
+        }
         for (const [labels, value] of values) this.set(labels, value);
       },
     });
