@@ -2,7 +2,10 @@
 import { renderConfigReference } from '../src/cli/config-reference.ts';
 import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../src/enclave/reference.ts';
 import { lifecyclePage } from '../src/machines/diagram.ts';
+import { createMetrics } from '../src/reconciler/metrics/index.ts';
+import { metricsReference } from '../src/reconciler/metrics/reference.ts';
 import { readmeWithFigures } from './bench-table.ts';
+import { metricUses } from './metric-uses.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -15,6 +18,12 @@ export const generated: readonly Generated[] = [
   { path: 'docs/enclave.md', render: enclaveReference },
   { path: 'docs/conditions.md', render: conditionsReference },
   { path: 'docs/lifecycle.md', render: lifecyclePage },
+  { path: 'docs/metrics.md', render: metricsPage },
   { path: 'README.md', render: readmeWithFigures },
   { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },
 ];
+
+function metricsPage(): string {
+  const { described } = createMetrics();
+  return metricsReference(described, metricUses(described.map(({ name }) => name)));
+}

@@ -8,6 +8,8 @@ import { ECSClient } from '@aws-sdk/client-ecs';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
+import type { AwsService } from '../reconciler/metrics/index.ts';
+import type { Calls } from './calls.ts';
 
 export interface AwsClients {
   readonly dynamodb: DynamoDBClient;
@@ -32,8 +34,8 @@ const SERVICE_TIMEOUT_MS = 20_000;
 /** More than `workers` by default, so that a reconcile does not wait for a socket. */
 const MAX_SOCKETS = 128;
 
-/** Endpoints and credentials come from the SDK's own environment (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, task role …). */
-export function createClients(region: string): AwsClients {
+/** `calls` hears every attempt, where it is given. Endpoints and credentials come from the SDK's own environment (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, task role …). */
+export function createClients(region: string, calls?: Calls): AwsClients {
   const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
   const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
   const options = (inRegion: string, requestTimeout: number) => ({
@@ -48,6 +50,8 @@ export function createClients(region: string): AwsClients {
     },
   });
 
+  const hear = <C extends { readonly middlewareStack: unknown }>(service: AwsService, client: C) =>
+    calls?.hear(service, client) ?? client;
   const perRegion = <C extends { destroy(): void }>(make: (inRegion: string) => C) => {
     const made = new Map<string, C>();
     return {
@@ -59,13 +63,13 @@ export function createClients(region: string): AwsClients {
       },
     };
   };
-  const dynamodb = new DynamoDBClient(options(region, TABLE_TIMEOUT_MS));
-  const streams = new DynamoDBStreamsClient(options(region, TABLE_TIMEOUT_MS));
-  const sfn = new SFNClient(options(region, SERVICE_TIMEOUT_MS));
-  const ecs = new ECSClient(options(region, SERVICE_TIMEOUT_MS));
-  const ec2 = perRegion((inRegion) => new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS)));
-  const ssm = perRegion((inRegion) => new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS)));
-  const sns = perRegion((inRegion) => new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS)));
+  const dynamodb = hear('dynamodb', new DynamoDBClient(options(region, TABLE_TIMEOUT_MS)));
+  const streams = hear('streams', new DynamoDBStreamsClient(options(region, TABLE_TIMEOUT_MS)));
+  const sfn = hear('sfn', new SFNClient(options(region, SERVICE_TIMEOUT_MS)));
+  const ecs = hear('ecs', new ECSClient(options(region, SERVICE_TIMEOUT_MS)));
+  const ec2 = perRegion((inRegion) => hear('ec2', new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS))));
+  const ssm = perRegion((inRegion) => hear('ssm', new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS))));
+  const sns = perRegion((inRegion) => hear('sns', new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
 
   return {
     dynamodb,

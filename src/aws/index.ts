@@ -1,6 +1,7 @@
 /** The reconciler's ports, on AWS. */
 import type { Config } from '../reconciler/config.ts';
 import type { Clock, Log, Ports, Random } from '../reconciler/ports.ts';
+import { Calls } from './calls.ts';
 import { createClients } from './clients.ts';
 import { createHistoryStore } from './history.ts';
 import { createHosts } from './hosts.ts';
@@ -13,6 +14,7 @@ import { createTopic } from './topic.ts';
 import { createWorkflows } from './workflows.ts';
 
 export interface AwsPorts extends Ports {
+  readonly calls: Calls;
   /** Ends idle connections; calls under way fail. */
   close(): void;
 }
@@ -28,13 +30,15 @@ const DAY_SECONDS = 24 * 60 * 60;
 
 /** Opens no connection yet. Endpoints and credentials come from the SDK's own environment. */
 export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions): AwsPorts {
-  const clients = createClients(config.region);
+  const calls = new Calls(clock);
+  const clients = createClients(config.region, calls);
   const { dynamodb } = clients;
   const { stateTable, historyTable, enclavesTable } = config;
   const expiresAt = () => Math.floor(clock.now() / 1_000) + config.historyDays * DAY_SECONDS;
   const topicRegion = config.notifyTopicArn.split(':')[3];
   const stream = (table: string) => createChangeStream(dynamodb, clients.streams, table);
   return {
+    calls,
     clock,
     random,
     log,

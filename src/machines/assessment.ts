@@ -1,7 +1,7 @@
 /** Assessment: all that one decision may look at, as a plain value. */
 import type { SpecChange } from '../enclave/change.ts';
 import type { Reason } from '../enclave/conditions.ts';
-import type { Outcome, RunVariables } from '../enclave/items.ts';
+import type { Outcome, PlanSummary, RunVariables } from '../enclave/items.ts';
 import type { SpecIssue } from '../enclave/spec.ts';
 
 /** `Unknown` never leads to a repair. */
@@ -48,7 +48,7 @@ export type RunView =
   /** Claimed; a task may be at work. */
   | { readonly state: 'running'; readonly taskArn: string | undefined }
   /** Outcome recorded and lock released. */
-  | { readonly state: 'finished'; readonly outcome: Outcome };
+  | { readonly state: 'finished'; readonly outcome: Outcome; readonly plan?: PlanSummary | undefined };
 
 export type SpecView =
   | { readonly ok: true; readonly debugAllowed: boolean; readonly workloadType: string }

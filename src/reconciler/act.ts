@@ -37,7 +37,16 @@ export async function act(
   } finally {
     if (events.length > 0) {
       for (const event of events)
-        ports.log.info({ enclaveId: id, reason: event.reason, phase: lifecycle.phase }, event.message);
+        ports.log.info(
+          {
+            enclaveId: id,
+            reason: event.reason,
+            phase: lifecycle.phase,
+            generation: event.generation,
+            run: event.run,
+          },
+          event.message,
+        );
       await ports.history.append(events);
     }
   }

@@ -92,6 +92,19 @@ export class Budgets {
     };
   }
 
+  /** Calls of each family that could be made at once: in the region where they are fewest, all where none was made yet. */
+  tokens(): ReadonlyMap<ApiFamily, number> {
+    const fewest = new Map<ApiFamily, number>();
+    for (const family of Object.keys(AWS_LIMITS) as ApiFamily[]) {
+      fewest.set(family, Math.max(1, AWS_LIMITS[family].burst * this.#config.awsBudgetShare));
+    }
+    for (const [key, bucket] of this.#buckets) {
+      const family = key.slice(0, key.indexOf(' ')) as ApiFamily;
+      fewest.set(family, Math.min(fewest.get(family) ?? Number.POSITIVE_INFINITY, bucket.tokens));
+    }
+    return fewest;
+  }
+
   #heard(error: unknown): void {
     if (!(error instanceof OperatorError) || error.class !== 'Throttled') return;
     // What came in until now came in at the old pace.

@@ -10,6 +10,7 @@ import type { RepairGovernor } from './repair-governor.ts';
 import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
+import type { Told } from './tell-commit.ts';
 import type { WalletQuota } from './wallet-quota.ts';
 import type { Stopwatches } from './watchdog.ts';
 
@@ -35,6 +36,8 @@ export interface ReconcileContext {
   readonly deletionsAllowed: () => boolean;
   /** Told of every lifecycle as it now stands; undefined: forgotten. */
   readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
+  /** Told of what each commit changed, for metrics. */
+  readonly onCommitted: (commit: Told) => void;
   /** Told of the `updatedAt` of every publish, so that the feed knows its echo. */
   readonly onPublished: (id: string, updatedAt: string) => void;
 }

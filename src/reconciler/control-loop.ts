@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { Controller } from './controller.ts';
 import { type HealthView, POLL_SILENCE_MS } from './health.ts';
 import { acquireLease, type Term } from './leader.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics/index.ts';
 import { observeOnly } from './observe-only.ts';
 import type { Ports } from './ports.ts';
 import { Watchdog } from './watchdog.ts';
@@ -55,6 +55,10 @@ export class ControlLoop {
     return this.#controller;
   }
 
+  budgetTokens(): ReturnType<Budgets['tokens']> {
+    return this.#budgets.tokens();
+  }
+
   budgets(): BudgetState {
     return this.#budgets.state();
   }
@@ -87,10 +91,10 @@ export class ControlLoop {
       this.#controller = await this.#begin(term);
       if (this.#controller === undefined) continue;
       this.#role = 'leader';
-      metrics.leading(true);
+      metrics.leading(term.epoch);
       await either(signal, term.lost);
       this.#role = 'stopping';
-      metrics.leading(false);
+      metrics.leading(undefined);
       // Streams are closed before the lease is released: never more than two readers a shard.
       await this.#controller.stop();
       this.#controller = undefined;

@@ -8,13 +8,15 @@ import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
+import { FleetTally } from './fleet-tally.ts';
 import { isHealthy } from './health.ts';
 import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
-import type { Metrics } from './metrics.ts';
+import { logWith } from './log-with.ts';
+import type { Metrics } from './metrics/index.ts';
 import { Notifier } from './notify/notifier.ts';
 import { Orphans } from './orphans.ts';
-import type { Ports } from './ports.ts';
+import type { Log, Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { RepairGovernor } from './repair-governor.ts';
@@ -22,6 +24,7 @@ import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
+import { tellCommit } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
 
@@ -52,13 +55,16 @@ export class Controller {
   readonly #workers: PQueue;
   readonly #feed: Feed;
   readonly #fleet: Fleet;
+  readonly #tally = new FleetTally();
   readonly #slots: RunSlots;
   readonly #publishes: Stopwatches;
   readonly #notifier: Notifier;
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
+  readonly #orphans: Orphans;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
+  #reconciles = 0;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #progressAt: number;
@@ -80,7 +86,7 @@ export class Controller {
     });
     this.#notifier = notifier;
     this.#publishes = new Stopwatches(ports.clock);
-    this.#queue = new WorkQueue(ports.clock, () => this.#pump());
+    this.#queue = new WorkQueue(ports.clock, () => this.#pump(), options.metrics.queue);
     this.#workers = new PQueue({ concurrency: config.workers });
     // Whoever is woken has waited long, and a slot stands empty until it is looked at.
     const wake = (id: string) => this.#queue.add(id, { priority: PRIORITY.command });
@@ -107,7 +113,7 @@ export class Controller {
     });
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
-    const orphans = new Orphans({
+    this.#orphans = new Orphans({
       ports: { ...ports, history: notifier.hearing(ports.history) },
       known: options.control.orphans ?? [],
       exists: (id) => this.#fleet.exists(id),
@@ -118,7 +124,7 @@ export class Controller {
       config,
       (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
       (region, byEnclave) => {
-        if (this.synced) void orphans.swept(region, byEnclave);
+        if (this.synced) void this.#orphans.swept(region, byEnclave);
       },
     );
     const fleet = new Fleet({
@@ -136,7 +142,8 @@ export class Controller {
       enqueue: (id, priority) => this.#queue.add(id, { priority }),
       onLifecycle: (lifecycle) => this.#listed(lifecycle),
       onRecord: (record) => fleet.read(record),
-      onRelist: (repaired) => options.metrics.relisted(repaired),
+      onRelist: (repaired) => options.metrics.feed.relisted(repaired),
+      instruments: options.metrics.feed,
       onTable: (tableId) => void fleet.sawTable(tableId),
       onListed: (records) => {
         this.#slots.counted();
@@ -166,6 +173,7 @@ export class Controller {
       deletionsAllowed: () => fleet.deletionsAllowed,
       onLifecycle: (id, lifecycle) => {
         fleet.know(id, lifecycle);
+        this.#tally.know(id, lifecycle);
         this.#quota.know(id, lifecycle);
         repairs.know(id, lifecycle);
         if (lifecycle === undefined) {
@@ -173,6 +181,7 @@ export class Controller {
           this.#feed.forget(id);
         } else notifier.sawLifecycle(lifecycle);
       },
+      onCommitted: (commit) => tellCommit(options.metrics, commit, ports.clock.now()),
       onPublished: (id, updatedAt) => this.#feed.published(id, updatedAt),
     };
   }
@@ -184,6 +193,15 @@ export class Controller {
 
   get queueDepth(): number {
     return this.#queue.depth;
+  }
+
+  /** Reconciles under way. */
+  get activeWorkers(): number {
+    return this.#queue.processing;
+  }
+
+  longestRunningMs(): number {
+    return this.#queue.longestRunningMs();
   }
 
   get runsInFlight(): number {
@@ -222,12 +240,22 @@ export class Controller {
 
   start(): void {
     const { signal } = this.#stopping;
+    const { ports, config, metrics } = this.#options;
+    metrics.fleet.source({
+      now: () => ports.clock.now(),
+      // Before everything was listed, what is known is too little, not few.
+      survey: () => (this.synced ? this.#tally.survey() : undefined),
+      info: () => this.#tally.some(config.enclaveInfoMax),
+      openBreakers: () => this.#repairs.openRegions.length,
+      orphans: () => this.#orphans.size,
+    });
     this.#running = Promise.all([this.#feed.run(signal), this.#sweepLoop(signal), this.#notifier.run(signal)]);
   }
 
   /** Stops intake, lets work under way end, closes the streams. */
   async stop(): Promise<void> {
     const { clock } = this.#options.ports;
+    this.#options.metrics.fleet.source(undefined);
     this.#queue.close();
     this.#stopping.abort();
     const drained = new AbortController();
@@ -241,6 +269,7 @@ export class Controller {
    */
   #listed(lifecycle: ListedLifecycle): void {
     this.#fleet.know(lifecycle.id, lifecycle);
+    this.#tally.know(lifecycle.id, lifecycle);
     this.#quota.know(lifecycle.id, lifecycle);
     this.#repairs.know(lifecycle.id, lifecycle);
     this.#notifier.sawLifecycle(lifecycle);
@@ -276,10 +305,12 @@ export class Controller {
   }
 
   async #work(id: string): Promise<void> {
-    const { ports, metrics } = this.#options;
+    const { ports, metrics, term } = this.#options;
     const began = ports.clock.monotonic();
+    this.#reconciles += 1;
+    const log = logWith(ports.log, { reconcileId: `${term.epoch}-${this.#reconciles}`, epoch: term.epoch });
     try {
-      const result = await reconcile(id, this.#context);
+      const result = await reconcile(id, this.#contextWith(log));
       this.#failures.delete(id);
       metrics.reconciled(result.kind, (ports.clock.monotonic() - began) / 1_000);
       if (result.kind === 'conflict')
@@ -289,14 +320,26 @@ export class Controller {
       metrics.reconciled('error', (ports.clock.monotonic() - began) / 1_000);
       // Whoever cannot be reconciled gives its turn to the next in line.
       this.#slots.leave(id);
-      this.#retryLater(id, error);
+      this.#retryLater(id, error, log);
     } finally {
       this.#progressAt = ports.clock.monotonic();
       this.#queue.done(id);
     }
   }
 
-  #retryLater(id: string, error: unknown): void {
+  /** One reconcile's: its lines can be told from those of others. */
+  #contextWith(log: Log): ReconcileContext {
+    const fleet = this.#fleet;
+    return {
+      ...this.#context,
+      ports: { ...this.#context.ports, log },
+      get control() {
+        return fleet.control;
+      },
+    };
+  }
+
+  #retryLater(id: string, error: unknown, log: Log): void {
     const { ports, config, metrics, term } = this.#options;
     const failureClass = failureClassOf(error);
     metrics.failed(failureClass);
@@ -304,7 +347,7 @@ export class Controller {
     const failures = (this.#failures.get(id) ?? 0) + 1;
     this.#failures.set(id, failures);
     const { delayMs, level } = retryAfter(failureClass, failures, ports.random.next(), config);
-    ports.log[level](
+    log[level](
       { enclaveId: id, class: failureClass, failures, delayMs: Math.round(delayMs), error: failureLine(error) },
       'reconcile failed',
     );

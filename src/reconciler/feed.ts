@@ -4,6 +4,7 @@ import { keys, type ListedLifecycle } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
+import type { FeedInstruments, FeedName } from './metrics/index.ts';
 import type { Ports, RawRecord, TableChange } from './ports.ts';
 import { PRIORITY, type Priority } from './queue.ts';
 import { TableFeed } from './table-feed.ts';
@@ -17,6 +18,7 @@ export interface FeedOptions {
   /** Every record a list finds. */
   readonly onRecord: (record: RawRecord) => void;
   readonly onRelist: (repaired: number) => void;
+  readonly instruments?: Pick<FeedInstruments, 'polled' | 'gap' | 'listed'>;
   /** The table of records, each time its stream is opened. */
   readonly onTable: (tableId: string) => void;
   /** After every full list: how many records there are. */
@@ -48,13 +50,14 @@ export class Feed {
   constructor(options: FeedOptions) {
     this.#options = options;
     const { ports, config } = options;
-    const table = (name: 'records' | 'state' | 'history', onChange: (change: TableChange) => void) =>
+    const table = (name: FeedName, onChange: (change: TableChange) => void) =>
       new TableFeed({
         name,
         stream: ports.streams[name],
         ports,
         config,
         onChange,
+        onPoll: () => options.instruments?.polled(name),
         onTable: name === 'records' ? options.onTable : undefined,
         onGap: (reason) => this.#gap(name, reason),
       });
@@ -108,9 +111,11 @@ export class Feed {
       });
       try {
         if (this.#synced) await Promise.all(this.#tables.map((table) => table.refresh()));
+        const began = clock.monotonic();
         await within({ clock, limitMs: config.listTimeoutMs, operation: 'a list', signal }, (until) =>
           this.#list(until),
         );
+        this.#options.instruments?.listed((clock.monotonic() - began) / 1_000);
         this.#synced = true;
       } catch (error) {
         if (signal.aborted) break;
@@ -124,8 +129,9 @@ export class Feed {
     await Promise.all(streams);
   }
 
-  #gap(table: string, reason: string): void {
+  #gap(table: FeedName, reason: string): void {
     this.#gaps += 1;
+    this.#options.instruments?.gap(table);
     this.#options.ports.log.warn({ feed: table, reason }, 'changes may have been missed: listing');
     this.#relistWanted?.();
   }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Config } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { serveHealth } from './health.ts';
-import { createMetrics } from './metrics.ts';
+import { type AwsInstruments, collectProcessMetrics, createMetrics } from './metrics/index.ts';
 import type { Log, Ports } from './ports.ts';
 
 export interface OperatorOptions {
@@ -12,6 +12,10 @@ export interface OperatorOptions {
   readonly log: Log;
   /** Aborting it stops the operator cleanly: work ends, streams close, the lease is given up. Runs go on. */
   readonly signal: AbortSignal;
+  /** Of the program that runs, for `build_info`. */
+  readonly version: string;
+  /** Where calls to AWS can be heard. */
+  readonly calls?: { listen(instruments: AwsInstruments): void };
   /** Told once health is served. */
   readonly onListening?: (port: number) => void;
 }
@@ -24,9 +28,21 @@ export interface OperatorOptions {
 export async function runOperator(options: OperatorOptions): Promise<void> {
   const { config, ports, log, signal } = options;
   const metrics = createMetrics({
-    queueDepth: () => loop.controller?.queueDepth ?? 0,
-    runsInFlight: () => loop.controller?.runsInFlight ?? 0,
+    version: options.version,
+    gauges: {
+      queueDepth: () => loop.controller?.queueDepth ?? 0,
+      activeWorkers: () => loop.controller?.activeWorkers ?? 0,
+      longestRunningSeconds: () => (loop.controller?.longestRunningMs() ?? 0) / 1_000,
+      runsInFlight: () => loop.controller?.runsInFlight ?? 0,
+      feedLagSeconds: () => {
+        const silence = loop.controller?.pollSilenceMs();
+        return silence === undefined ? undefined : silence / 1_000;
+      },
+      budgetTokens: () => loop.budgetTokens(),
+    },
   });
+  collectProcessMetrics(metrics.registry);
+  options.calls?.listen(metrics.aws);
   const holder = `${hostname()}/${process.pid}/${ports.random.id(6)}`;
   const loop = new ControlLoop({ config, ports, metrics, holder, signal });
   const health = await serveHealth({ host: config.httpHost, port: config.httpPort, registry: metrics.registry }, () =>

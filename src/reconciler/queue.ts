@@ -6,6 +6,7 @@
  * and never processed twice at once.
  */
 import { Heap } from './heap.ts';
+import type { QueueInstruments } from './metrics/index.ts';
 import type { Clock } from './ports.ts';
 
 /** delete > command > spec change > retry > drift > resync; a higher number is served first. */
@@ -46,6 +47,7 @@ interface Node {
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #onReady: () => void;
+  readonly #instruments: QueueInstruments | undefined;
   readonly #waiting = new Map<string, Entry>();
   readonly #processing = new Map<
     string,
@@ -59,8 +61,9 @@ export class WorkQueue {
   #closed = false;
 
   /** `onReady` is called whenever `take` may find something it did not find before. */
-  constructor(clock: Clock, onReady: () => void = () => {}) {
+  constructor(clock: Clock, onReady: () => void = () => {}, instruments?: QueueInstruments) {
     this.#clock = clock;
+    this.#instruments = instruments;
     this.#onReady = onReady;
   }
 
@@ -92,6 +95,8 @@ export class WorkQueue {
     const now = this.#clock.monotonic();
     const priority = options.priority ?? PRIORITY.change;
     const readyAt = now + bounded(options.delayMs);
+    this.#instruments?.added();
+    if (priority === PRIORITY.retry) this.#instruments?.retried();
     const processing = this.#processing.get(key);
     if (processing !== undefined) {
       processing.again =
@@ -143,7 +148,9 @@ export class WorkQueue {
       entry.place = 'taken';
       this.#waiting.delete(entry.key);
       this.#processing.set(entry.key, { since: now, again: undefined });
-      return { key: entry.key, priority: entry.priority, waitedMs: now - Math.max(entry.addedAt, entry.readyAt) };
+      const waitedMs = now - Math.max(entry.addedAt, entry.readyAt);
+      this.#instruments?.taken(waitedMs / 1_000);
+      return { key: entry.key, priority: entry.priority, waitedMs };
     }
     return undefined;
   }
@@ -152,6 +159,7 @@ export class WorkQueue {
     const processing = this.#processing.get(key);
     if (processing === undefined) return;
     this.#processing.delete(key);
+    this.#instruments?.done((this.#clock.monotonic() - processing.since) / 1_000);
     const { again } = processing;
     if (again !== undefined && !this.#closed) this.#insert(key, again.priority, again.readyAt, this.#clock.monotonic());
   }

@@ -35,7 +35,7 @@ export class RunObserver {
     const item = await this.#ports.history.run(id, marker.name);
     const outcome = item?.outcome;
     const held = lock?.run === marker.name;
-    if (outcome !== undefined && !held) return { state: 'finished', outcome };
+    if (outcome !== undefined && !held) return { state: 'finished', outcome, plan: item?.plan };
     if (!held) {
       // Withdrawn, and the withdrawal was cut off before it could say so.
       return this.#settle(id, marker, cancelled(this.#now(), 'the run was withdrawn before it began'));

@@ -11,6 +11,8 @@ export interface ShardReaderOptions {
   readonly ports: Pick<Ports, 'clock' | 'random' | 'log'>;
   readonly config: Pick<Config, 'feedIdleMinMs' | 'feedIdleMaxMs'>;
   readonly onChange: (change: TableChange) => void;
+  /** Told of every poll that was answered. */
+  readonly onPoll?: (() => void) | undefined;
 }
 
 /** An iterator lives for 15 minutes; one that could not be read for this long is given up. */
@@ -82,6 +84,7 @@ export class ShardReader {
     if (page.kind === 'gap') throw new Gap(page.reason);
     const told = page.changes.length > 0;
     this.#lastPollAt = ports.clock.monotonic();
+    this.#options.onPoll?.();
     if (told || successor !== undefined) this.#quietSince = this.#lastPollAt;
     // Asked after the successor was taken: what lies between the two has been told, some of it perhaps twice.
     this.#iterator = page.next === undefined || told ? page.next : (successor ?? page.next);

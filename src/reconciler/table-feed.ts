@@ -21,6 +21,8 @@ export interface TableFeedOptions {
   readonly ports: Pick<Ports, 'clock' | 'random' | 'log'>;
   readonly config: Pick<Config, 'feedIdleMinMs' | 'feedIdleMaxMs' | 'relistMs'>;
   readonly onChange: (change: TableChange) => void;
+  /** Told of every poll that was answered. */
+  readonly onPoll?: (() => void) | undefined;
   /** The table that is followed, told each time its stream is looked for, before the first change. */
   readonly onTable?: ((tableId: string) => void) | undefined;
   /** Changes may have been missed: the table must be listed. */

@@ -50,6 +50,12 @@ export class TokenBucket {
     return this.#urgent.size + this.#others.size;
   }
 
+  /** Calls that could be made at once. */
+  get tokens(): number {
+    this.refill();
+    return Math.max(0, this.#tokens);
+  }
+
   /** Calls that could be made at once reach `count`. */
   has(count: number): boolean {
     this.refill();

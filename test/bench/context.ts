@@ -48,6 +48,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     dependencies: new Dependencies(() => {}),
     deletionsAllowed: () => true,
     onLifecycle: () => {},
+    onCommitted: () => {},
     onPublished: () => {},
   };
 }

@@ -60,6 +60,11 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     bars: { bytes_per_enclave: atMost(4_096) },
     load: async () => (await import('./memory.ts')).benchMemory,
   },
+  scrape: {
+    about: '/metrics of a leader over 100,000 enclaves, each scrape after a change; median of 11',
+    bars: { scrape_ms: atMost(100), scrape_series: atMost(2_000) },
+    load: async () => (await import('./scrape.ts')).benchScrape,
+  },
   restart: {
     about: 'operator stopped and started again over 10,000 DEPLOYED enclaves on the embedded database',
     bars: { restart_10k_seconds: atMost(10), restart_10k_runs_started: atMost(0) },

@@ -4,7 +4,7 @@ import type { Lifecycle, Report } from '../../src/enclave/items.ts';
 import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { Controller } from '../../src/reconciler/controller.ts';
-import { createMetrics } from '../../src/reconciler/metrics.ts';
+import { createMetrics } from '../../src/reconciler/metrics/index.ts';
 import type { ChangeStream, Host, Ports } from '../../src/reconciler/ports.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import { enclaveAtRest } from './at-rest.ts';
@@ -90,7 +90,7 @@ const ports: Ports = {
   streams: { records: stream, state: stream, history: stream },
 };
 
-const metrics = createMetrics({ queueDepth: () => 0, runsInFlight: () => 0 });
+const metrics = createMetrics();
 const controller = new Controller({
   ports,
   // One list and one sweep: what a later one leaves behind for a moment is no growth.

@@ -1,7 +1,6 @@
 /** The operators: started, killed, stopped, frozen and thawed. */
-import { Registry } from 'prom-client';
 import { ControlLoop } from '../../src/reconciler/control-loop.ts';
-import type { Metrics } from '../../src/reconciler/metrics.ts';
+import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
 import type { Log } from '../../src/reconciler/ports.ts';
 import type { Dice } from './dice.ts';
 import { SimulatedProcess } from './process.ts';
@@ -227,12 +226,12 @@ export class Operators {
   }
 
   #metrics(operator: () => Operator): Metrics {
+    const metrics = createMetrics();
     return {
-      registry: new Registry(),
-      reconciled: () => {},
-      failed: () => {},
-      relisted: (repaired) => this.#watcher.relisted(operator(), repaired),
-      leading: (leads) => {
+      ...metrics,
+      feed: { ...metrics.feed, relisted: (repaired) => this.#watcher.relisted(operator(), repaired) },
+      leading: (epoch) => {
+        const leads = epoch !== undefined;
         this.#stage.trace.say(operator().name, leads ? 'leads' : 'leads no more');
         if (leads) for (const told of [...this.#awaitingLeader]) told();
       },

@@ -2,7 +2,7 @@
 import type { Lifecycle } from '../../src/enclave/items.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { ControlLoop } from '../../src/reconciler/control-loop.ts';
-import { createMetrics } from '../../src/reconciler/metrics.ts';
+import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
 import type { Channel, RawRecord } from '../../src/reconciler/ports.ts';
 import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
@@ -14,6 +14,7 @@ export interface VirtualOperator {
   /** Starts an operator; several may compete. */
   start(channels?: readonly Channel[]): {
     readonly loop: ControlLoop;
+    readonly metrics: Metrics;
     stop(): Promise<void>;
     readonly connection: Connection;
   };
@@ -45,7 +46,7 @@ export function virtualOperator(
       const bornAt = connection.ports.clock.monotonic();
       const ownClock = { ...connection.ports.clock, monotonic: () => connection.ports.clock.monotonic() - bornAt };
       const stopper = new AbortController();
-      const metrics = createMetrics({ queueDepth: () => 0, runsInFlight: () => 0 });
+      const metrics = createMetrics();
       const loop = new ControlLoop({
         config,
         ports: { ...connection.ports, clock: ownClock, channels },
@@ -56,6 +57,7 @@ export function virtualOperator(
       const running = loop.run();
       return {
         loop,
+        metrics,
         connection,
         async stop() {
           stopper.abort();

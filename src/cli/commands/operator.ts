@@ -7,6 +7,7 @@ import { WEBHOOK_SECRET } from '../config.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { createLog, prettyLines } from '../log.ts';
+import { PACKAGE } from '../package.ts';
 import { type GlobalOptions, readConfig } from '../target.ts';
 
 /** As many bits as a guess cannot reach, in any spelling. */
@@ -37,7 +38,7 @@ export async function operatorRun(io: Io, _args: readonly string[], options: Opt
   const aws = createAwsPorts({ config, clock: io.clock, random: io.random, log });
   const ports = { ...aws, channels: [...(aws.channels ?? []), ...webhooks] };
   try {
-    await runOperator({ config, ports, log, signal: io.signal });
+    await runOperator({ config, ports, log, version: PACKAGE.version, calls: aws.calls, signal: io.signal });
     return EXIT.yes;
   } finally {
     aws.close();

@@ -1,0 +1,92 @@
+/** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
+import { CONDITION_TYPES, type ConditionType } from '../enclave/conditions.ts';
+import { type ListedLifecycle, PHASES, type Phase } from '../enclave/items.ts';
+import type { FleetSurvey } from './metrics/fleet.ts';
+
+const STATUSES = ['True', 'False', 'Unknown'] as const;
+/** Bits of one condition in {@link Standing.conditions}: 0 where it is not there, else one more than its status' place. */
+const BITS = 2;
+
+/** Numbers, not texts: every text would be kept a hundred thousand times. */
+interface Standing {
+  readonly phase: number;
+  /** Wall time, ms. */
+  readonly since: number;
+  readonly conditions: number;
+  readonly drift: 'host' | 'enclave' | 'other' | undefined;
+}
+
+/**
+ * Follows lifecycles as they are listed and committed.
+ *
+ * *Guarantees*: a survey costs one pass over the fleet, and none where nothing has changed since the last.
+ */
+export class FleetTally {
+  readonly #standings = new Map<string, Standing>();
+  #survey: FleetSurvey | undefined;
+
+  /** Told of a lifecycle as it now stands; undefined: forgotten. */
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    this.#survey = undefined;
+    if (lifecycle === undefined) this.#standings.delete(id);
+    else this.#standings.set(id, standingOf(lifecycle));
+  }
+
+  survey(): FleetSurvey {
+    this.#survey ??= this.#count();
+    return this.#survey;
+  }
+
+  /** The first `limit` enclaves, in the order they became known. */
+  *some(limit: number): IterableIterator<{ readonly enclave: string; readonly phase: Phase }> {
+    let left = limit;
+    for (const [enclave, { phase }] of this.#standings) {
+      if (left-- <= 0) return;
+      yield { enclave, phase: PHASES[phase] as Phase };
+    }
+  }
+
+  #count(): FleetSurvey {
+    const phases = PHASES.map((phase) => ({ phase, count: 0, oldestSince: Number.POSITIVE_INFINITY }));
+    const statuses = CONDITION_TYPES.map(() => [0, 0, 0, 0]);
+    const drift = { host: 0, enclave: 0, other: 0 };
+    let insecure = 0;
+    for (const standing of this.#standings.values()) {
+      const phase = phases[standing.phase];
+      if (phase !== undefined) {
+        phase.count += 1;
+        if (standing.since < phase.oldestSince) phase.oldestSince = standing.since;
+      }
+      if (standing.drift !== undefined) drift[standing.drift] += 1;
+      let bits = standing.conditions;
+      for (const counts of statuses) {
+        const status = bits & 3;
+        counts[status] = (counts[status] ?? 0) + 1;
+        bits >>>= BITS;
+      }
+      if (((standing.conditions >>> (BITS * SECURE)) & 3) === FALSE) insecure += 1;
+    }
+    const conditions = CONDITION_TYPES.flatMap((type: ConditionType, n) =>
+      STATUSES.map((status, place) => ({ type, status, count: statuses[n]?.[place + 1] ?? 0 })),
+    );
+    return { phases, conditions, drift, insecure };
+  }
+}
+
+const SECURE = CONDITION_TYPES.indexOf('Secure');
+const FALSE = STATUSES.indexOf('False') + 1;
+
+function standingOf({ phase, phaseSince, conditions, drift }: ListedLifecycle): Standing {
+  let bits = 0;
+  for (const { type, status } of conditions) {
+    const at = CONDITION_TYPES.indexOf(type as ConditionType);
+    if (at >= 0) bits |= (STATUSES.indexOf(status) + 1) << (BITS * at);
+  }
+  return { phase: PHASES.indexOf(phase), since: Date.parse(phaseSince), conditions: bits, drift: kindOf(drift) };
+}
+
+function kindOf(drift: ListedLifecycle['drift']): Standing['drift'] {
+  if (drift === undefined) return undefined;
+  const [kind] = drift.fingerprint.split(':', 1);
+  return kind === 'host' || kind === 'enclave' ? kind : 'other';
+}

@@ -1,0 +1,70 @@
+/** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
+import type { Lifecycle } from '../enclave/items.ts';
+import type { RunView } from '../machines/index.ts';
+import type { Metrics, RepairRung } from './metrics/index.ts';
+
+export interface Told {
+  readonly before: Lifecycle | undefined;
+  readonly after: Lifecycle;
+  /** The run of `before`, as it was seen. */
+  readonly run: RunView;
+}
+
+/** Called once a commit was written: what a crash keeps from being counted is counted by nobody, and nothing twice. */
+export function tellCommit(metrics: Pick<Metrics, 'fleet' | 'runs' | 'drift'>, told: Told, now: number): void {
+  tellPhase(metrics.fleet, told, now);
+  tellRun(metrics.runs, told);
+  tellDrift(metrics.drift, told, now);
+}
+
+function tellPhase(fleet: Metrics['fleet'], { before, after }: Told, now: number): void {
+  if (before?.phase === after.phase) return;
+  fleet.moved(before?.phase ?? 'none', after.phase);
+  // Whoever served all the while was ready already.
+  if (after.phase === 'ready' && before !== undefined && !before.serving)
+    fleet.ready(secondsSince(after.commandAt, now));
+  if (after.phase === 'destroyed' && before !== undefined) {
+    const since = after.absentBecause === 'recordGone' ? (after.missingSince ?? after.commandAt) : after.commandAt;
+    fleet.destroyed(secondsSince(since, now));
+  }
+}
+
+function tellRun(runs: Metrics['runs'], { before, after, run }: Told): void {
+  const marker = before?.run;
+  if (marker === undefined || run.state !== 'finished' || after.run?.name === marker.name) return;
+  runs.ended(marker.action, run.outcome, secondsSince(marker.startedAt, Date.parse(run.outcome.at)));
+  if (run.plan !== undefined) runs.planned(run.plan);
+}
+
+function tellDrift(drift: Metrics['drift'], { before, after }: Told, now: number): void {
+  const repairs = repairsOf(after);
+  // Every rung is counted when it begins; another fingerprint begins anew.
+  if (repairs > 0 && (repairs > repairsOf(before) || before?.attempts.key !== after.attempts.key)) {
+    drift.repaired(rungOf(after), 'begun');
+  }
+  if (before?.drift === undefined || after.drift !== undefined || after.desired !== 'Running') return;
+  drift.healed(secondsSince(before.drift.since, now));
+  if (repairsOf(before) > 0) drift.repaired(rungOf(before), 'healed');
+}
+
+function repairsOf(lifecycle: Lifecycle | undefined): number {
+  return lifecycle?.attempts.key.startsWith('drift:') ? lifecycle.attempts.count : 0;
+}
+
+/** The rung that is being tried, or was last. */
+function rungOf({ run, direct }: Lifecycle): RepairRung {
+  const effect = run === undefined ? direct?.effect : undefined;
+  switch (effect) {
+    case 'startHost':
+    case 'stopHost':
+    case 'restartEnclave':
+    case 'restartAllocator':
+      return effect;
+    default:
+      return 'apply';
+  }
+}
+
+function secondsSince(time: string, now: number): number {
+  return (now - Date.parse(time)) / 1_000;
+}
