@@ -7,6 +7,8 @@ import { metricsReference } from '../src/reconciler/metrics/reference.ts';
 import { readmeWithFigures } from './bench-table.ts';
 import { metricUses } from './metric-uses.ts';
 import { ALERTS, alertRules, alertTests, runbook, runbookPath } from './monitoring/alerts.ts';
+import { DASHBOARDS } from './monitoring/dashboards.ts';
+import { dashboardJson } from './monitoring/grafana.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -21,6 +23,10 @@ export const generated: readonly Generated[] = [
   { path: 'docs/lifecycle.md', render: lifecyclePage },
   { path: 'dashboards/alerts.yaml', render: alertRules },
   { path: 'dashboards/alerts.test.yaml', render: alertTests },
+  ...DASHBOARDS.map((dashboard) => ({
+    path: `dashboards/${dashboard.uid}.json`,
+    render: () => dashboardJson(dashboard),
+  })),
   ...ALERTS.map((alert) => ({ path: runbookPath(alert), render: () => runbook(alert) })),
   { path: 'docs/metrics.md', render: metricsPage },
   { path: 'README.md', render: readmeWithFigures },
