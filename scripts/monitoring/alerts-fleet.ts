@@ -198,7 +198,8 @@ export const FLEET_ALERTS: readonly Alert[] = [
     fires: [constant(SILENT, 1)],
     silent: [constant(SILENT, 0)],
     runbook: {
-      meaning: 'The program on the host has not reported for longer than it should.',
+      meaning:
+        'The program on the host has not reported for longer than it should, or what it reports does not tell. A host that was adopted has no such program: it raises the alert until it is replaced.',
       impact: 'The enclave may run, but nobody would see it fail.',
       look: ['enclavectl get', 'enclavectl describe ID', 'aws ssm describe-instance-information'],
       fix: [
