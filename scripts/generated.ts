@@ -6,6 +6,9 @@ import { createMetrics } from '../src/reconciler/metrics/index.ts';
 import { metricsReference } from '../src/reconciler/metrics/reference.ts';
 import { readmeWithFigures } from './bench-table.ts';
 import { metricUses } from './metric-uses.ts';
+import { ALERTS, alertRules, alertTests, runbook, runbookPath } from './monitoring/alerts.ts';
+import { DASHBOARDS } from './monitoring/dashboards.ts';
+import { dashboardJson } from './monitoring/grafana.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -18,6 +21,13 @@ export const generated: readonly Generated[] = [
   { path: 'docs/enclave.md', render: enclaveReference },
   { path: 'docs/conditions.md', render: conditionsReference },
   { path: 'docs/lifecycle.md', render: lifecyclePage },
+  { path: 'dashboards/alerts.yaml', render: alertRules },
+  { path: 'dashboards/alerts.test.yaml', render: alertTests },
+  ...DASHBOARDS.map((dashboard) => ({
+    path: `dashboards/${dashboard.uid}.json`,
+    render: () => dashboardJson(dashboard),
+  })),
+  ...ALERTS.map((alert) => ({ path: runbookPath(alert), render: () => runbook(alert) })),
   { path: 'docs/metrics.md', render: metricsPage },
   { path: 'README.md', render: readmeWithFigures },
   { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },

@@ -3,6 +3,8 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMMAND_STATUSES, isManaged, readRecord } from '../../enclave/record.ts';
+import type { Child } from '../../local/child.ts';
+import { prometheusIsInstalled, startPrometheus } from '../../local/prometheus.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import type { Log } from '../../reconciler/ports.ts';
 import { type Setting, variableOf } from '../config.ts';
@@ -17,6 +19,8 @@ import { findLocalStack, type GlobalOptions, pointsElsewhere, readConfig, resolv
 import { applyRecord } from './apply.ts';
 
 const POLL_MS = 500;
+const PROMETHEUS = '127.0.0.1:9090';
+const PROMETHEUS_GRACE_MS = 5_000;
 /** Phases an enclave stays in until something new happens, and statuses that say that something is still to happen. */
 const RESTING = new Set<string | null>(['ready', 'paused', 'invalid', 'stalled', 'destroyed']);
 const MOVING = new Set<string | null>([...COMMAND_STATUSES, 'DEPLOYING', 'DESTROYING']);
@@ -26,6 +30,7 @@ interface Options extends GlobalOptions {
   readonly speed: string;
   readonly empty?: boolean;
   readonly reset?: boolean;
+  readonly prometheus?: boolean;
   readonly awsEndpoint?: string;
 }
 
@@ -33,13 +38,21 @@ export async function local(io: Io, _args: readonly string[], options: Options):
   const port = numberIn(options.port, '--port', 0, 65_535, true);
   const speed = numberIn(options.speed, '--speed', 0.01, 1_000, false);
   const awsEndpoint = options.awsEndpoint === undefined ? undefined : urlIn(options.awsEndpoint, '--aws-endpoint');
+  if (options.prometheus === true && !prometheusIsInstalled()) {
+    throw new CliError(
+      EXIT.usage,
+      '--prometheus: there is no program `prometheus` on the PATH; install it (Debian: apt-get install prometheus)',
+    );
+  }
   // A wrong variable would only show in the operator's log: it is said here.
   const { settings } = readConfig(io, options);
   const table = liveTable(io);
   table.note('starting the database, the embedded AWS and the operator …');
   const callerEnv = { ...io.env, ...asEnvironment(settings) };
   const stack = await start(io, table, { port, speed, reset: options.reset === true, callerEnv, awsEndpoint });
+  let prometheus: Child | undefined;
   try {
+    if (options.prometheus === true) prometheus = besides(io, table, stack);
     const rows = await follow(io, table, options.empty === true);
     if (!io.signal.aborted) {
       table.leave(whatNext(io, stack, rows[0]?.id));
@@ -48,6 +61,7 @@ export async function local(io: Io, _args: readonly string[], options: Options):
     return EXIT.yes;
   } finally {
     table.leave(`${io.terminal ? '\r' : ''}stopping …\n`);
+    await prometheus?.stop(PROMETHEUS_GRACE_MS);
     await stack.stop();
   }
 }
@@ -81,15 +95,32 @@ interface StartOptions {
 
 function start(io: Io, table: LiveTable, options: StartOptions): Promise<Stack> {
   const dataDir = join(io.cwd, '.local');
-  const log: Log = {
+  return startStack({ clock: io.clock, log: notes(table), dataDir, ...options }).catch((error: Error) => {
+    throw new CliError(EXIT.usage, `the local stack does not start: ${error.message}`, { cause: error });
+  });
+}
+
+function besides(io: Io, table: LiveTable, { endpoints }: Stack): Child {
+  const shipped = new URL('dashboards/', PACKAGE.root);
+  const child = startPrometheus({
+    clock: io.clock,
+    log: notes(table),
+    dataDir: join(io.cwd, '.local'),
+    shipped,
+    operator: endpoints.operator,
+    address: PROMETHEUS,
+  });
+  table.note(`Prometheus: http://${PROMETHEUS}, alerts at http://${PROMETHEUS}/alerts`);
+  return child;
+}
+
+function notes(table: LiveTable): Log {
+  return {
     debug: () => {},
     info: () => {},
     warn: (fields, message) => table.note(noteOf(fields, message)),
     error: (fields, message) => table.note(noteOf(fields, message)),
   };
-  return startStack({ clock: io.clock, log, dataDir, ...options }).catch((error: Error) => {
-    throw new CliError(EXIT.usage, `the local stack does not start: ${error.message}`, { cause: error });
-  });
 }
 
 /** What the supervisor says, with what a person can do about it. */
