@@ -10,10 +10,14 @@ import type { Dependencies } from './dependencies.ts';
 /** Changes that interrupt a running enclave wait for its maintenance window. */
 const DISRUPTIVE: ReadonlySet<ChangeClass> = new Set(['enclaveRestart', 'stopStart', 'replace']);
 
+const UNCHANGED: SpecChange = { class: 'none', changes: [], causes: [] };
+
 /** What the wanted spec changes of the one that was last applied; undefined where none was. */
 export function pendingChange(lifecycle: Lifecycle, wanted: EnclaveSpec | undefined): SpecChange | undefined {
   const { applied } = lifecycle;
   if (wanted === undefined || applied === undefined || lifecycle.observedGeneration === 0) return undefined;
+  // The generation would be a newer one.
+  if (lifecycle.generation === lifecycle.observedGeneration) return UNCHANGED;
   // Written by this schema, or by an older one: a field that is missing there reads as changed, never as an error.
   return classifyChange(applied as unknown as EnclaveSpec, wanted);
 }
