@@ -246,7 +246,9 @@ describe('what the programs call', () => {
 
   it('is granted to the operator', () => {
     const folder = new URL('../../src/aws/', import.meta.url);
-    const sources = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'));
+    // What preflight looks at, a person does, before there is an operator.
+    const files = readdirSync(folder).filter((file) => file !== 'installation.ts');
+    const sources = files.map((file) => readFileSync(new URL(file, folder), 'utf8'));
     const calls = new Set(sources.flatMap((text) => text.match(/(?<=')[a-z0-9]+:[A-Z][A-Za-z]+(?=')/g) ?? []));
     expect(calls.size).toBeGreaterThan(15);
     const granted = actionsOf('aws_iam_role_policy.operator-policy');
