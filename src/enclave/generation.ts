@@ -6,15 +6,19 @@ import type { EnclaveSpec } from './spec-types.ts';
 /** Rises whenever the same record would hash differently: a new field, another default, another normal form. */
 export const SPEC_HASH_VERSION = 1;
 
-/** Of specs that are read once and kept: they are frozen. */
-const hashes = new WeakMap<EnclaveSpec, string>();
-
 /** Equal for equal meaning, whatever the order of keys; 64 hex digits. */
 export function specHash(spec: EnclaveSpec): string {
-  const known = hashes.get(spec);
-  if (known !== undefined) return known;
-  const made = hash('sha256', canonicalJson(spec), 'hex');
-  if (Object.isFrozen(spec)) hashes.set(spec, made);
+  return hash('sha256', canonicalJson(spec), 'hex');
+}
+
+/** Of specs that are worked out once and looked at often: they are frozen. */
+const known = new WeakMap<EnclaveSpec, string>();
+
+function rememberedHash(spec: EnclaveSpec): string {
+  const before = known.get(spec);
+  if (before !== undefined) return before;
+  const made = specHash(spec);
+  if (Object.isFrozen(spec)) known.set(spec, made);
   return made;
 }
 
@@ -29,5 +33,5 @@ export interface StoredHash {
  */
 export function compareHash(stored: StoredHash, spec: EnclaveSpec): 'same' | 'changed' | 'otherVersion' {
   if (stored.hashVersion !== SPEC_HASH_VERSION) return 'otherVersion';
-  return stored.specHash === specHash(spec) ? 'same' : 'changed';
+  return stored.specHash === rememberedHash(spec) ? 'same' : 'changed';
 }

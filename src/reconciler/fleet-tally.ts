@@ -1,5 +1,5 @@
 /** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
-import { CONDITION_TYPES, type ConditionType } from '../enclave/conditions.ts';
+import { CONDITION_TYPES, type ConditionType, conditionOf } from '../enclave/conditions.ts';
 import { type ListedLifecycle, PHASES, type Phase } from '../enclave/items.ts';
 import type { FleetSurvey } from './metrics/fleet.ts';
 
@@ -13,6 +13,8 @@ interface Standing {
   /** Wall time, ms. */
   readonly since: number;
   readonly conditions: number;
+  /** Something weakens it. That an adopted host has no agent is known, and no news. */
+  readonly insecure: boolean;
   readonly drift: 'host' | 'enclave' | 'other' | undefined;
 }
 
@@ -64,7 +66,7 @@ export class FleetTally {
         counts[status] = (counts[status] ?? 0) + 1;
         bits >>>= BITS;
       }
-      if (((standing.conditions >>> (BITS * SECURE)) & 3) === FALSE) insecure += 1;
+      if (standing.insecure) insecure += 1;
     }
     const conditions = CONDITION_TYPES.flatMap((type: ConditionType, n) =>
       STATUSES.map((status, place) => ({ type, status, count: statuses[n]?.[place + 1] ?? 0 })),
@@ -73,16 +75,20 @@ export class FleetTally {
   }
 }
 
-const SECURE = CONDITION_TYPES.indexOf('Secure');
-const FALSE = STATUSES.indexOf('False') + 1;
-
 function standingOf({ phase, phaseSince, conditions, drift }: ListedLifecycle): Standing {
   let bits = 0;
   for (const { type, status } of conditions) {
     const at = CONDITION_TYPES.indexOf(type as ConditionType);
     if (at >= 0) bits |= (STATUSES.indexOf(status) + 1) << (BITS * at);
   }
-  return { phase: PHASES.indexOf(phase), since: Date.parse(phaseSince), conditions: bits, drift: kindOf(drift) };
+  const secure = conditionOf(conditions, 'Secure');
+  return {
+    phase: PHASES.indexOf(phase),
+    since: Date.parse(phaseSince),
+    conditions: bits,
+    insecure: secure?.status === 'False' && secure.reason !== 'LegacyHost',
+    drift: kindOf(drift),
+  };
 }
 
 function kindOf(drift: ListedLifecycle['drift']): Standing['drift'] {

@@ -18,7 +18,7 @@ export interface FleetSurvey {
   }[];
   /** Enclaves that differ. */
   readonly drift: Readonly<Record<'host' | 'enclave' | 'other', number>>;
-  /** Enclaves with `Secure=False`. */
+  /** Enclaves with `Secure=False`, but for adopted hosts without an agent. */
   readonly insecure: number;
 }
 
