@@ -84,7 +84,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
   const logs = (linesEach = 60) =>
     `--- supervisor\n${supervisor.join('\n')}\n${tails(join(dataDir, 'logs'), linesEach)}`;
 
-  const callerEnv = { PATH: process.env.PATH };
+  const callerEnv = { PATH: process.env.PATH, GOGC: process.env.GOGC };
   let stack: Stack;
   try {
     stack = await startStack({ port: 0, speed: 100, ...options, dataDir, log, clock: systemClock, callerEnv });

@@ -200,6 +200,7 @@ export async function startBench(speed = 200): Promise<Bench> {
         AWS_ENDPOINT_URL_DYNAMODB: endpoint,
         AWS_ACCESS_KEY_ID: 'local',
         AWS_SECRET_ACCESS_KEY: 'a-secret-nobody-may-see',
+        GOGC: process.env.GOGC,
         STATE_TABLE,
         HISTORY_TABLE,
         ENCLAVE_ENVIRONMENT: 'dev',
