@@ -85,6 +85,8 @@ export class Controller {
         isHealthy({ stuckMs: this.stuckMs(), pollSilenceMs: this.pollSilenceMs() }),
     });
     this.#notifier = notifier;
+    // What is appended to this history is told as well.
+    const heard = { ...ports, history: notifier.hearing(ports.history) };
     this.#publishes = new Stopwatches(ports.clock);
     this.#queue = new WorkQueue(ports.clock, () => this.#pump(), options.metrics.queue);
     this.#workers = new PQueue({ concurrency: config.workers });
@@ -109,12 +111,12 @@ export class Controller {
       defaultRegion: config.region,
       now: () => ports.clock.now(),
       wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
-      onBreaker: (change) => void tellBreaker(change, { ...ports, history: notifier.hearing(ports.history) }),
+      onBreaker: (change) => void tellBreaker(change, heard),
     });
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
     this.#orphans = new Orphans({
-      ports: { ...ports, history: notifier.hearing(ports.history) },
+      ports: heard,
       known: options.control.orphans ?? [],
       exists: (id) => this.#fleet.exists(id),
       epoch: () => term.assert(),
@@ -153,7 +155,7 @@ export class Controller {
     });
     const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
-      ports: { ...ports, history: notifier.hearing(ports.history) },
+      ports: heard,
       config,
       limits: limitsOf(config),
       get control() {
