@@ -8,6 +8,8 @@ export interface Told {
   readonly after: Lifecycle;
   /** The run of `before`, as it was seen. */
   readonly run: RunView;
+  /** When hosts were looked at before the look behind this commit, wall time, ms; undefined where that is not known. */
+  readonly lookedBefore: number | undefined;
 }
 
 /** Called once a commit was written: what a crash keeps from being counted is counted by nobody, and nothing twice. */
@@ -36,7 +38,9 @@ function tellRun(runs: Metrics['runs'], { before, after, run }: Told): void {
   if (run.plan !== undefined) runs.planned(run.plan);
 }
 
-function tellDrift(drift: Metrics['drift'], { before, after }: Told, now: number): void {
+function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Told, now: number): void {
+  const isNew = before?.drift === undefined && after.drift?.fingerprint.startsWith('host:');
+  if (isNew && lookedBefore !== undefined) drift.detected((now - lookedBefore) / 1_000);
   const repairs = repairsOf(after);
   // Every rung is counted when it begins; another fingerprint begins anew.
   const begun = rungOf(after);

@@ -70,11 +70,15 @@ describe('an enclave', () => {
     await v.until(() => v.lifecycle(ID)?.drift === undefined && v.lifecycle(ID)?.phase === 'ready', 'healed');
     await v.clock.advance(5 * MINUTE);
     const later = await scrape(operator.metrics);
-    expect(risen(after, later, 'repairs_total', 'drift_heal', 'time_to_')).toEqual({
+    expect(risen(after, later, 'repairs_total', 'drift_', 'time_to_')).toEqual({
       'repairs_total{rung="startHost",outcome="begun"}': 1,
       'repairs_total{rung="startHost",outcome="healed"}': 1,
+      drift_detect_seconds_count: 1,
       drift_heal_seconds_count: 1,
     });
+    const detected = later.get('drift_detect_seconds_sum');
+    expect(detected).toBeGreaterThan(0);
+    expect(detected).toBeLessThanOrEqual((2 * v.config.sweepMs) / 1_000);
     expect(later.get('drift_findings{attribute="host",severity="warning"}')).toBe(0);
     await operator.stop();
   });

@@ -15,7 +15,7 @@ export interface RunInstruments {
 }
 
 export interface DriftInstruments {
-  /** From when something differed, or at the latest can have begun to, until it was seen. */
+  /** From when a host can at the earliest have begun to differ until it was seen. */
   detected(seconds: number): void;
   healed(seconds: number): void;
   repaired(rung: Rung, outcome: RepairOutcome): void;
@@ -73,7 +73,7 @@ export function runMetrics(declare: Declarations, inFlight: () => number): RunIn
 export function driftMetrics(declare: Declarations): DriftInstruments {
   const detected = declare.histogram({
     name: 'drift_detect_seconds',
-    help: 'How long a difference can have stood before it was seen.',
+    help: 'How long a host can have differed before it was seen to: since the sweep before the one that showed it.',
     unit: 'seconds',
     labels: {},
     buckets: DRIFT_BUCKETS,
