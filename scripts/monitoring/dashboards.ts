@@ -87,7 +87,7 @@ export const DASHBOARDS: readonly Dashboard[] = [
       },
       {
         title: 'Drift seen after',
-        description: 'How long a difference can have stood before it was seen.',
+        description: 'How long a host can have differed before it was seen to.',
         unit: 's',
         queries: quantiles('drift_detect_seconds'),
       },

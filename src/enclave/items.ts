@@ -131,8 +131,8 @@ export const LifecycleSchema = z.looseObject({
   phase: PhaseSchema,
   phaseSince: z.string(),
   run: MarkerSchema.optional(),
-  /** Failed attempts at one thing: `generation:<n>`, `drift:<fingerprint>`, `destroy`. */
-  attempts: z.looseObject({ key: z.string(), count: z.number().int() }),
+  /** Failed attempts at one thing: `generation:<n>`, `drift:<fingerprint>`, `destroy`; of repairs, the last rung. */
+  attempts: z.looseObject({ key: z.string(), count: z.number().int(), rung: z.string().optional() }),
   nextAttemptAt: z.string().optional(),
   failure: FailureSchema.optional(),
   pinned: RunVariablesSchema.shape.pinned,

@@ -132,8 +132,9 @@ export function contestedUntil(lifecycle: Pick<Lifecycle, 'healed' | 'drift'>, n
   return first === undefined || same.length < REPAIRS_AN_HOUR ? undefined : Date.parse(first.at) + HOUR_MS;
 }
 
-/** Rungs of the repair ladder. `exhausted`: all were tried as often as the limit allows. */
-export type Rung = 'startHost' | 'restartEnclave' | 'restartAllocator' | 'restartHost' | 'apply' | 'exhausted';
+/** Rungs of the repair ladder. */
+export const RUNGS = ['startHost', 'restartEnclave', 'restartAllocator', 'restartHost', 'apply'] as const;
+export type Rung = (typeof RUNGS)[number];
 
 /** What restarting the enclave alone cannot cure begins with what can. */
 const ENCLAVE_LADDERS: Readonly<Partial<Record<Reason, readonly Rung[]>>> = {
@@ -141,8 +142,8 @@ const ENCLAVE_LADDERS: Readonly<Partial<Record<Reason, readonly Rung[]>>> = {
   AllocatorShort: ['restartAllocator', 'restartHost', 'apply'],
 };
 
-/** Cheapest first; the next rung after as many failed attempts as the limit allows. */
-export function repairRung(context: Context): Rung {
+/** Cheapest first; the next rung after as many failed attempts as the limit allows. `exhausted`: so were all. */
+export function repairRung(context: Context): Rung | 'exhausted' {
   const { host } = context.assessment;
   const ladder: readonly Rung[] =
     host.state === 'gone'

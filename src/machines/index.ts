@@ -12,7 +12,7 @@ export type {
 } from './assessment.ts';
 export { type Decision, decide } from './decide.ts';
 export type { Effect, EffectType } from './effects.ts';
-export { contestedUntil, deletionHeld } from './guards.ts';
+export { contestedUntil, deletionHeld, RUNGS, type Rung } from './guards.ts';
 export { type Intent, resolveIntent } from './intent.ts';
 export { lifecycleMachine } from './lifecycle.ts';
 export { failureText, statusToPublish } from './projection.ts';

@@ -2,7 +2,7 @@
 import type { ErrorClass, Failure, Lifecycle, Outcome } from '../enclave/items.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
 import type { Limits } from './assessment.ts';
-import { behind, type Context, driftConfirmed, driftKey, generationKey, runResult } from './guards.ts';
+import { behind, type Context, driftConfirmed, driftKey, generationKey, repairRung, runResult } from './guards.ts';
 
 function iso(now: number): string {
   return new Date(now).toISOString();
@@ -81,7 +81,7 @@ export function beginDirect(context: Context, effect: DirectEffect): Lifecycle {
 export function countRepair(context: Context): Lifecycle {
   const key = driftKey(context);
   const { lifecycle } = context;
-  return { ...lifecycle, attempts: { key, count: lifecycle.attempts.key === key ? lifecycle.attempts.count + 1 : 1 } };
+  return { ...lifecycle, attempts: { ...counted(lifecycle, key), rung: repairRung(context) } };
 }
 
 export function cancelRun({ lifecycle, assessment }: Context): Lifecycle {
@@ -191,11 +191,12 @@ export function stall(context: Context, terminal: boolean): Lifecycle {
 /** The ladder is at its end: what the last repair said, or that none helped. */
 export function exhaust(context: Context): Lifecycle {
   const { lifecycle } = context;
-  const { key, count } = lifecycle.attempts;
+  const { attempts } = lifecycle;
+  const { key, count } = attempts;
   const failed = fail(context, 'unknown', `${count} repairs did not cure ${driftKey(context)}`, key);
   const failure = lifecycle.failure ?? failed.failure;
   return stall(
-    { ...context, lifecycle: { ...failed, attempts: { key, count }, ...(failure === undefined ? {} : { failure }) } },
+    { ...context, lifecycle: { ...failed, attempts, ...(failure === undefined ? {} : { failure }) } },
     false,
   );
 }

@@ -183,7 +183,10 @@ export class Controller {
           this.#feed.forget(id);
         } else notifier.sawLifecycle(lifecycle);
       },
-      onCommitted: (commit) => tellCommit(options.metrics, commit, ports.clock.now()),
+      onCommitted: (commit) => {
+        // What is only observed is decided anew at every look, and never comes about.
+        if (!config.observeOnly) tellCommit(options.metrics, commit, ports.clock.now());
+      },
       onPublished: (id, updatedAt) => this.#feed.published(id, updatedAt),
     };
   }

@@ -9,6 +9,8 @@ interface Sweep {
   readonly at: number;
   /** Wall time, ms: what is remembered of an observation must mean the same to the next process. */
   readonly observedAt: number;
+  /** The same of the sweep before; undefined of the first. */
+  readonly before: number | undefined;
   readonly byEnclave: ReadonlyMap<string, readonly Host[]>;
 }
 
@@ -53,6 +55,12 @@ export class HostObserver {
     return [...new Set([always, ...this.#sweeps.keys()])];
   }
 
+  /** Wall time, ms, of the sweep before the one of `observedAt`; undefined where neither is remembered. */
+  before(region: string, observedAt: number): number | undefined {
+    const sweep = this.#sweeps.get(region);
+    return sweep?.observedAt === observedAt ? sweep.before : undefined;
+  }
+
   /** Sweeps a region now and tells which enclaves' hosts differ from the sweep before. */
   async sweep(region: string): Promise<void> {
     await this.#fresh(region, 0);
@@ -82,7 +90,7 @@ export class HostObserver {
     const byEnclave = await within({ clock, limitMs, operation: `a sweep of ${region}` }, (signal) =>
       this.#collect(region, signal),
     );
-    const sweep: Sweep = { at, observedAt, byEnclave };
+    const sweep: Sweep = { at, observedAt, before: last?.observedAt, byEnclave };
     this.#sweeps.set(region, sweep);
     if (last !== undefined) this.#tellChanges(last, sweep);
     this.#onSweep(region, byEnclave);

@@ -113,7 +113,8 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     });
     if (result === 'conflict') return { kind: 'conflict' };
     context.onLifecycle(id, lifecycle);
-    context.onCommitted({ before: remembered.lifecycle, after: lifecycle, run });
+    const lookedBefore = context.hosts.before(host.foundIn ?? regionOf(lifecycle, config.region), host.observedAt);
+    context.onCommitted({ before: remembered.lifecycle, after: lifecycle, run, lookedBefore });
   }
 
   // Act. What fails here is derived anew by the next assessment; what is to be seen is published all the same.

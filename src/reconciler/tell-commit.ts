@@ -1,13 +1,15 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
 import type { Lifecycle } from '../enclave/items.ts';
-import type { RunView } from '../machines/index.ts';
-import type { Metrics, RepairRung } from './metrics/index.ts';
+import { RUNGS, type Rung, type RunView } from '../machines/index.ts';
+import type { Metrics } from './metrics/index.ts';
 
 export interface Told {
   readonly before: Lifecycle | undefined;
   readonly after: Lifecycle;
   /** The run of `before`, as it was seen. */
   readonly run: RunView;
+  /** When hosts were looked at before the look behind this commit, wall time, ms; undefined where that is not known. */
+  readonly lookedBefore: number | undefined;
 }
 
 /** Called once a commit was written: what a crash keeps from being counted is counted by nobody, and nothing twice. */
@@ -36,33 +38,28 @@ function tellRun(runs: Metrics['runs'], { before, after, run }: Told): void {
   if (run.plan !== undefined) runs.planned(run.plan);
 }
 
-function tellDrift(drift: Metrics['drift'], { before, after }: Told, now: number): void {
+function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Told, now: number): void {
+  const isNew = before?.drift === undefined && after.drift?.fingerprint.startsWith('host:');
+  if (isNew && lookedBefore !== undefined) drift.detected((now - lookedBefore) / 1_000);
   const repairs = repairsOf(after);
   // Every rung is counted when it begins; another fingerprint begins anew.
-  if (repairs > 0 && (repairs > repairsOf(before) || before?.attempts.key !== after.attempts.key)) {
-    drift.repaired(rungOf(after), 'begun');
-  }
+  const begun = rungOf(after);
+  const isAnother = repairs > repairsOf(before) || before?.attempts.key !== after.attempts.key;
+  if (repairs > 0 && isAnother && begun !== undefined) drift.repaired(begun, 'begun');
   if (before?.drift === undefined || after.drift !== undefined || after.desired !== 'Running') return;
   drift.healed(secondsSince(before.drift.since, now));
-  if (repairsOf(before) > 0) drift.repaired(rungOf(before), 'healed');
+  const last = rungOf(before);
+  // Attempts are remembered for a while: what ends by itself later is none of theirs.
+  if (before.phase === 'repairing' && last !== undefined) drift.repaired(last, 'healed');
 }
 
 function repairsOf(lifecycle: Lifecycle | undefined): number {
   return lifecycle?.attempts.key.startsWith('drift:') ? lifecycle.attempts.count : 0;
 }
 
-/** The rung that is being tried, or was last. */
-function rungOf({ run, direct }: Lifecycle): RepairRung {
-  const effect = run === undefined ? direct?.effect : undefined;
-  switch (effect) {
-    case 'startHost':
-    case 'stopHost':
-    case 'restartEnclave':
-    case 'restartAllocator':
-      return effect;
-    default:
-      return 'apply';
-  }
+/** The rung that is being tried, or was last; undefined of a lifecycle of before rungs were kept. */
+function rungOf({ attempts }: Lifecycle): Rung | undefined {
+  return RUNGS.find((rung) => rung === attempts.rung);
 }
 
 function secondsSince(time: string, now: number): number {

@@ -1,14 +1,28 @@
 /** What an enclave's life does to the metrics, on virtual time: each number changes when it should, and then only. */
 import { describe, expect, it } from 'vitest';
+import { keys, type Report } from '../../src/enclave/items.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import type { MemoryHost } from '../support/memory-hosts.ts';
 import { risen, scrape } from '../support/scrape.ts';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const ID = 'enc_1';
 const LIFE = ['transitions_total', 'runs_total', 'repairs_total', 'time_to_', 'drift_heal', 'run_duration'];
 
-async function deployed() {
-  const v = virtualOperator();
+/** The host's agent writes this of its enclave, over what it said before. */
+function agentSays(v: VirtualOperator, state: string): void {
+  const host = v.world.hosts.living(ID)[0] as MemoryHost;
+  host.enclaveState = state as MemoryHost['enclaveState'];
+  host.sequence += 1;
+  const { pk, sk } = keys.report(ID, host.instanceId);
+  const report = v.world.tables.state.get(pk, sk) as unknown as Report;
+  const enclaves = report.enclaves.map((enclave) => ({ ...enclave, state }));
+  v.world.tables.state.put({ ...report, pk, sk, enclaves, sequence: host.sequence });
+}
+
+async function deployed(config: Partial<Config> = {}) {
+  const v = virtualOperator(config);
   const operator = v.start();
   await v.clock.advance(5_000);
   const before = await scrape(operator.metrics);
@@ -56,12 +70,62 @@ describe('an enclave', () => {
     await v.until(() => v.lifecycle(ID)?.drift === undefined && v.lifecycle(ID)?.phase === 'ready', 'healed');
     await v.clock.advance(5 * MINUTE);
     const later = await scrape(operator.metrics);
-    expect(risen(after, later, 'repairs_total', 'drift_heal', 'time_to_')).toEqual({
+    expect(risen(after, later, 'repairs_total', 'drift_', 'time_to_')).toEqual({
       'repairs_total{rung="startHost",outcome="begun"}': 1,
       'repairs_total{rung="startHost",outcome="healed"}': 1,
+      drift_detect_seconds_count: 1,
       drift_heal_seconds_count: 1,
     });
+    const detected = later.get('drift_detect_seconds_sum');
+    expect(detected).toBeGreaterThan(0);
+    expect(detected).toBeLessThanOrEqual((2 * v.config.sweepMs) / 1_000);
     expect(later.get('drift_findings{attribute="host",severity="warning"}')).toBe(0);
+    await operator.stop();
+  });
+
+  it('whose host had to be restarted is one repair of that rung, though it is stopped and started', async () => {
+    const { v, operator, after } = await deployed();
+    agentSays(v, 'TERMINATING');
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen');
+    await v.until(() => v.lifecycle(ID)?.drift === undefined && v.lifecycle(ID)?.phase === 'ready', 'healed');
+    expect(risen(after, await scrape(operator.metrics), 'repairs_total', 'drift_')).toEqual({
+      'repairs_total{rung="restartHost",outcome="begun"}': 1,
+      'repairs_total{rung="restartHost",outcome="healed"}': 1,
+      drift_heal_seconds_count: 1,
+    });
+    await operator.stop();
+  });
+
+  it('that only a run healed is healed by that rung, and not by the one that was tried before', async () => {
+    const { v, operator, after } = await deployed({ repairAttempts: 1 });
+    operator.connection.faults.before('hosts.start', () => {
+      v.world.hosts.terminate(v.world.hosts.living(ID)[0] as MemoryHost);
+    });
+    await v.world.hosts.stop('us-west-2', v.world.hosts.living(ID)[0]?.instanceId ?? '');
+    await v.until(() => v.executions(ID).length === 2, 'a run that repairs');
+    await v.until(() => v.lifecycle(ID)?.drift === undefined && v.lifecycle(ID)?.phase === 'ready', 'healed');
+    expect(risen(after, await scrape(operator.metrics), 'repairs_total')).toEqual({
+      'repairs_total{rung="startHost",outcome="begun"}': 1,
+      'repairs_total{rung="apply",outcome="begun"}': 1,
+      'repairs_total{rung="apply",outcome="healed"}': 1,
+    });
+    await operator.stop();
+  });
+
+  it('whose next difference ends by itself is not healed by the repair of the last', async () => {
+    const { v, operator } = await deployed();
+    const instanceId = v.world.hosts.living(ID)[0]?.instanceId ?? '';
+    await v.world.hosts.stop('us-west-2', instanceId);
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen');
+    await v.until(() => v.lifecycle(ID)?.drift === undefined && v.lifecycle(ID)?.phase === 'ready', 'healed');
+    const healed = await scrape(operator.metrics);
+    agentSays(v, 'TERMINATING');
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen');
+    agentSays(v, 'RUNNING');
+    await v.until(() => v.lifecycle(ID)?.drift === undefined, 'gone');
+    expect(risen(healed, await scrape(operator.metrics), 'repairs_total', 'drift_heal')).toEqual({
+      drift_heal_seconds_count: 1,
+    });
     await operator.stop();
   });
 

@@ -1,8 +1,9 @@
 /** Metrics: declared once, in closed sets, at 0 from the start; the fleet told by who leads. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { PHASES } from '../../src/enclave/items.ts';
 import { FleetTally } from '../../src/reconciler/fleet-tally.ts';
+import { AWS_OPERATIONS } from '../../src/reconciler/metrics/aws.ts';
 import { collectProcessMetrics, createMetrics, type FleetSource } from '../../src/reconciler/metrics/index.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 import { risen, scrape } from '../support/scrape.ts';
@@ -82,6 +83,16 @@ describe('cardinality', () => {
     expect(risen(before, after, 'aws_requests_total')).toEqual({
       'aws_requests_total{service="ec2",operation="other",code="ok"}': 101,
     });
+  });
+
+  it('knows each operation that an adapter calls, and no other', () => {
+    const folder = new URL('../../src/aws/', import.meta.url);
+    // What looks an installation over has no metrics: it is no part of the operator.
+    const adapters = readdirSync(folder).filter((file) => file.endsWith('.ts') && file !== 'installation.ts');
+    const source = adapters.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('');
+    const called = [...source.matchAll(/new (\w+)Command\(/g)].map(([, operation]) => operation);
+    expect(called.length).toBeGreaterThan(20);
+    expect([...new Set(called)].sort()).toEqual([...new Set(Object.values(AWS_OPERATIONS).flat())].sort());
   });
 
   it('is capped where enclaves are named', async () => {

@@ -1,5 +1,6 @@
 /** Observe only: everything is seen, and nothing is written to a record, started or stopped. Writes are counted. */
 import { describe, expect, it } from 'vitest';
+import { risen, scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const HOUR = 3_600_000;
@@ -22,6 +23,9 @@ function observed(v: VirtualOperator) {
   const told = (id: string) => v.world.tables.history.partition(`event#${id}`) as { reason: string; message: string }[];
   return { writes, told, connection };
 }
+
+/** Metrics of what was done. */
+const OF_DEEDS = ['transitions', 'runs_', 'run_', 'repairs', 'plan_changes', 'time_to_', 'drift_detect', 'drift_heal'];
 
 const LAUNCH = { region: 'us-west-2', state: 'running' as const };
 
@@ -69,6 +73,17 @@ describe('an operator that only observes', () => {
       ).toHaveLength(1);
       expect(told(id).every(({ reason }) => reason === 'ObserveOnly')).toBe(true);
     }
+  });
+
+  it('counts no run, no repair and no change of phase: none has been', async () => {
+    const v = virtualOperator({ observeOnly: true });
+    const { metrics } = v.start();
+    const before = await scrape(metrics);
+    troubled(v);
+    await v.clock.advance(3 * HOUR);
+    const after = await scrape(metrics);
+    expect(risen(before, after, 'reconcile_total{result="done"}')).not.toEqual({});
+    expect(risen(before, after, ...OF_DEEDS)).toEqual({});
   });
 
   it('does all of it once it may, and counts as one that was never there', async () => {

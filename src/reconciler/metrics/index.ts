@@ -19,7 +19,6 @@ import {
 export type { AwsCode, AwsInstruments, AwsService } from './aws.ts';
 export type { Described } from './declare.ts';
 export type { FleetSource, FleetSurvey } from './fleet.ts';
-export type { RepairRung } from './runs.ts';
 export type { FeedInstruments, FeedName, QueueInstruments, ReconcileOutcome } from './work.ts';
 
 export interface Metrics {

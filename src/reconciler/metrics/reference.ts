@@ -22,7 +22,7 @@ Histograms have \`_bucket\`, \`_sum\` and \`_count\` after their name. Beside th
 `;
 
 /** Any more values than these are told in number and by example. */
-const SHOWN = 24;
+const SHOWN = 32;
 
 export function metricsReference(described: readonly Described[], uses: readonly Use[]): string {
   return `${HEAD}\n${described.map((metric) => section(metric, uses)).join('\n')}`;

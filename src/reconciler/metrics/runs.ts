@@ -1,13 +1,11 @@
 /** Metrics of Terraform runs, drift and repairs. */
 import { ERROR_CLASSES, type Outcome, type PlanSummary } from '../../enclave/items.ts';
+import { RUNGS, type Rung } from '../../machines/index.ts';
 import type { Declarations } from './declare.ts';
 
 export const RUN_ACTIONS = ['deploy', 'destroy', 'drift'] as const;
 const OUTCOMES = ['succeeded', 'failed', 'cancelled'] as const;
 const PLAN_KINDS = ['create', 'update', 'replace', 'delete'] as const;
-/** Rungs of the repair ladder; `stopHost` is the first half of stopping and starting a host. */
-export const RUNGS = ['startHost', 'restartEnclave', 'restartAllocator', 'stopHost', 'apply', 'replace'] as const;
-export type RepairRung = (typeof RUNGS)[number];
 export const REPAIR_OUTCOMES = ['begun', 'healed'] as const;
 export type RepairOutcome = (typeof REPAIR_OUTCOMES)[number];
 
@@ -17,10 +15,10 @@ export interface RunInstruments {
 }
 
 export interface DriftInstruments {
-  /** From when something differed, or at the latest can have begun to, until it was seen. */
+  /** From when a host can at the earliest have begun to differ until it was seen. */
   detected(seconds: number): void;
   healed(seconds: number): void;
-  repaired(rung: RepairRung, outcome: RepairOutcome): void;
+  repaired(rung: Rung, outcome: RepairOutcome): void;
 }
 
 /** Seconds to an hour and a half: a plan to a destroy that waits for a key. */
@@ -75,7 +73,7 @@ export function runMetrics(declare: Declarations, inFlight: () => number): RunIn
 export function driftMetrics(declare: Declarations): DriftInstruments {
   const detected = declare.histogram({
     name: 'drift_detect_seconds',
-    help: 'How long a difference can have stood before it was seen.',
+    help: 'How long a host can have differed before it was seen to: since the sweep before the one that showed it.',
     unit: 'seconds',
     labels: {},
     buckets: DRIFT_BUCKETS,
