@@ -18,6 +18,8 @@ export interface IgnoreRule {
 export interface CompareOptions {
   /** @default none */
   readonly ignore?: readonly IgnoreRule[];
+  /** @default all attributes */
+  readonly only?: ReadonlySet<Attribute>;
 }
 
 const ORDER = new Map(ATTRIBUTES.map((attribute, index) => [attribute, index]));
@@ -33,9 +35,15 @@ export const ROWS: readonly Row[] = [...HOST_ROWS, ...ENCLAVE_ROWS, ...ACCOUNT_R
  * Tags, groups' names and policies are data: whatever they hold, a finding's texts are short and printable.
  * *Caveats*: an attribute an unexpired rule names has no finding. A report's part is the host's own word.
  */
-export function compare(wanted: Wanted, observed: Observed, { ignore = [] }: CompareOptions = {}): readonly Finding[] {
+export function compare(
+  wanted: Wanted,
+  observed: Observed,
+  { ignore = [], only }: CompareOptions = {},
+): readonly Finding[] {
   const holding = ignore.filter(({ expires }) => observed.observedAt < Date.parse(expires));
-  return ROWS.filter(({ attribute }) => !holding.some(({ path }) => covers(path, attribute))).flatMap((row) => {
+  const isAsked = ({ attribute }: Row) =>
+    (only === undefined || only.has(attribute)) && !holding.some(({ path }) => covers(path, attribute));
+  return ROWS.filter(isAsked).flatMap((row) => {
     const finding = findingOf(row, wanted, observed);
     return finding === undefined ? [] : [finding];
   });
