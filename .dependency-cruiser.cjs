@@ -1,4 +1,4 @@
-/** Import directions: enclave <- machines <- reconciler <- aws, local <- cli. One rule a folder, listing what it may import. */
+/** Import directions: enclave <- drift <- machines <- reconciler <- aws, local <- cli. One rule a folder, listing what it may import. */
 const only = (name, from, allowed) => ({
   name,
   comment: `${from} may import only: ${allowed.join(', ') || 'itself'}`,
@@ -18,8 +18,9 @@ module.exports = {
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     only('enclave-is-pure', 'src/enclave', []),
-    only('machines-are-pure', 'src/machines', ['src/enclave']),
-    only('reconciler-owns-its-ports', 'src/reconciler', ['src/enclave', 'src/machines']),
+    only('drift-is-pure', 'src/drift', ['src/enclave']),
+    only('machines-are-pure', 'src/machines', ['src/enclave', 'src/drift']),
+    only('reconciler-owns-its-ports', 'src/reconciler', ['src/enclave', 'src/drift', 'src/machines']),
     only('aws-adapts-ports', 'src/aws', ['src/enclave', 'src/machines', 'src/reconciler']),
     only('local-composes', 'src/local', [
       'src/enclave',
@@ -39,7 +40,7 @@ module.exports = {
       name: 'no-sdk-outside-adapters',
       comment: 'The AWS SDK is reached through src/aws, the embedded AWS and the runner only.',
       severity: 'error',
-      from: { path: '^(src/(enclave|machines|reconciler)|infra)/' },
+      from: { path: '^(src/(enclave|drift|machines|reconciler)|infra)/' },
       to: { path: 'node_modules/@aws-sdk' },
     },
     {

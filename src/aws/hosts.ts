@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { SendCommandCommand } from '@aws-sdk/client-ssm';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
-import { type Host, type HostState, type Hosts, OperatorError } from '../reconciler/ports.ts';
+import { type Host, type HostState, type Hosts, OperatorError, type Posture } from '../reconciler/ports.ts';
 import type { AwsClients } from './clients.ts';
 import { call, onNames } from './errors.ts';
 
@@ -48,6 +48,27 @@ function toHost(instance: Instance): Host {
     environment: tag(TAG_ENVIRONMENT),
     state,
     launchedAt: instance.LaunchTime?.toISOString() ?? '',
+    posture: postureOf(instance),
+  };
+}
+
+/** What EC2 leaves out of its answer about a profile or a public address, the host does not have. */
+function postureOf({ Tags, MetadataOptions, ...instance }: Instance): Posture {
+  return {
+    instanceType: instance.InstanceType,
+    amiId: instance.ImageId,
+    enclavesEnabled: instance.EnclaveOptions?.Enabled,
+    profile: instance.IamInstanceProfile?.Arn?.split('/').at(-1) ?? null,
+    groups: instance.SecurityGroups?.flatMap(({ GroupId, GroupName }) =>
+      GroupId === undefined ? [] : [{ id: GroupId, name: GroupName }],
+    ),
+    tags: Tags && Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
+    metadata: MetadataOptions && {
+      endpoint: MetadataOptions.HttpEndpoint,
+      tokens: MetadataOptions.HttpTokens,
+      hopLimit: MetadataOptions.HttpPutResponseHopLimit,
+    },
+    publicIp: instance.PublicIpAddress ?? null,
   };
 }
 

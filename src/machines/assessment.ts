@@ -1,4 +1,5 @@
 /** Assessment: all that one decision may look at, as a plain value. */
+import type { Finding, Posture } from '../drift/index.ts';
 import type { SpecChange } from '../enclave/change.ts';
 import type { Reason } from '../enclave/conditions.ts';
 import type { Outcome, PlanSummary, RunVariables } from '../enclave/items.ts';
@@ -17,6 +18,8 @@ export interface HostView {
   readonly foundIn?: string;
   /** Wall time of the observation, ms: two looks at one sweep are one observation. */
   readonly observedAt: number;
+  /** What else the look showed of it. */
+  readonly posture?: Posture | undefined;
 }
 
 /** The enclave on the host, as its agent reports it. */
@@ -115,6 +118,8 @@ export interface Assessment {
   readonly rests: boolean;
   readonly host: HostView;
   readonly enclave: EnclaveView;
+  /** What of the host differs from what was applied, or could not be told. Told, and not repaired yet. */
+  readonly findings: readonly Finding[];
   readonly run: RunView;
   /** A run may start now without passing the cap. */
   readonly slot: boolean;

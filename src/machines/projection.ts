@@ -137,14 +137,29 @@ function inSync(context: Context): ConditionUpdate {
   if (!assessment.spec.ok && assessment.record === 'ours')
     return { type: 'InSync', status: 'False', reason: 'InvalidSpec' };
   if (assessment.host.verdict === 'Unknown') return { type: 'InSync', status: 'Unknown', reason: 'HostUnknown' };
+  const differs = attributesOf(assessment, 'operator');
+  if (differs !== '') {
+    return { type: 'InSync', status: 'False', reason: 'Drifted', message: `${differs}: told, and not repaired` };
+  }
   if (assessment.rests && assessment.host.verdict === 'Match')
     return { type: 'InSync', status: 'True', reason: 'None' };
   if (lifecycle.desired === 'Running' && assessment.enclave.verdict === 'Unknown') {
     return { type: 'InSync', status: 'Unknown', reason: assessment.enclave.reason };
   }
   return assessment.host.verdict === 'Match'
-    ? { type: 'InSync', status: 'True', reason: 'None' }
+    ? { type: 'InSync', status: 'True', reason: 'None', ...foreignDrift(assessment) }
     : { type: 'InSync', status: 'Unknown', reason: 'Unobserved' };
+}
+
+/** By their names alone: values hold ids and addresses, and whoever knows the enclave's id can read the condition. */
+function attributesOf({ findings }: Context['assessment'], whose: 'operator' | 'foreign'): string {
+  const drifted = findings.filter(({ verdict, owned }) => verdict === 'Drift' && owned === whose);
+  return drifted.map(({ attribute }) => attribute).join(', ');
+}
+
+function foreignDrift(assessment: Context['assessment']): Pick<ConditionUpdate, 'message'> {
+  const differs = attributesOf(assessment, 'foreign');
+  return differs === '' ? {} : { message: `${differs}: as it was found, and left so` };
 }
 
 /** What differs, and why it is left as it is where it is. */

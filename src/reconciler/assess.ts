@@ -11,6 +11,7 @@ import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
+import { findingsOf } from './findings.ts';
 import { UNSEEN, viewHost } from './observe.ts';
 import { regionOf } from './region-of.ts';
 import { repairLeave } from './repair-leave.ts';
@@ -149,6 +150,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
       // Written by this schema, of a spec that was valid.
       applied: lifecycle.applied as EnclaveSpec | undefined,
     }),
+    findings: findingsOf(lifecycle, seen.host, policy, context.config.environment),
     run: seen.run,
     slot: seen.slot,
     outlook: seen.outlook,

@@ -1,4 +1,5 @@
 /** Host observer: one sweep a region, shared by all who look. */
+import { equalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
 import type { HostLook } from './observe.ts';
@@ -112,7 +113,7 @@ export class HostObserver {
 
   #tellChanges(last: Sweep, next: Sweep): void {
     for (const [id, hosts] of next.byEnclave) {
-      if (digest(hosts) !== digest(last.byEnclave.get(id))) this.#onChange(id);
+      if (!sameHosts(hosts, last.byEnclave.get(id) ?? [])) this.#onChange(id);
     }
     for (const id of last.byEnclave.keys()) {
       if (!next.byEnclave.has(id)) this.#onChange(id);
@@ -120,9 +121,11 @@ export class HostObserver {
   }
 }
 
-function digest(hosts: readonly Host[] | undefined): string {
-  return (hosts ?? [])
-    .map((host) => `${host.instanceId}:${host.state}`)
-    .sort()
-    .join();
+/** In whatever order EC2 tells them. */
+function sameHosts(hosts: readonly Host[], before: readonly Host[]): boolean {
+  if (hosts.length !== before.length) return false;
+  return hosts.every((host) => {
+    const known = before.find(({ instanceId }) => instanceId === host.instanceId);
+    return known?.state === host.state && equalJson(known.posture, host.posture);
+  });
 }

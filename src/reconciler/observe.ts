@@ -43,6 +43,7 @@ export function viewHost(look: HostLook, desired: Desired, pinnedId: string | un
     state: host.state,
     instanceId: host.instanceId,
     observedAt: look.observedAt,
+    posture: host.posture,
   };
 }
 

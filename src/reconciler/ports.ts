@@ -1,4 +1,5 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
+import type { Posture } from '../drift/index.ts';
 import type {
   Control,
   Lease,
@@ -14,6 +15,8 @@ import type {
 import type { JsonMap } from '../enclave/json.ts';
 import type { RunAction } from '../enclave/names.ts';
 import type { Notification } from './notify/notification.ts';
+
+export type { Posture } from '../drift/index.ts';
 
 /** Wall time, local time and waiting. Nothing else in the controller reads a clock. */
 export interface Clock {
@@ -168,6 +171,8 @@ export interface Host {
   readonly environment: string;
   readonly state: HostState;
   readonly launchedAt: string;
+  /** What else the same answer shows of it. */
+  readonly posture?: Posture | undefined;
 }
 
 /** EC2 and SSM, one region a call. */

@@ -37,8 +37,8 @@ export async function enclaveAtRest(): Promise<Template> {
   if (host === undefined || record === undefined || lifecycle === undefined || report === undefined) {
     throw new Error('the template did not come to rest');
   }
-  const { instanceId, enclaveId, environment, state, launchedAt } = host;
-  const shown: Host = { instanceId, enclaveId, environment, state, launchedAt };
+  const { instanceId, enclaveId, environment, state, launchedAt, posture } = host;
+  const shown: Host = { instanceId, enclaveId, environment, state, launchedAt, posture };
   const like = <T>(part: T) => {
     const text = JSON.stringify(part);
     return (id: string, newInstanceId: string): T =>

@@ -21,6 +21,7 @@ describe('EC2 and SSM', () => {
     environment: 'dev',
     state,
     launchedAt: '2030-01-01T00:00:00.000Z',
+    posture: { profile: null, publicIp: null, tags: { EnclaveId: enclaveId, Environment: 'dev' } },
   });
 
   it('sweeps all pages, by tag, without terminated hosts and those of another environment', async () => {
@@ -43,6 +44,31 @@ describe('EC2 and SSM', () => {
       'Filter.3.Value.5': 'shutting-down',
     });
     expect(aws.inputs()[1]).toMatchObject({ NextToken: 'more' });
+  });
+
+  it('shows the rest of what the answer tells of a host, and of what it does not, nothing', async () => {
+    const told =
+      '<instanceType>m6i.xlarge</instanceType><imageId>ami-1</imageId><ipAddress>192.0.2.1</ipAddress>' +
+      '<groupSet><item><groupId>sg-1</groupId><groupName>own</groupName></item></groupSet>' +
+      '<iamInstanceProfile><arn>arn:aws:iam::1:instance-profile/treza/own</arn></iamInstanceProfile>' +
+      '<enclaveOptions><enabled>false</enabled></enclaveOptions><metadataOptions><httpTokens>optional</httpTokens>' +
+      '<httpPutResponseHopLimit>2</httpPutResponseHopLimit><httpEndpoint>enabled</httpEndpoint></metadataOptions>';
+    aws.endpoint.script(() => answer(instance('i-1', 'a').replace('<launchTime>', `${told}<launchTime>`)));
+    expect((await aws.ports.hosts.byInstanceId('us-west-2', 'i-1'))?.posture).toEqual({
+      instanceType: 'm6i.xlarge',
+      amiId: 'ami-1',
+      enclavesEnabled: false,
+      profile: 'own',
+      groups: [{ id: 'sg-1', name: 'own' }],
+      tags: { EnclaveId: 'a', Environment: 'dev' },
+      metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 2 },
+      publicIp: '192.0.2.1',
+    });
+    aws.endpoint.script(() => answer(instance('i-1', 'a')));
+    const { posture } = (await aws.ports.hosts.byInstanceId('us-west-2', 'i-1')) ?? {};
+    expect([posture?.instanceType, posture?.enclavesEnabled, posture?.groups, posture?.metadata]).toEqual(
+      Array(4).fill(undefined),
+    );
   });
 
   it('throws on a sweep that fails half-way, and on a host it does not understand', async () => {

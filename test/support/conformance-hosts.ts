@@ -1,5 +1,6 @@
 /** Conformance suite of the hosts' port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resourceName } from '../../src/enclave/names.ts';
 import type { HostState } from '../../src/reconciler/ports.ts';
 import { collect, freshId } from './conformance-harness.ts';
 import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
@@ -37,6 +38,23 @@ export function hostsConformance(name: string, makeServices: MakeServices): void
       expect(await hosts.find('eu-central-1', id)).toEqual([]);
       expect(await hosts.byInstanceId('eu-central-1', instanceId)).toBeUndefined();
       expect(await collect((signal) => hosts.sweep('eu-central-1', signal))).not.toContainEqual(expected);
+    });
+
+    it('shows of a host what the enclave stack made it', async () => {
+      const { hosts } = harness.ports;
+      const expected = {
+        instanceType: 'm6i.xlarge',
+        amiId: expect.stringMatching(/^ami-/),
+        enclavesEnabled: true,
+        profile: resourceName('instance-profile', id),
+        groups: [{ id: expect.stringMatching(/^sg-/), name: resourceName('sg', id) }],
+        tags: expect.objectContaining({ EnclaveId: id, Environment: harness.environment, ManagedBy: 'terraform' }),
+        metadata: expect.objectContaining({ endpoint: 'enabled', tokens: 'required' }),
+        publicIp: null,
+      };
+      const swept = await collect((signal) => hosts.sweep(harness.region, signal));
+      expect(swept.find((host) => host.instanceId === instanceId)?.posture).toEqual(expected);
+      expect((await hosts.byInstanceId(harness.region, instanceId))?.posture).toEqual(expected);
     });
 
     it('knows nothing of what does not exist', async () => {

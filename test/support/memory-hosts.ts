@@ -6,6 +6,7 @@ import {
   type HostState,
   type Hosts,
   OperatorError,
+  type Posture,
   type Random,
 } from '../../src/reconciler/ports.ts';
 import type { MemoryTable } from './memory-table.ts';
@@ -62,6 +63,8 @@ export interface MemoryHost {
   reports: boolean;
   /** Made by the incumbent, without an agent, until our Terraform is applied to it. */
   legacy: boolean;
+  /** What EC2 shows of it besides; undefined: it shows nothing. */
+  posture: Posture | undefined;
 }
 
 export interface LaunchOptions {
@@ -75,6 +78,7 @@ export interface LaunchOptions {
   /** A host made by the incumbent has no agent. */
   readonly reports?: boolean;
   readonly launchedBy?: string;
+  readonly posture?: Posture;
 }
 
 const DEFAULT_ENCLAVE: MemoryEnclave = { name: 'enclave', cpuCount: 2, memoryMiB: 1_024, debug: false };
@@ -139,6 +143,7 @@ export class MemoryHosts implements Hosts {
       sequence: 0,
       reports: options.reports ?? true,
       legacy: options.reports === false,
+      posture: options.posture,
     };
     this.all.set(host.instanceId, host);
     const siblings = this.#byEnclave.get(host.enclaveId) ?? [];
@@ -158,7 +163,8 @@ export class MemoryHosts implements Hosts {
   }
 
   /** What an apply does to a host that exists: the agent takes up the new configuration. */
-  apply(host: MemoryHost, generation: number, enclave: MemoryEnclave): void {
+  apply(host: MemoryHost, generation: number, enclave: MemoryEnclave, posture?: Posture): void {
+    host.posture = posture;
     host.appliedGeneration = generation;
     host.enclave = enclave;
     if (host.legacy) host.reports = true;
@@ -321,11 +327,11 @@ export class MemoryHosts implements Hosts {
 
   /** The host as EC2 tells it; undefined: EC2 does not know it yet. */
   #view(host: MemoryHost): Host | undefined {
-    const { instanceId, enclaveId, environment, launchedAt } = host;
+    const { instanceId, enclaveId, environment, launchedAt, posture } = host;
     const now = this.#clock.monotonic();
     const shown = this.#shown.get(host);
     const state = shown === undefined ? host.state : shown.findLast(({ fromMs }) => fromMs <= now)?.state;
-    return state === undefined ? undefined : { instanceId, enclaveId, environment, state, launchedAt };
+    return state === undefined ? undefined : { instanceId, enclaveId, environment, state, launchedAt, posture };
   }
 
   #isOurs(host: Host | undefined): host is Host {

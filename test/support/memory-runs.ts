@@ -1,8 +1,8 @@
 /** Step Functions, ECS and the runner in memory: executions that claim, work, record and release. */
 import { type ErrorClass, keys, type Outcome, type RunItem, RunItemSchema } from '../../src/enclave/items.ts';
-import type { JsonMap } from '../../src/enclave/json.ts';
-import type { RunAction } from '../../src/enclave/names.ts';
-import type { Clock, ExecutionView, Tasks, Workflows } from '../../src/reconciler/ports.ts';
+import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
+import { type RunAction, resourceName } from '../../src/enclave/names.ts';
+import type { Clock, ExecutionView, Posture, Tasks, Workflows } from '../../src/reconciler/ports.ts';
 import { LEGACY } from './legacy.ts';
 import type { MemoryEnclave, MemoryHost, MemoryHosts } from './memory-hosts.ts';
 import type { MemoryTable } from './memory-table.ts';
@@ -281,10 +281,12 @@ export class MemoryRuns implements Workflows {
     const living = hosts.living(run.id)[0];
     const replaces = living?.legacy === true && run.variables.change === 'replace';
     if (run.reason === 'adopt' || (living?.legacy === true && !replaces)) return this.#adopt(living);
+    const posture = postureOf(run);
     if (replaces) hosts.terminate(living);
-    else if (living !== undefined) hosts.apply(living, generation, enclave);
+    else if (living !== undefined) hosts.apply(living, generation, enclave, posture);
     const kept = replaces ? undefined : living;
-    const host = kept ?? hosts.launch({ enclaveId: run.id, region, generation, enclave, launchedBy: run.name });
+    const launched = { enclaveId: run.id, region, generation, enclave, launchedBy: run.name, posture };
+    const host = kept ?? hosts.launch(launched);
     const { instanceId } = host;
     return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, amiId: 'ami-0', imageDigest: 'sha256:0' };
   }
@@ -364,5 +366,28 @@ function enclaveOf(run: RunItem): MemoryEnclave {
     cpuCount: size(spec.cpuCount, 2),
     memoryMiB: size(spec.memoryMiB, 1_024),
     debug: spec.enableDebug === true,
+  };
+}
+
+/** What EC2 shows of a host as the enclave stack makes it. */
+function postureOf({ id, variables: { environment, spec = {} } }: RunItem): Posture {
+  const host = isPlainMap(spec.host) ? spec.host : {};
+  const hopLimit = typeof host.imdsHopLimit === 'number' ? host.imdsHopLimit : 1;
+  const tags = isPlainMap(spec.tags) ? (spec.tags as Record<string, string>) : {};
+  return {
+    instanceType: String(spec.instanceType),
+    amiId: 'ami-0',
+    enclavesEnabled: true,
+    profile: resourceName('instance-profile', id),
+    groups: [{ id: 'sg-0', name: resourceName('sg', id) }],
+    tags: {
+      Name: `treza-enclave-${id}`,
+      ...tags,
+      EnclaveId: id,
+      Environment: environment,
+      ManagedBy: 'terraform',
+    },
+    metadata: { endpoint: 'enabled', tokens: 'required', hopLimit },
+    publicIp: null,
   };
 }

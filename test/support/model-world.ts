@@ -190,6 +190,7 @@ function look(state: ModelState): ModelState {
             ? { state: 'running', taskArn: 'task' }
             : { state: 'intended' },
     slot: !state.full || state.run !== undefined,
+    findings: [],
     deletionsAllowed: true,
     dependents: [],
     variables: {

@@ -139,7 +139,7 @@ async function createHost(step: Step, world: World, killed: AbortSignal): Promis
     amiId: textOf(step.after.ami),
     ...(group === undefined ? {} : { securityGroupId: group.id }),
     ...(profile === undefined ? {} : { profileName: profile.name }),
-    tags: { Name: `enclave-${step.enclaveId}`, ...tagsOf(step.after) },
+    tags: tagsOf(step.after),
     hasAgent: true,
   });
   await reached(host.instanceId, 'running', 'creating', world, killed);

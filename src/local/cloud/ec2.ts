@@ -19,7 +19,8 @@ type Operation = (call: Call) => XmlMap;
 const hostsOf = ({ core, region }: Call) => [...core.hosts.all()].filter((host) => host.region === region);
 const tagSet = (tags: Readonly<Record<string, string>>) => Object.entries(tags).map(([key, value]) => ({ key, value }));
 
-function describe({ host, region }: { readonly host: SimHost; readonly region: string }): XmlMap {
+function describe(core: Core, host: SimHost): XmlMap {
+  const { region, securityGroupId } = host;
   return {
     instanceId: host.instanceId,
     imageId: host.amiId,
@@ -33,7 +34,15 @@ function describe({ host, region }: { readonly host: SimHost; readonly region: s
     architecture: host.architecture,
     rootDeviceType: 'ebs',
     rootDeviceName: '/dev/xvda',
-    groupSet: host.securityGroupId === undefined ? [] : [{ groupId: host.securityGroupId }],
+    groupSet:
+      securityGroupId === undefined
+        ? []
+        : [
+            {
+              groupId: securityGroupId,
+              groupName: core.resources.byId(region, 'aws_security_group', securityGroupId)?.name,
+            },
+          ],
     ...(host.profileName === undefined
       ? {}
       : {
@@ -43,12 +52,14 @@ function describe({ host, region }: { readonly host: SimHost; readonly region: s
           },
         }),
     enclaveOptions: { enabled: true },
+    // As the stacks set it; how many hops an answer may travel is not modelled.
+    metadataOptions: { state: 'applied', httpEndpoint: 'enabled', httpTokens: host.hasAgent ? 'required' : 'optional' },
     tagSet: tagSet(host.tags),
   };
 }
 
 const describeInstances: Operation = (call) => {
-  const { parameters, region } = call;
+  const { core, parameters } = call;
   const ids = list(parameters, 'InstanceId');
   if (ids.length > 0 && parameters.has('MaxResults')) {
     const message = 'The parameter instancesSet cannot be used with the parameter maxResults';
@@ -62,7 +73,7 @@ const describeInstances: Operation = (call) => {
       reservationId: `r-${host.instanceId.slice(2)}`,
       ownerId: ACCOUNT_ID,
       groupSet: [],
-      instancesSet: [describe({ host, region })],
+      instancesSet: [describe(core, host)],
     })),
     nextToken,
   };

@@ -87,6 +87,8 @@ export function declare(
       instance_type: spec.instanceType,
       ami: amiOf(input, present),
       tags: {
+        Name: `treza-enclave-${enclaveId}`,
+        ...(isPlainMap(spec.tags) ? spec.tags : {}),
         [TAG_ENCLAVE_ID]: enclaveId,
         [TAG_ENVIRONMENT]: input.environment,
         [TAG_MANAGED_BY]: 'terraform',

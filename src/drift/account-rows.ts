@@ -1,0 +1,143 @@
+/** Rows of what surrounds the host: groups, role, key, logs, Terraform state. */
+import type { GroupRule, Observed, Role, Wanted } from './observed.ts';
+import { bypasses, samePolicy } from './policies.ts';
+import { type Facet, facet, type Judgement, judged, type Row } from './row.ts';
+import { groupNameOf } from './wanted-values.ts';
+
+const operator = { owned: 'operator', security: false } as const;
+const guarded = { owned: 'operator', security: true } as const;
+const of = (...facets: Facet[]): Judgement => ({ facets });
+
+const sorted = (list: readonly string[] | undefined) => (list === undefined ? undefined : [...new Set(list)].sort());
+
+/** Terraform knows the id of the enclave's own group; its name is fixed. */
+function groups(wanted: Wanted, { posture }: Observed): Facet {
+  const own = groupNameOf(wanted);
+  const extra = wanted.spec.host.securityGroupIds;
+  const seen = posture?.groups;
+  const others = seen?.filter(({ id }) => !extra.includes(id));
+  const lacking = seen !== undefined && extra.some((id) => !seen.some((group) => group.id === id));
+  const strangers = others?.filter(({ name }) => name !== undefined && name !== own) ?? [];
+  const nameless = others?.some(({ name }) => name === undefined) === true;
+  const complete = others?.some(({ name }) => name === own) === true;
+  const differs = lacking || strangers.length > 0 || (seen !== undefined && !complete && !nameless);
+  const same = seen === undefined ? undefined : differs ? false : nameless ? undefined : true;
+  const shown = seen?.map(({ id, name }) => (extra.includes(id) ? id : (name ?? id)));
+  return judged('', sorted([own, ...extra]), sorted(shown), same);
+}
+
+function ruleText({ direction, protocol, fromPort, toPort, peer }: GroupRule): string {
+  // All protocols have no ports.
+  const ports = protocol === '-1' ? 'all' : `${protocol} ${fromPort}-${toPort}`;
+  return `${direction} ${ports} ${peer}`;
+}
+
+function policyNames(desired: Role | undefined, observed: Role | undefined): readonly Facet[] {
+  const [want, have] = [desired?.inline, observed?.inline];
+  const names = facet('inline', sorted(want && Object.keys(want)), sorted(have && Object.keys(have)));
+  const documents = Object.entries(want ?? {}).flatMap(([name, policy]) => {
+    const actual = have !== undefined && Object.hasOwn(have, name) ? have[name] : undefined;
+    // One that is missing shows among the names.
+    if (have !== undefined && actual === undefined) return [];
+    return [judged(name, policy, actual, samePolicy(policy, actual))];
+  });
+  return [names, ...documents];
+}
+
+/** Whose key it is, and undefined where the enclave uses none. */
+function keyOwner({ spec, keyPolicy }: Wanted): 'operator' | 'foreign' | undefined {
+  if (spec.attestation.kmsKeyArn !== undefined) return 'foreign';
+  const measures = spec.awsServices.includes('kms') && spec.attestation.expectedMeasurements.length > 0;
+  return keyPolicy !== undefined || measures ? 'operator' : undefined;
+}
+
+export const ACCOUNT_ROWS: readonly Row[] = [
+  {
+    attribute: 'network.groups',
+    severity: 'critical',
+    rung: 'apply',
+    ...guarded,
+    judge: (wanted, observed) => of(groups(wanted, observed)),
+  },
+  {
+    attribute: 'network.rules',
+    severity: 'critical',
+    rung: 'apply',
+    ...guarded,
+    judge: (wanted, observed) =>
+      of(facet('', sorted(wanted.rules?.map(ruleText)), sorted(observed.rules?.map(ruleText)))),
+  },
+  {
+    attribute: 'role.policies',
+    severity: 'critical',
+    rung: 'apply',
+    ...guarded,
+    judge: ({ role: desired }, { role: observed }) =>
+      of(
+        judged('trust', desired?.trust, observed?.trust, samePolicy(desired?.trust, observed?.trust)),
+        facet('attached', sorted(desired?.attachedArns), sorted(observed?.attachedArns)),
+        ...policyNames(desired, observed),
+      ),
+  },
+  {
+    attribute: 'key.policy',
+    severity: 'critical',
+    rung: 'apply',
+    ...guarded,
+    judge(wanted, { key }) {
+      const owned = keyOwner(wanted);
+      if (owned === undefined) return undefined;
+      const open = facet('bypass', [], bypasses(key?.policy));
+      if (owned === 'foreign') return { facets: [open], owned, rung: 'alert' };
+      const { keyPolicy } = wanted;
+      return of(
+        open,
+        facet('grants', [], sorted(key?.grantIds)),
+        judged('policy', keyPolicy, key?.policy, samePolicy(keyPolicy, key?.policy)),
+      );
+    },
+  },
+  {
+    attribute: 'key.state',
+    severity: 'critical',
+    rung: 'alert',
+    ...operator,
+    judge(wanted, { key }) {
+      const owned = keyOwner(wanted);
+      if (owned === undefined) return undefined;
+      const passing = key?.state === 'Creating' || key?.state === 'Updating';
+      return { facets: [facet('', 'Enabled', passing ? undefined : key?.state)], owned };
+    },
+  },
+  {
+    attribute: 'logs.group',
+    severity: 'low',
+    rung: 'apply',
+    ...operator,
+    judge({ spec: { logs } }, { logGroup }) {
+      const exists = facet('exists', true, logGroup?.exists);
+      if (logGroup?.exists === false) return of(exists);
+      return of(
+        exists,
+        facet('retentionDays', logs.retentionDays, logGroup?.retentionDays),
+        facet('kmsKeyArn', logs.kmsKeyArn ?? null, logGroup?.kmsKeyArn),
+      );
+    },
+  },
+  {
+    attribute: 'terraform.state',
+    severity: 'medium',
+    rung: 'alert',
+    ...operator,
+    judge: (_wanted, { terraform }) =>
+      of(facet('present', true, terraform?.state), facet('lockStale', false, terraform?.lockStale)),
+  },
+  {
+    attribute: 'orphans',
+    severity: 'high',
+    rung: 'alert',
+    owned: 'foreign',
+    security: false,
+    judge: (_wanted, { strays }) => of(facet('', [], sorted(strays))),
+  },
+];

@@ -1,0 +1,177 @@
+/** Rows of the enclave on the host, as the host's agent reports it. */
+import { compareMeasurements } from '../enclave/measurements.ts';
+import type { EnclaveFacts, Observed, Wanted } from './observed.ts';
+import { type Facet, facet, type Judgement, judged, type Row } from './row.ts';
+
+/** What is terminating mostly comes to its end. */
+const PATIENCE_MS = 2 * 60_000;
+/** States of systemd that pass by themselves. */
+const PASSING: ReadonlySet<string> = new Set(['activating', 'reloading', 'deactivating']);
+
+const operator = { owned: 'operator', security: false } as const;
+const guarded = { owned: 'operator', security: true } as const;
+const of = (...facets: Facet[]): Judgement => ({ facets });
+
+const isRunning = ({ state }: EnclaveFacts) => state.toUpperCase() === 'RUNNING';
+const isTerminating = ({ state }: EnclaveFacts) => state.toUpperCase() === 'TERMINATING';
+
+function running({ report }: Observed): readonly EnclaveFacts[] | undefined {
+  return report?.enclaves?.filter(isRunning);
+}
+
+/** Of a stopped host no enclave is wanted. */
+const whileRunning =
+  (judge: Row['judge']): Row['judge'] =>
+  (wanted, observed) =>
+    wanted.running ? judge(wanted, observed) : undefined;
+
+/** What is running, unless it is not for anybody else to start it. */
+function whatRuns({ report }: Observed): 'running' | 'completed' | 'nothing' | undefined {
+  const enclaves = report?.enclaves;
+  if (enclaves?.some(isRunning) === true) return 'running';
+  if (report?.completed === true) return 'completed';
+  if (enclaves === undefined || enclaves.some(isTerminating)) return undefined;
+  return report?.completed === false && report.leftToHost === false ? 'nothing' : undefined;
+}
+
+/** True where any is, false where all are known not to be. */
+function any<T>(list: readonly T[] | undefined, test: (each: T) => boolean | undefined): boolean | undefined {
+  if (list === undefined) return undefined;
+  const answers = list.map(test);
+  if (answers.includes(true)) return true;
+  return answers.includes(undefined) ? undefined : false;
+}
+
+/** One set that matches is enough. */
+function measured({ spec }: Wanted, registers: Readonly<Record<string, string>> | undefined): Facet {
+  const { expectedMeasurements } = spec.attestation;
+  const verdict = registers === undefined ? 'unknown' : compareMeasurements(expectedMeasurements, registers);
+  const same = verdict === 'unknown' ? undefined : verdict !== 'mismatch';
+  return judged('', expectedMeasurements, registers, same);
+}
+
+export const ENCLAVE_ROWS: readonly Row[] = [
+  {
+    attribute: 'enclave.running',
+    severity: 'critical',
+    rung: 'restartEnclave',
+    ...operator,
+    judge: whileRunning((_wanted, observed) => {
+      const seen = whatRuns(observed);
+      return of(judged('', 'running', seen, seen === undefined ? undefined : seen !== 'nothing'));
+    }),
+  },
+  {
+    attribute: 'enclave.terminating',
+    severity: 'high',
+    rung: 'restartHost',
+    ...operator,
+    judge: whileRunning((_wanted, { report }) => {
+      const stuck = any(report?.enclaves, (each) => {
+        if (!isTerminating(each)) return false;
+        return each.terminatingMs === undefined ? undefined : each.terminatingMs > PATIENCE_MS;
+      });
+      return of(facet('', false, stuck));
+    }),
+  },
+  {
+    attribute: 'enclave.debug',
+    severity: 'critical',
+    rung: 'restartEnclave',
+    ...guarded,
+    judge: whileRunning(({ spec }, { report }) => {
+      if (spec.enableDebug) return undefined;
+      return of(
+        facet(
+          '',
+          false,
+          any(report?.enclaves, ({ debug }) => debug),
+        ),
+      );
+    }),
+  },
+  {
+    attribute: 'enclave.cpuCount',
+    severity: 'high',
+    rung: 'restartEnclave',
+    ...operator,
+    judge: whileRunning(({ spec }, observed) => of(facet('', spec.cpuCount, running(observed)?.[0]?.cpuCount))),
+  },
+  {
+    attribute: 'enclave.memory',
+    severity: 'high',
+    rung: 'restartEnclave',
+    ...operator,
+    judge: whileRunning(({ spec }, observed) => {
+      const has = running(observed)?.[0]?.memoryMiB;
+      // The driver rounds up to whole huge pages: more than was asked for is no difference.
+      return of(judged('', spec.memoryMiB, has, has === undefined ? undefined : has >= spec.memoryMiB));
+    }),
+  },
+  {
+    attribute: 'enclave.extra',
+    severity: 'medium',
+    rung: 'restartEnclave',
+    ...operator,
+    judge: whileRunning((_wanted, observed) => {
+      const count = running(observed)?.length;
+      return of(judged('', 1, count, count === undefined ? undefined : count <= 1));
+    }),
+  },
+  {
+    attribute: 'enclave.measurements',
+    severity: 'critical',
+    rung: 'restartEnclave',
+    ...guarded,
+    judge: whileRunning((wanted, { report }) => {
+      const { enforce, expectedMeasurements } = wanted.spec.attestation;
+      if (enforce === 'off' || expectedMeasurements.length === 0) return undefined;
+      const facets = [measured(wanted, report?.measurements)];
+      return enforce === 'quarantine' ? { facets } : { facets, rung: 'alert' };
+    }),
+  },
+  {
+    attribute: 'enclave.attested',
+    severity: 'critical',
+    rung: 'alert',
+    ...guarded,
+    judge: whileRunning((wanted, { attested }) => {
+      const watched = attested !== undefined && wanted.spec.attestation.expectedMeasurements.length > 0;
+      return watched ? of(measured(wanted, attested)) : undefined;
+    }),
+  },
+  {
+    attribute: 'enclave.health',
+    severity: 'high',
+    rung: 'restartEnclave',
+    ...operator,
+    judge: whileRunning(({ spec }, { report }) => {
+      if (spec.healthCheck.port === undefined) return undefined;
+      const facets = [facet('', 'passing', report?.health === 'none' ? undefined : report?.health)];
+      return spec.restartPolicy === 'Never' ? { facets, rung: 'alert' } : { facets };
+    }),
+  },
+  {
+    attribute: 'enclave.allocator',
+    severity: 'high',
+    rung: 'restartAllocator',
+    ...operator,
+    judge: whileRunning((_wanted, { report }) => of(facet('', true, report?.allocatorOk))),
+  },
+  {
+    attribute: 'enclave.proxies',
+    severity: 'high',
+    rung: 'restartEnclave',
+    ...operator,
+    judge: whileRunning((_wanted, { report }) => {
+      const proxies = report?.proxies;
+      // A refused one is as the specification has it: nothing that was begun again would let it through.
+      const down = any(proxies, ({ state }) =>
+        PASSING.has(state) ? undefined : state !== 'active' && state !== 'refused',
+      );
+      const failed = proxies?.filter(({ state }) => state !== 'active' && state !== 'refused');
+      const seen = failed?.map(({ destination, state }) => `${destination}: ${state}`);
+      return of(judged('', [], seen, down === undefined ? undefined : !down));
+    }),
+  },
+];

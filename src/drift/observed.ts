@@ -1,0 +1,142 @@
+/** What is compared: what an enclave should be, and what was seen of it. Plain values. */
+import type { EnclaveSpec } from '../enclave/spec-types.ts';
+
+/** Every part that is absent makes Unknown of what depends on it. */
+export interface Wanted {
+  readonly enclaveId: string;
+  readonly environment: string;
+  /** False: the host should be stopped. */
+  readonly running: boolean;
+  /** As it was last applied. */
+  readonly spec: EnclaveSpec;
+  /** The generation last applied. */
+  readonly generation?: number | undefined;
+  /** The host of the enclave, where it is known. */
+  readonly instanceId?: string | undefined;
+  /** The image that was pinned when the host was made. */
+  readonly amiId?: string | undefined;
+  /** Present for a host that was taken over: what of it stays as it was found. */
+  readonly legacy?: { readonly securityGroupName: string } | undefined;
+  readonly userDataSha256?: string | undefined;
+  readonly rules?: readonly GroupRule[] | undefined;
+  readonly role?: Role | undefined;
+  /** Policy of the enclave's own key, JSON text. */
+  readonly keyPolicy?: string | undefined;
+}
+
+/** One peer of one rule of a security group. */
+export interface GroupRule {
+  readonly direction: 'ingress' | 'egress';
+  /** `tcp`, `udp`, or `-1` for all. */
+  readonly protocol: string;
+  readonly fromPort: number;
+  readonly toPort: number;
+  /** An address range, a prefix list or a group. */
+  readonly peer: string;
+}
+
+/** An IAM role; policies are JSON text. */
+export interface Role {
+  readonly trust?: string | undefined;
+  readonly attachedArns?: readonly string[] | undefined;
+  readonly inline?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What DescribeInstances shows of a host besides its state. Null: there is none. */
+export interface Posture {
+  readonly instanceType?: string | undefined;
+  readonly amiId?: string | undefined;
+  readonly enclavesEnabled?: boolean | undefined;
+  /** Name of the instance profile. */
+  readonly profile?: string | null | undefined;
+  readonly groups?: readonly { readonly id: string; readonly name?: string | undefined }[] | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly metadata?:
+    | {
+        readonly endpoint?: string | undefined;
+        readonly tokens?: string | undefined;
+        readonly hopLimit?: number | undefined;
+      }
+    | undefined;
+  readonly publicIp?: string | null | undefined;
+}
+
+/** What DescribeInstanceStatus shows of a host; `ok`, `impaired`, or a word that says nothing yet. */
+export interface StatusChecks {
+  readonly system?: string | undefined;
+  readonly instance?: string | undefined;
+  readonly ebs?: string | undefined;
+}
+
+export interface ScheduledEvent {
+  /** `instance-retirement`, `system-reboot` … */
+  readonly code: string;
+  /** EC2 keeps past events for a week: theirs begins with `[Completed]` or `[Canceled]`. */
+  readonly description?: string | undefined;
+  readonly notBefore?: string | undefined;
+}
+
+/** A report that may be believed: of this host, newer than its last start, of the wanted generation. */
+export interface ReportFacts {
+  /** Absent: the host could not see its enclaves. */
+  readonly enclaves?: readonly EnclaveFacts[] | undefined;
+  /** A batch has ended well. */
+  readonly completed?: boolean | undefined;
+  /** The host starts the workload again by itself, or the restart policy lets it be. */
+  readonly leftToHost?: boolean | undefined;
+  readonly health?: 'passing' | 'failing' | 'none' | undefined;
+  /** The host's own word, no attestation. */
+  readonly measurements?: Readonly<Record<string, string>> | undefined;
+  readonly allocatorOk?: boolean | undefined;
+  readonly proxies?: readonly { readonly destination: string; readonly state: string }[] | undefined;
+}
+
+export interface EnclaveFacts {
+  readonly state: string;
+  readonly cpuCount?: number | undefined;
+  readonly memoryMiB?: number | undefined;
+  readonly debug?: boolean | undefined;
+  /** For how long it has been TERMINATING. */
+  readonly terminatingMs?: number | undefined;
+}
+
+/** What was seen. Absent means not seen, or not seen whole. */
+export interface Observed {
+  /** Wall time, ms. */
+  readonly observedAt: number;
+  /** All that carry the enclave's tag, and the known host, asked for by its id where no tag named it. */
+  readonly hosts?: readonly { readonly instanceId: string; readonly state: string }[] | undefined;
+  readonly posture?: Posture | undefined;
+  readonly userDataSha256?: string | undefined;
+  readonly terminationProtection?: boolean | undefined;
+  readonly rootVolume?:
+    | { readonly encrypted?: boolean | undefined; readonly deleteOnTermination?: boolean | undefined }
+    | undefined;
+  readonly checks?: StatusChecks | undefined;
+  readonly events?: readonly ScheduledEvent[] | undefined;
+  /** Whether SSM has heard of the host lately. */
+  readonly agentOnline?: boolean | undefined;
+  readonly report?: ReportFacts | undefined;
+  /** Registers of an attestation somebody verified; they are compared only where this is given. */
+  readonly attested?: Readonly<Record<string, string>> | undefined;
+  readonly rules?: readonly GroupRule[] | undefined;
+  readonly role?: Role | undefined;
+  readonly key?:
+    | {
+        /** As DescribeKey spells it. */
+        readonly state?: string | undefined;
+        readonly policy?: string | undefined;
+        readonly grantIds?: readonly string[] | undefined;
+      }
+    | undefined;
+  readonly logGroup?:
+    | {
+        readonly exists?: boolean | undefined;
+        readonly retentionDays?: number | null | undefined;
+        readonly kmsKeyArn?: string | null | undefined;
+      }
+    | undefined;
+  readonly terraform?: { readonly state?: boolean | undefined; readonly lockStale?: boolean | undefined } | undefined;
+  /** Resources that carry the enclave's tag and are not in its Terraform state. */
+  readonly strays?: readonly string[] | undefined;
+}

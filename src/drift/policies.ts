@@ -1,0 +1,95 @@
+/** IAM and KMS policies, compared by what they allow. */
+import { canonicalJson, isPlainMap, type JsonMap, type JsonValue } from '../enclave/json.ts';
+
+/** Operations that lead to a plaintext, or let somebody else have one; see "KMS actions" of its documentation. */
+const REVEALING = [
+  'decrypt',
+  'derivesharedsecret',
+  'generatedatakey',
+  'generatedatakeypair',
+  'reencryptfrom',
+  'reencryptto',
+  'creategrant',
+];
+const ATTESTED = 'kms:recipientattestation:';
+/** Operators that hold only where the register is attested: the others also hold without any attestation. */
+const BINDING: ReadonlySet<string> = new Set([
+  'stringequals',
+  'stringequalsignorecase',
+  'foranyvalue:stringequals',
+  'foranyvalue:stringequalsignorecase',
+]);
+
+/** Equal but for the order of statements and of lists, and for a list of one, which AWS writes as its member. */
+export function samePolicy(desired: string | undefined, observed: string | undefined): boolean | undefined {
+  const [a, b] = [parse(desired), parse(observed)];
+  return a === undefined || b === undefined ? undefined : canonicalJson(normal(a)) === canonicalJson(normal(b));
+}
+
+/** Statements that let somebody at a plaintext without an attestation, or with one of zeros, as every debug enclave has. */
+export function bypasses(policy: string | undefined): readonly string[] | undefined {
+  const document = parse(policy);
+  if (document === undefined) return undefined;
+  return listOf(document.Statement)
+    .map((statement, index) => ({ statement, name: `statement ${index + 1}` }))
+    .filter(({ statement }) => isPlainMap(statement) && isBypass(statement))
+    .map(({ name }) => name);
+}
+
+function isBypass(statement: JsonMap): boolean {
+  if (statement.Effect !== 'Allow' || !reveals(statement)) return false;
+  const values = attestedValues(statement.Condition);
+  return values.length === 0 || values.some((value) => /^0*$/.test(value));
+}
+
+function reveals({ Action, NotAction }: JsonMap): boolean {
+  if (NotAction !== undefined) return true;
+  return listOf(Action).some((action) => {
+    if (action === '*') return true;
+    const [service, name = ''] = String(action).toLowerCase().split(':');
+    if (service !== 'kms') return false;
+    // What comes before the first wildcard decides: rather too often than too seldom.
+    const [head = ''] = name.split(/[*?]/, 1);
+    return head === name ? REVEALING.includes(name) : REVEALING.some((each) => each.startsWith(head));
+  });
+}
+
+/** What the statement binds to of an attestation. */
+function attestedValues(condition: JsonValue | undefined): readonly string[] {
+  if (!isPlainMap(condition)) return [];
+  return Object.entries(condition).flatMap(([operator, keys]) => {
+    const name = operator.toLowerCase();
+    if (!isPlainMap(keys) || !(BINDING.has(name) || name === 'null')) return [];
+    return Object.entries(keys)
+      .filter(([key]) => key.toLowerCase().startsWith(ATTESTED))
+      .flatMap(([, values]) => listOf(values).map(String))
+      .filter((value) => name !== 'null' || value.toLowerCase() === 'false');
+  });
+}
+
+function parse(text: string | undefined): JsonMap | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isPlainMap(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) ? value : [value as JsonValue];
+}
+
+function normal(value: JsonValue | undefined): JsonValue | undefined {
+  if (Array.isArray(value)) {
+    const members = value.map((each) => normal(each) ?? null);
+    const sorted = [...new Map(members.map((each) => [canonicalJson(each), each])).entries()].sort(([a], [b]) =>
+      a < b ? -1 : 1,
+    );
+    return sorted.length === 1 ? sorted[0]?.[1] : sorted.map(([, each]) => each);
+  }
+  if (!isPlainMap(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, normal(member)]));
+}

@@ -1,0 +1,161 @@
+/** What counts as drift, attribute by attribute. */
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import {
+  ATTRIBUTES,
+  type Attribute,
+  compare,
+  type Finding,
+  type IgnoreRule,
+  type Observed,
+  ROWS,
+  type Wanted,
+} from '../../src/drift/index.ts';
+import { CASES, has, keeps, OTHER, observed, opened, posture, wanted } from './drift-table.ts';
+import { record, specOf } from './spec-records.ts';
+
+const found = (attribute: Attribute, seen: Observed, want: Wanted = wanted): Finding | undefined =>
+  compare(want, seen).find((finding) => finding.attribute === attribute);
+
+describe('comparison', () => {
+  it('has one row for every attribute, and the table below has one too', () => {
+    expect(ROWS.map(({ attribute }) => attribute)).toEqual([...ATTRIBUTES]);
+    expect(CASES.map(({ attribute }) => attribute)).toEqual([...ATTRIBUTES]);
+  });
+
+  const looks = CASES.flatMap(({ attribute, drift, unknown, match = {}, want, base }) => {
+    const looksOf = (verdict: Finding['verdict'], changes: Readonly<Record<string, Partial<Observed>>>) =>
+      Object.entries(changes).map(([reason, change]) => ({
+        attribute,
+        reason,
+        verdict,
+        want: { ...wanted, ...want },
+        seen: { ...observed, ...base, ...change },
+      }));
+    return [
+      ...looksOf('Match', { 'as it should be': {}, ...match }),
+      ...looksOf('Drift', drift),
+      ...looksOf('Unknown', unknown),
+    ];
+  });
+  it.each(looks)('$attribute: $reason is $verdict', ({ attribute, verdict, want, seen }) => {
+    const finding = found(attribute, seen, want);
+    expect(finding?.verdict).toBe(verdict);
+    expect(finding?.observed === undefined).toBe(verdict === 'Unknown');
+  });
+
+  it('says nothing of what is not wanted', () => {
+    const plain: Wanted = { ...wanted, spec: specOf(record()), keyPolicy: undefined };
+    const said = compare(plain, { ...observed, attested: undefined }).map(({ attribute }) => attribute);
+    expect(ATTRIBUTES.filter((attribute) => !said.includes(attribute))).toEqual([
+      'host.paused',
+      'enclave.measurements',
+      'enclave.attested',
+      'enclave.health',
+      'key.policy',
+      'key.state',
+    ]);
+    const paused = compare({ ...wanted, running: false }, observed).map(({ attribute }) => attribute);
+    expect(paused.filter((attribute) => attribute.startsWith('enclave.'))).toEqual([]);
+  });
+
+  it('names what differs, and only that', () => {
+    const seen = { ...observed, ...has({ metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 1 } }) };
+    expect(found('host.metadata', seen)).toEqual({
+      attribute: 'host.metadata',
+      desired: 'tokens=required',
+      observed: 'tokens=optional',
+      verdict: 'Drift',
+      severity: 'high',
+      rung: 'apply',
+      owned: 'operator',
+      security: true,
+    });
+  });
+
+  it('takes what was not asked for and is stronger for no drift', () => {
+    const lax = specOf(record({ host: { rootEncrypted: false } }));
+    expect(found('host.volume', observed, { ...wanted, spec: lax })?.verdict).toBe('Match');
+  });
+
+  it('rates lost ownership higher than another lost tag', () => {
+    const { EnclaveId: _, ...tags } = posture.tags ?? {};
+    expect(found('tags', { ...observed, ...has({ tags }) })?.severity).toBe('medium');
+    expect(found('tags', { ...observed, ...has({ tags: { ...posture.tags, Team: 'x' } }) })?.severity).toBe('low');
+  });
+
+  it("leaves a taken over host's image, address and metadata to others, and a key that is not the operator's", () => {
+    const legacy: Wanted = { ...wanted, legacy: { securityGroupName: 'old' } };
+    const seen = { ...observed, ...has({ amiId: 'ami-2', publicIp: '192.0.2.1', metadata: { tokens: 'optional' } }) };
+    for (const attribute of ['host.ami', 'network.publicIp', 'host.metadata'] as const) {
+      expect(found(attribute, seen, legacy)).toMatchObject({ verdict: 'Drift', owned: 'foreign', rung: 'alert' });
+    }
+    const kmsKeyArn = 'arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+    const foreign: Wanted = { ...wanted, spec: specOf(record({ attestation: { kmsKeyArn } })) };
+    const open = keeps({ policy: opened({ Effect: 'Allow', Action: ['kms:Decrypt'], Principal: '*' }) });
+    expect(found('key.policy', { ...observed, ...open }, foreign)).toMatchObject({
+      verdict: 'Drift',
+      owned: 'foreign',
+    });
+    expect(found('key.policy', observed, foreign)?.verdict).toBe('Match');
+  });
+
+  it.each([
+    ['kms:GenerateDataKeyWithoutPlaintext', false],
+    ['kms:Describe*', false],
+    ['kms:ReEncrypt*', true],
+    ['kms:d?crypt', true],
+    ['KMS:CreateGrant', true],
+    ['*', true],
+  ])('of a key, %s without attestation is a way around it: %s', (Action, isOne) => {
+    const { observed: seen } =
+      found('key.policy', { ...observed, ...keeps({ policy: opened({ Effect: 'Allow', Action }) }) }) ?? {};
+    expect(seen?.includes('bypass')).toBe(isOne);
+  });
+
+  it.each([
+    ['StringNotEquals', OTHER, true],
+    ['StringEqualsIfExists', OTHER, true],
+    ['Null', 'true', true],
+    ['Null', 'false', false],
+    ['StringEquals', OTHER, false],
+  ])('of a key, a condition %s of %s is a way around it: %s', (operator, value, isOne) => {
+    const Condition = { [operator]: { 'kms:RecipientAttestation:PCR0': value } };
+    const policy = opened({ Effect: 'Allow', Action: 'kms:Decrypt', Condition });
+    expect(found('key.policy', { ...observed, ...keeps({ policy }) })?.observed?.includes('bypass')).toBe(isOne);
+  });
+});
+
+describe('ignore rules', () => {
+  const seen = { ...observed, ...has({ amiId: 'ami-2' }) };
+  const ignored = (rule: Partial<IgnoreRule>) => {
+    const ignore = [{ path: 'host.ami', reason: 'trial', expires: '2030-01-02T00:00:00Z', ...rule }];
+    return !compare(wanted, seen, { ignore }).some(({ attribute }) => attribute === 'host.ami');
+  };
+  it.each([
+    ['an attribute', {}, true],
+    ['a class', { path: 'host' }, true],
+    ['half a name', { path: 'hos' }, false],
+    ['another attribute', { path: 'tags' }, false],
+    ['nothing', { path: '' }, false],
+    ['one that has expired', { expires: '2030-01-01T00:00:00Z' }, false],
+    ['one without a time', { expires: 'some day' }, false],
+  ])('%s', (_reason, rule, expected) => {
+    expect(ignored(rule)).toBe(expected);
+  });
+});
+
+describe('its documentation', () => {
+  it('has a line for every attribute, with what is done and how grave it is', async () => {
+    const lines = (await readFile('docs/drift.md', 'utf8')).split('\n').filter((line) => line.startsWith('| `'));
+    const cells = lines.map((line) => line.split('|').map((cell) => cell.trim()));
+    expect(cells.map(([, attribute, , severity, rung, kind]) => [attribute, severity, rung, kind])).toEqual(
+      ROWS.map(({ attribute, severity, rung, owned, security }) => [
+        `\`${attribute}\``,
+        severity,
+        rung,
+        owned === 'foreign' ? 'foreign' : security ? 'security' : '',
+      ]),
+    );
+  });
+});
