@@ -12,7 +12,7 @@ const REVEALING = [
   'creategrant',
 ];
 const ATTESTED = 'kms:recipientattestation:';
-/** Operators that hold only where the register is attested: the others also hold without any attestation. */
+/** Operators that bind to a value: others also hold without an attestation, or, as `Null` does, with any. */
 const BINDING: ReadonlySet<string> = new Set([
   'stringequals',
   'stringequalsignorecase',
@@ -59,11 +59,10 @@ function attestedValues(condition: JsonValue | undefined): readonly string[] {
   if (!isPlainMap(condition)) return [];
   return Object.entries(condition).flatMap(([operator, keys]) => {
     const name = operator.toLowerCase();
-    if (!isPlainMap(keys) || !(BINDING.has(name) || name === 'null')) return [];
+    if (!isPlainMap(keys) || !BINDING.has(name)) return [];
     return Object.entries(keys)
       .filter(([key]) => key.toLowerCase().startsWith(ATTESTED))
-      .flatMap(([, values]) => listOf(values).map(String))
-      .filter((value) => name !== 'null' || value.toLowerCase() === 'false');
+      .flatMap(([, values]) => listOf(values).map(String));
   });
 }
 

@@ -117,7 +117,7 @@ describe('comparison', () => {
     ['StringNotEquals', OTHER, true],
     ['StringEqualsIfExists', OTHER, true],
     ['Null', 'true', true],
-    ['Null', 'false', false],
+    ['Null', 'false', true],
     ['StringEquals', OTHER, false],
   ])('of a key, a condition %s of %s is a way around it: %s', (operator, value, isOne) => {
     const Condition = { [operator]: { 'kms:RecipientAttestation:PCR0': value } };
