@@ -23,7 +23,7 @@ export function tables({ stack, config, names }: Platform, keyArn: string): Tabl
       rangeKey: 'sk',
       attribute: ['pk', 'sk'].map((attribute) => ({ name: attribute, type: 'S' })),
       streamEnabled: true,
-      streamViewType: 'NEW_IMAGE',
+      streamViewType: 'KEYS_ONLY',
       serverSideEncryption: { enabled: true, kmsKeyArn: keyArn },
       lifecycle: { preventDestroy: true },
       ...more,
@@ -42,6 +42,10 @@ export function tables({ stack, config, names }: Platform, keyArn: string): Tabl
       lifecycle: { preventDestroy: true },
     }),
     state: keyed('state-table', names.stateTable),
-    history: keyed('history-table', names.historyTable, { ttl: { enabled: true, attributeName: 'expiresAt' } }),
+    history: keyed('history-table', names.historyTable, {
+      // Whether a run has an outcome shows in its image; of the state table the keys say all.
+      streamViewType: 'NEW_IMAGE',
+      ttl: { enabled: true, attributeName: 'expiresAt' },
+    }),
   };
 }

@@ -19,6 +19,7 @@ import {
   RequestSchema,
 } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
+import { packLifecycle, packRun } from '../enclave/packed.ts';
 import { type Commit, type Log, OperatorError, type StateStore } from '../reconciler/ports.ts';
 import { call, onNames } from './errors.ts';
 import {
@@ -80,7 +81,7 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
     const run = { ...start.run, expiresAt: start.run.expiresAt ?? expiresAt() };
     return [
       { Put: put(stateTable, keys.lock(lifecycle.id), start.lock, absent('pk')) },
-      { Put: put(historyTable, keys.run(lifecycle.id, run.name), run, absent('pk')) },
+      { Put: put(historyTable, keys.run(lifecycle.id, run.name), packRun(run), absent('pk')) },
       ...items,
     ];
   };
@@ -138,7 +139,7 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
 
     async commit(commit) {
       const { id } = commit.lifecycle;
-      const lifecycle = put(stateTable, keys.lifecycle(id), commit.lifecycle, lifecycleAsRead(commit));
+      const lifecycle = put(stateTable, keys.lifecycle(id), packLifecycle(commit.lifecycle), lifecycleAsRead(commit));
       const more = besides(commit);
       const answer =
         more.length === 0

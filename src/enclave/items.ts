@@ -7,9 +7,10 @@
 import { z } from 'zod';
 import { ConditionSchema } from './conditions.ts';
 import { LegacySchema } from './legacy.ts';
+import { packed } from './packed.ts';
 
-/** The newest item shape this program understands. */
-export const READER_VERSION = 1;
+/** The newest item shape this program understands; 2: members may be packed. */
+export const READER_VERSION = 2;
 
 const Versioned = { v: z.number().int().default(1), minReader: z.number().int().default(1) };
 const Identity = z.looseObject({ createdAt: z.string(), walletAddress: z.string() });
@@ -66,7 +67,9 @@ export const RunVariablesSchema = z.looseObject({
   walletAddress: z.string(),
   generation: z.number().int(),
   /** The normalized spec (`EnclaveSpec`); absent where only a destroy was ever wanted. */
-  spec: z.record(z.string(), z.unknown()).optional(),
+  spec: packed(z.record(z.string(), z.unknown())).optional(),
+  /** The policy that held when it was recorded. */
+  policy: packed(z.record(z.string(), z.unknown())).optional(),
   /** Values an instance keeps for life; a plan that would create a host while one is pinned is refused. */
   pinned: z.looseObject({
     instanceId: z.string().optional(),
@@ -158,9 +161,9 @@ export const LifecycleSchema = z.looseObject({
   /** Region of a record whose spec could not be read when the lifecycle began. */
   region: z.string().optional(),
   /** The record's policy as last read, unless it is the default; kept when the record is gone. */
-  policy: z.record(z.string(), z.unknown()).optional(),
+  policy: packed(z.record(z.string(), z.unknown())).optional(),
   /** The spec of the last deploy that succeeded, or of what was taken over. */
-  applied: z.record(z.string(), z.unknown()).optional(),
+  applied: packed(z.record(z.string(), z.unknown())).optional(),
   /** The snapshot destroy needs: what the last deploy was begun with; kept when the record is gone. */
   snapshot: RunVariablesSchema.optional(),
   /** True once anything may exist in AWS for this enclave. */
@@ -176,7 +179,7 @@ export const LifecycleSchema = z.looseObject({
   /** Since when the record is gone, or another enclave's. */
   missingSince: z.string().optional(),
   teardown: z.looseObject({ doneAt: z.string(), emptySeen: z.number().int(), observedAt: z.number() }).optional(),
-  conditions: z.array(ConditionSchema),
+  conditions: packed(z.array(ConditionSchema)),
   message: z.string(),
   /** Rises with every write; every write is conditional on it. */
   revision: z.number().int(),

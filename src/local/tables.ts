@@ -36,8 +36,8 @@ function enclaves(name: string): CreateTableCommandInput {
   };
 }
 
-/** State and history: partition and sort key, and a stream of new images. */
-function keyed(name: string): CreateTableCommandInput {
+/** State and history: partition and sort key, and a stream. */
+function keyed(name: string, StreamViewType: 'KEYS_ONLY' | 'NEW_IMAGE'): CreateTableCommandInput {
   return {
     TableName: name,
     BillingMode: 'PAY_PER_REQUEST',
@@ -46,7 +46,7 @@ function keyed(name: string): CreateTableCommandInput {
       { AttributeName: 'pk', KeyType: 'HASH' },
       { AttributeName: 'sk', KeyType: 'RANGE' },
     ],
-    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+    StreamSpecification: { StreamEnabled: true, StreamViewType },
   };
 }
 
@@ -65,8 +65,8 @@ async function create(client: DynamoDBClient, table: CreateTableCommandInput): P
 /** Creates what is missing; tables that exist stay as they are. */
 export async function createTables(client: DynamoDBClient, names: TableNames): Promise<void> {
   await create(client, enclaves(names.enclavesTable));
-  await create(client, keyed(names.stateTable));
-  if (await create(client, keyed(names.historyTable))) {
+  await create(client, keyed(names.stateTable, 'KEYS_ONLY'));
+  if (await create(client, keyed(names.historyTable, 'NEW_IMAGE'))) {
     const ttl = { Enabled: true, AttributeName: 'expiresAt' };
     await client.send(new UpdateTimeToLiveCommand({ TableName: names.historyTable, TimeToLiveSpecification: ttl }));
   }

@@ -87,7 +87,7 @@ async function ownTables(installation: Installation, { stateTable, historyTable 
   for (const name of [stateTable, historyTable]) {
     const table = await installation.table(name);
     findings.push(tableFinding(name, table, ['pk', 'sk'], fix));
-    if (typeof table !== 'string') findings.push(streamFinding(name, table));
+    if (typeof table !== 'string') findings.push(streamFinding(name, table, name === stateTable ? 'keys' : 'images'));
   }
   return findings;
 }
@@ -104,11 +104,12 @@ function tableFinding(
   return fail(`table ${name} has the key ${table.key.join(', ')}, not ${key.join(', ')}`, fix);
 }
 
-function streamFinding(name: string, { streamArn, view }: TableView): Finding {
+function streamFinding(name: string, { streamArn, view }: TableView, needs: 'keys' | 'images' = 'images'): Finding {
   if (streamArn === undefined) {
     return fail(`table ${name} has no stream`, 'switch on its stream, with new and old images');
   }
-  if (view === 'NEW_IMAGE' || view === 'NEW_AND_OLD_IMAGES') return pass(`table ${name} has a stream`);
+  if (needs === 'keys' || view === 'NEW_IMAGE' || view === 'NEW_AND_OLD_IMAGES')
+    return pass(`table ${name} has a stream`);
   return fail(`the stream of ${name} holds ${view ?? 'nothing known'}`, 'make it NEW_AND_OLD_IMAGES');
 }
 

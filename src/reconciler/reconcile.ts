@@ -77,10 +77,14 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   const spec = intent.record === 'ours' ? read : undefined;
 
   // Observe: what exists.
+  const looked = lookAtHost(id, intent.lifecycle, context);
   const [run, host, reports] = await Promise.all([
     context.runs.view(id, intent.lifecycle.run, remembered.lock),
-    lookAtHost(id, intent.lifecycle, context),
-    ports.state.reports(id),
+    looked,
+    // Where nothing was ever made, and no host is found, none can have reported.
+    intent.lifecycle.touched
+      ? ports.state.reports(id)
+      : looked.then(({ state }) => (state === 'gone' ? [] : ports.state.reports(id))),
   ]);
 
   // Decide. Nothing waits between finding a slot free and holding it.

@@ -2,14 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { toItem } from '../../src/aws/marshal.ts';
-import type {
-  Lifecycle,
-  Lock,
-  OperatorEvent,
-  Report,
-  Request,
-  RunItem,
-  RunVariables,
+import {
+  type Lifecycle,
+  type Lock,
+  type OperatorEvent,
+  READER_VERSION,
+  type Report,
+  type Request,
+  type RunItem,
+  type RunVariables,
 } from '../../src/enclave/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 import type { Ports } from '../../src/reconciler/ports.ts';
@@ -50,7 +51,7 @@ const variables: RunVariables = {
 export function aLifecycle(id: string, changes: Partial<Lifecycle> = {}): Lifecycle {
   return {
     v: 1,
-    minReader: 1,
+    minReader: READER_VERSION,
     id,
     identity: { createdAt: AT, walletAddress: '0xabc' },
     incarnation: 'abc123',
@@ -93,7 +94,7 @@ export const aLock = (run: string, changes: Partial<Lock> = {}): Lock => ({ run,
 export function aRun(id: string, name: string, changes: Partial<RunItem> = {}): RunItem {
   return {
     v: 1,
-    minReader: 1,
+    minReader: READER_VERSION,
     id,
     name,
     action: 'deploy',

@@ -49,6 +49,19 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         expect(read).toStrictEqual(JSON.parse(JSON.stringify(lifecycle)));
       });
 
+      it('reads members that were stored as maps, and those stored as text, alike', async () => {
+        const lifecycle = aLifecycle(freshId(), { applied: { deep: { list: [1, 'x'] } }, policy: { dependsOn: [] } });
+        const { applied, conditions, ...rest } = lifecycle;
+        const text = { applied: JSON.stringify(applied), conditions: JSON.stringify(conditions) };
+        const key = keys.lifecycle(lifecycle.id);
+        for (const item of [lifecycle, { ...rest, ...text }]) {
+          await putPlain(harness, 'state', { ...item, ...key });
+          expect((await state.read(lifecycle.id)).lifecycle).toStrictEqual(JSON.parse(JSON.stringify(lifecycle)));
+        }
+        await putPlain(harness, 'state', { ...lifecycle, conditions: 'no JSON', ...key });
+        await expect(state.read(lifecycle.id)).rejects.toThrow('conditions');
+      });
+
       it('keeps members a newer version wrote, at any depth, over a rewrite', async () => {
         const lifecycle = await stored();
         const item = { ...lifecycle, later: { deep: [1] }, identity: { ...lifecycle.identity, tenant: 't' } };

@@ -13,7 +13,10 @@ const table = (...key: string[]): TableView => ({ key, streamArn: STREAM, view: 
 /** An account that is ready, but for what a test says. */
 function account(changes: Partial<Installation> = {}): Installation {
   return {
-    table: async (name) => (name === CONFIG.enclavesTable ? table('id') : table('pk', 'sk')),
+    table: async (name) => {
+      if (name === CONFIG.enclavesTable) return table('id');
+      return name === CONFIG.stateTable ? { ...table('pk', 'sk'), view: 'KEYS_ONLY' } : table('pk', 'sk');
+    },
     mappings: async () => [{ functionName: 'treza-dev-enclave-trigger', isOff: true }],
     rules: async () => [{ name: 'treza-dev-status-monitor-schedule', isOff: true }],
     machine: async () => ({ running: [] }),
@@ -55,6 +58,11 @@ describe('preflight', () => {
       { table: ours({ ...table('id'), streamArn: STREAM.replace('123456789012', '999999999999') }) },
       'accountId is 123456789012, and these credentials are of 999999999999',
       'accountId',
+    ],
+    [
+      { table: own({ ...table('pk', 'sk'), view: 'KEYS_ONLY' }) },
+      'the stream of treza-dev-operator-history holds KEYS_ONLY',
+      'make',
     ],
     [{ table: own('missing') }, 'table treza-dev-operator-history does not exist', 'docs/platform.md'],
     [
