@@ -1,5 +1,6 @@
 /** A restart over 10,000 deployed enclaves: how soon it is ready, and that it starts nothing. */
 import { rmSync } from 'node:fs';
+import { packLifecycle } from '../../src/enclave/packed.ts';
 import type { HealthView } from '../../src/reconciler/health.ts';
 import { appOf } from '../support/app.ts';
 import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
@@ -28,7 +29,7 @@ async function preloaded(): Promise<Embedded> {
     {
       name: stateTable,
       items: hosts.flatMap((host) => [
-        template.lifecycle(host.enclaveId, host.instanceId),
+        packLifecycle(template.lifecycle(host.enclaveId, host.instanceId)),
         template.report(host.enclaveId, host.instanceId),
       ]),
     },
