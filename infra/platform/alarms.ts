@@ -26,6 +26,20 @@ export function alarms(platform: Platform, parts: { readonly keyId: string; read
     grant('Alarms', { Service: 'cloudwatch.amazonaws.com' }, ['sns:Publish'], [names.alarmsTopicArn], {
       StringEquals: { 'aws:SourceAccount': config.accountId },
     }),
+    ...(config.monitoring.enabled
+      ? [
+          grant(
+            'Alerts',
+            { Service: 'aps.amazonaws.com' },
+            ['sns:GetTopicAttributes', 'sns:Publish'],
+            [names.alarmsTopicArn],
+            {
+              StringEquals: { 'aws:SourceAccount': config.accountId },
+              ArnEquals: { 'aws:SourceArn': names.metricsWorkspaceArn },
+            },
+          ),
+        ]
+      : []),
   ];
   new SnsTopicPolicy(stack, 'alarms-policy', { arn: topic.arn, policy: policyJson(statements) });
   policies.set('aws_sns_topic_policy.alarms-policy', statements);
