@@ -34,7 +34,8 @@ const variablesOf = (container: JsonMap | undefined) =>
   Object.fromEntries(
     ((container?.environment ?? []) as { name: string; value: string }[]).map(({ name, value }) => [name, value]),
   );
-const collectorOf = (synthesized: Synthesized) => parse(variablesOf(containersOf(synthesized)[1]).AOT_CONFIG_CONTENT ?? '');
+const collectorOf = (synthesized: Synthesized) =>
+  parse(variablesOf(containersOf(synthesized)[1]).AOT_CONFIG_CONTENT ?? '');
 
 describe.each(configs)('%s', (_, config) => {
   const { terraform } = build(config);
@@ -186,6 +187,21 @@ it('scrapes as Prometheus itself would', (context) => {
   writeFileSync(file, stringify(collectorOf(build(dev).terraform).receivers.prometheus.config));
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'config', file], { encoding: 'utf8' });
   expect(status, `${stdout}${stderr}`).toBe(0);
+});
+
+it('is read by Grafana with signed requests, at the pace of the scrapes', () => {
+  const file = new URL('../../dashboards/provisioning/managed-prometheus.yaml', import.meta.url);
+  const { datasources } = parse(readFileSync(file, 'utf8'));
+  expect(datasources).toMatchObject([
+    {
+      type: 'grafana-amazonprometheus-datasource',
+      isDefault: true,
+      jsonData: {
+        sigV4Auth: true,
+        timeInterval: collectorOf(build(dev).terraform).receivers.prometheus.config.global.scrape_interval,
+      },
+    },
+  ]);
 });
 
 describe('an endpoint of its own', () => {
