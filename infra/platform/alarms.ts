@@ -26,6 +26,20 @@ export function alarms(platform: Platform, parts: { readonly keyId: string; read
     grant('Alarms', { Service: 'cloudwatch.amazonaws.com' }, ['sns:Publish'], [names.alarmsTopicArn], {
       StringEquals: { 'aws:SourceAccount': config.accountId },
     }),
+    ...(config.monitoring.enabled
+      ? [
+          grant(
+            'Alerts',
+            { Service: 'aps.amazonaws.com' },
+            ['sns:GetTopicAttributes', 'sns:Publish'],
+            [names.alarmsTopicArn],
+            {
+              StringEquals: { 'aws:SourceAccount': config.accountId },
+              ArnEquals: { 'aws:SourceArn': names.metricsWorkspaceArn },
+            },
+          ),
+        ]
+      : []),
   ];
   new SnsTopicPolicy(stack, 'alarms-policy', { arn: topic.arn, policy: policyJson(statements) });
   policies.set('aws_sns_topic_policy.alarms-policy', statements);
@@ -84,6 +98,28 @@ export function alarms(platform: Platform, parts: { readonly keyId: string; read
     threshold: 1,
     evaluationPeriods: 6,
   });
+  if (config.monitoring.enabled) {
+    const heartbeat = { namespace: METRICS, name: 'Heartbeat' };
+    // The leader's line of the log, once a minute: no credentials, no client, and silence whatever the cause.
+    new CloudwatchLogMetricFilter(stack, 'operator-heartbeat', {
+      name: `${config.prefix}-operator-heartbeat`,
+      logGroupName: parts.logs.operator.name,
+      pattern: '{ $.heartbeat = 1 }',
+      metricTransformation: { ...heartbeat, value: '$.heartbeat', dimensions: { Environment: '$.environment' } },
+    });
+    alarm('operator-silent', {
+      alarmDescription: 'No operator has led and made progress for five minutes, whatever runs. See its log.',
+      namespace: heartbeat.namespace,
+      metricName: heartbeat.name,
+      dimensions: { Environment: config.environment },
+      statistic: 'Sum',
+      comparisonOperator: 'LessThanThreshold',
+      threshold: 1,
+      period: MINUTE_SECONDS,
+      evaluationPeriods: 5,
+      treatMissingData: 'breaching',
+    });
+  }
   for (const action of MACHINE_ACTIONS) {
     const machine = { dimensions: { StateMachineArn: names.machineArn(action) }, namespace: 'AWS/States' };
     alarm(`${names.machine(action).slice(config.prefix.length + 1)}-failures`, {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 const NAME_LIMIT = 21;
 /** Managed policies a role may have, unless a quota is raised. */
 const MOST_REGIONS = 10;
+/** The AWS distribution of the OpenTelemetry collector. */
+const COLLECTOR_IMAGE = 'public.ecr.aws/aws-observability/aws-otel-collector:v0.45.1';
 /** Retentions CloudWatch Logs accepts, of which these are useful here. */
 const RETENTION_DAYS = [7, 14, 30, 60, 90, 180, 365, 400, 731] as const;
 
@@ -14,6 +16,11 @@ const bucketName = text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name: 3 
 const roleName = text(/^[\w+=,.@-]{1,64}$/, 'a role name: up to 64 of A-Z a-z 0-9 _ + = , . @ -');
 const regionName = text(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a region, for example us-west-2');
 const zoneName = text(/^[a-z]{2}(-[a-z0-9]+)+-\d[a-z]$/, 'a zone, for example us-west-2a');
+/** A tag that moves would give two tasks of one revision two programs. */
+const pinnedImage = text(
+  /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+(:(?!latest$)[\w][\w.-]{0,127}|(:[\w][\w.-]{0,127})?@sha256:[0-9a-f]{64})$/,
+  'registry/repository with a tag other than latest, or with @sha256:… of its digest',
+);
 const tag = text(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'an image tag');
 
 const NewNetworkSchema = z.strictObject({
@@ -56,6 +63,18 @@ const ExistingSchema = z.strictObject({
     .default({}),
 });
 
+/** Metrics and alerts outside the operator, in Amazon Managed Prometheus of the platform's region. */
+const MonitoringSchema = z.strictObject({
+  /** False: no workspace, no collector, no heartbeat alarm. For regions that lack the service, too. */
+  enabled: z.boolean().default(true),
+  /** Of the sidecar that scrapes and sends. Name a copy where tasks do not reach public.ecr.aws. */
+  collectorImage: pinnedImage.default(COLLECTOR_IMAGE),
+  /** Alerts look at windows of five minutes and more: each must hold a few samples. */
+  scrapeSeconds: z.number().int().min(15).max(60).default(30),
+  /** Days series are kept. */
+  retentionDays: z.number().int().min(1).max(1_095).default(150),
+});
+
 const FARGATE_CPU = z.union([z.literal(256), z.literal(512), z.literal(1024), z.literal(2048), z.literal(4096)]);
 const memory = (least: number, why: string) => z.number().int().min(least, why).max(30_720).multipleOf(1024);
 
@@ -95,6 +114,7 @@ const ShapeSchema = z.strictObject({
     cpu: FARGATE_CPU,
     memoryMiB: memory(2048, "at least 2,048 MiB: Terraform's AWS provider needs it"),
   }),
+  monitoring: MonitoringSchema.prefault({}),
   logRetentionDays: z.literal(RETENTION_DAYS),
   /** Days full plans and parked states are kept. */
   planDays: z.number().int().min(1).max(365).default(30),

@@ -17,27 +17,25 @@ export interface ContainerOptions {
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
-export function containerDefinitions({ config }: Platform, options: ContainerOptions): string {
+export function container({ config }: Platform, options: ContainerOptions): Readonly<Record<string, unknown>> {
   const { name, image, logGroup, environment, stopTimeoutSeconds, more } = options;
-  return JSON.stringify([
-    {
-      name,
-      image,
-      essential: true,
-      user: USER,
-      readonlyRootFilesystem: true,
-      linuxParameters: { capabilities: { drop: ['ALL'] } },
-      stopTimeout: stopTimeoutSeconds,
-      mountPoints: [{ sourceVolume: WORK_VOLUME.name, containerPath: WRITABLE, readOnly: false }],
-      // Sorted, as ECS returns them: or every plan shows a new revision.
-      environment: Object.entries(environment)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([variable, value]) => ({ name: variable, value })),
-      logConfiguration: {
-        logDriver: 'awslogs',
-        options: { 'awslogs-group': logGroup, 'awslogs-region': config.region, 'awslogs-stream-prefix': 'ecs' },
-      },
-      ...more,
+  return {
+    name,
+    image,
+    essential: true,
+    user: USER,
+    readonlyRootFilesystem: true,
+    linuxParameters: { capabilities: { drop: ['ALL'] } },
+    stopTimeout: stopTimeoutSeconds,
+    mountPoints: [{ sourceVolume: WORK_VOLUME.name, containerPath: WRITABLE, readOnly: false }],
+    // Sorted, as ECS returns them: or every plan shows a new revision.
+    environment: Object.entries(environment)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([variable, value]) => ({ name: variable, value })),
+    logConfiguration: {
+      logDriver: 'awslogs',
+      options: { 'awslogs-group': logGroup, 'awslogs-region': config.region, 'awslogs-stream-prefix': 'ecs' },
     },
-  ]);
+    ...more,
+  };
 }

@@ -79,12 +79,13 @@ function key(platform: Platform, { region, id, purpose, statements, retain }: Ke
   return made;
 }
 
-/** Tables, states, plans, logs and alarms. */
+/** Tables, states, plans, logs, metrics and alarms. */
 export function dataKey(platform: Platform): KmsKey {
   const { config, names } = platform;
   const { region } = config;
-  const logs = [`/ecs/${config.prefix}-*`, names.machinesLogGroup].map((group) =>
-    names.arn('logs', `log-group:${group}`),
+  const { enabled: hasMetrics } = config.monitoring;
+  const logs = [`/ecs/${config.prefix}-*`, names.machinesLogGroup, ...(hasMetrics ? [names.metricsLogGroup] : [])].map(
+    (group) => names.arn('logs', `log-group:${group}`),
   );
   return key(platform, {
     region,
@@ -93,13 +94,22 @@ export function dataKey(platform: Platform): KmsKey {
     retain: true,
     statements: [
       administration(platform),
-      throughServices(platform, region, ['dynamodb', 's3', 'sns']),
+      throughServices(platform, region, ['dynamodb', 's3', 'sns', ...(hasMetrics ? ['aps'] : [])]),
       grant('Logs', { Service: `logs.${region}.amazonaws.com` }, USE, THIS_KEY, {
         ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logs },
       }),
       grant('Alarms', { Service: 'cloudwatch.amazonaws.com' }, ['kms:Decrypt', 'kms:GenerateDataKey*'], THIS_KEY, {
         StringEquals: { 'aws:SourceAccount': config.accountId },
       }),
+      // Any workspace of ours: the topic names the one, and this key is older than it.
+      ...(hasMetrics
+        ? [
+            grant('Alerts', { Service: 'aps.amazonaws.com' }, ['kms:Decrypt', 'kms:GenerateDataKey*'], THIS_KEY, {
+              StringEquals: { 'aws:SourceAccount': config.accountId },
+              ArnLike: { 'aws:SourceArn': names.arn('aps', 'workspace/*') },
+            }),
+          ]
+        : []),
     ],
   });
 }

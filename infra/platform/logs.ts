@@ -8,9 +8,13 @@ export interface LogGroups {
   readonly machines: CloudwatchLogGroup;
 }
 
-export function logGroups({ stack, config, names }: Platform, keyArn: string): LogGroups {
-  const group = (id: string, name: string) =>
-    new CloudwatchLogGroup(stack, id, { name, retentionInDays: config.logRetentionDays, kmsKeyId: keyArn });
+export function logGroup({ stack, config }: Platform, id: string, name: string, keyArn: string): CloudwatchLogGroup {
+  return new CloudwatchLogGroup(stack, id, { name, retentionInDays: config.logRetentionDays, kmsKeyId: keyArn });
+}
+
+export function logGroups(platform: Platform, keyArn: string): LogGroups {
+  const { names } = platform;
+  const group = (id: string, name: string) => logGroup(platform, id, name, keyArn);
   return {
     runner: group('runner-log', names.runnerLogGroup),
     operator: group('operator-log', names.operatorLogGroup),

@@ -46,6 +46,9 @@ export function namesOf(config: PlacedConfig) {
     /** Fixed: the application's Logs tab reads it. */
     runnerLogGroup: `/ecs/${prefix}-terraform-runner`,
     operatorLogGroup: `/ecs/${prefix}-operator`,
+    collectorLogGroup: `/ecs/${prefix}-collector`,
+    /** What Managed Prometheus says of rules it cannot evaluate and alerts it cannot send. */
+    metricsLogGroup: `/aws/vendedlogs/prometheus/${prefix}`,
     /** Under `vendedlogs`: the log resource policy of Step Functions does not grow with every group there. */
     machinesLogGroup: `/aws/vendedlogs/states/${prefix}`,
     /** Fixed. */
@@ -54,6 +57,9 @@ export function namesOf(config: PlacedConfig) {
     runnerRepository: `${prefix}-terraform-runner`,
     operatorRepository: `${prefix}-operator`,
     operatorService: `${prefix}-operator`,
+    metricsWorkspace: prefix,
+    /** Its id is AWS' to choose: Terraform fills it in. */
+    metricsWorkspaceArn: `\${aws_prometheus_workspace.metrics.arn}`,
     alarmsTopic: `${prefix}-alarms`,
     alarmsTopicArn: arn('sns', `${prefix}-alarms`),
 

@@ -35,6 +35,8 @@ const INTERFACE_ENDPOINTS = [
   'sts',
   'secretsmanager',
 ] as const;
+/** What the collector calls; enclaves' hosts do not. */
+const METRICS_ENDPOINT = 'aps-workspaces';
 const GATEWAY_ENDPOINTS = ['s3', 'dynamodb'] as const;
 
 export function regionNetwork(platform: Platform, region: string): RegionNetwork {
@@ -151,7 +153,8 @@ function newNetwork(platform: Platform, region: string, network: NewNetwork): Re
     ...named('endpoints'),
     ...provider,
   });
-  for (const service of INTERFACE_ENDPOINTS) {
+  const metrics = config.monitoring.enabled && region === config.region ? [METRICS_ENDPOINT] : [];
+  for (const service of [...INTERFACE_ENDPOINTS, ...metrics]) {
     new VpcEndpoint(stack, id(`endpoint-${service.replace('.', '-')}`), {
       vpcId: vpc.id,
       serviceName: `com.amazonaws.${region}.${service}`,

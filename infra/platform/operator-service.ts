@@ -2,10 +2,12 @@
 import { EcsService } from '@cdktf/provider-aws/lib/ecs-service/index.js';
 import { EcsTaskDefinition } from '@cdktf/provider-aws/lib/ecs-task-definition/index.js';
 import type { SecurityGroup } from '@cdktf/provider-aws/lib/security-group/index.js';
+import { COLLECTOR_CPU, collectorContainer } from './collector.ts';
 import type { PlacedConfig } from './config.ts';
-import { containerDefinitions, WORK_VOLUME } from './container.ts';
+import { container, WORK_VOLUME } from './container.ts';
 import type { Platform } from './context.ts';
 import type { LogGroups } from './logs.ts';
+import type { Monitoring } from './monitoring.ts';
 import type { RegionNetwork } from './network.ts';
 import type { Registries } from './registries.ts';
 import type { Roles } from './roles/index.ts';
@@ -35,6 +37,8 @@ export interface OperatorParts {
   readonly clusterArn: string;
   readonly network: RegionNetwork;
   readonly group: SecurityGroup;
+  /** Undefined: switched off. */
+  readonly monitoring: Monitoring | undefined;
 }
 
 /** The operator's whole configuration, as `src/cli/config.ts` reads it. */
@@ -67,6 +71,8 @@ function secretsOf({ webhook }: PlacedConfig): Readonly<Record<string, unknown>>
 
 export function operatorService(platform: Platform, parts: OperatorParts): EcsService {
   const { stack, config, names } = platform;
+  const collector =
+    parts.monitoring === undefined ? undefined : collectorContainer(platform, parts.monitoring, HTTP_PORT);
   const task = new EcsTaskDefinition(stack, 'operator-task', {
     family: names.operatorService,
     requiresCompatibilities: ['FARGATE'],
@@ -78,14 +84,21 @@ export function operatorService(platform: Platform, parts: OperatorParts): EcsSe
     taskRoleArn: parts.roles.operator.arn,
     skipDestroy: true,
     volume: [WORK_VOLUME],
-    containerDefinitions: containerDefinitions(platform, {
-      name: 'operator',
-      image: `${parts.registries.operator.repositoryUrl}:${config.images.operator}`,
-      logGroup: parts.logs.operator.name,
-      stopTimeoutSeconds: STOP_TIMEOUT_SECONDS,
-      environment: operatorEnvironment(platform),
-      more: { healthCheck, ...secretsOf(config) },
-    }),
+    containerDefinitions: JSON.stringify([
+      container(platform, {
+        name: 'operator',
+        image: `${parts.registries.operator.repositoryUrl}:${config.images.operator}`,
+        logGroup: parts.logs.operator.name,
+        stopTimeoutSeconds: STOP_TIMEOUT_SECONDS,
+        environment: operatorEnvironment(platform),
+        more: {
+          healthCheck,
+          ...secretsOf(config),
+          ...(collector === undefined ? {} : { cpu: config.operator.cpu - COLLECTOR_CPU }),
+        },
+      }),
+      ...(collector === undefined ? [] : [collector]),
+    ]),
   });
   const service = new EcsService(stack, 'operator-service', {
     name: names.operatorService,

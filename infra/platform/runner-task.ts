@@ -1,7 +1,7 @@
 /** The task definition of one Terraform run, under the contract's family and container name. */
 import { EcsTaskDefinition } from '@cdktf/provider-aws/lib/ecs-task-definition/index.js';
 import { CONTAINER_NAME } from '../workflows/index.ts';
-import { containerDefinitions, WORK_VOLUME } from './container.ts';
+import { container, WORK_VOLUME } from './container.ts';
 import type { Platform } from './context.ts';
 import type { LogGroups } from './logs.ts';
 import type { Registries } from './registries.ts';
@@ -27,19 +27,21 @@ export function runnerTask(
     // An inactive revision starts no task: an execution under way may still name the old one.
     skipDestroy: true,
     volume: [WORK_VOLUME],
-    containerDefinitions: containerDefinitions(platform, {
-      name: CONTAINER_NAME,
-      image: `${parts.registries.runner.repositoryUrl}:${config.images.runner}`,
-      logGroup: parts.logs.runner.name,
-      stopTimeoutSeconds: STOP_TIMEOUT_SECONDS,
-      environment: {
-        AWS_REGION: config.region,
-        ENCLAVE_ENVIRONMENT: config.environment,
-        HISTORY_TABLE: names.historyTable,
-        PLATFORM_FACTS: parts.facts,
-        RUNNER_ENGINE: 'terraform',
-        STATE_TABLE: names.stateTable,
-      },
-    }),
+    containerDefinitions: JSON.stringify([
+      container(platform, {
+        name: CONTAINER_NAME,
+        image: `${parts.registries.runner.repositoryUrl}:${config.images.runner}`,
+        logGroup: parts.logs.runner.name,
+        stopTimeoutSeconds: STOP_TIMEOUT_SECONDS,
+        environment: {
+          AWS_REGION: config.region,
+          ENCLAVE_ENVIRONMENT: config.environment,
+          HISTORY_TABLE: names.historyTable,
+          PLATFORM_FACTS: parts.facts,
+          RUNNER_ENGINE: 'terraform',
+          STATE_TABLE: names.stateTable,
+        },
+      }),
+    ]),
   });
 }

@@ -13,6 +13,7 @@ import { imports } from './imports.ts';
 import { configurationKey, dataKey } from './keys.ts';
 import { logGroups } from './logs.ts';
 import { machines } from './machines.ts';
+import { monitoring, sendAlerts } from './monitoring.ts';
 import { namesOf } from './names.ts';
 import { regionNetwork } from './network.ts';
 import { operatorService } from './operator-service.ts';
@@ -119,6 +120,7 @@ export function buildPlatform(options: PlatformStackOptions): BuiltPlatform {
     logs,
     needs: ['aws_iam_role_policy.workflows-policy'],
   });
+  const metrics = monitoring(platform, key.arn);
   operatorService(platform, {
     roles: ours,
     registries: images,
@@ -126,13 +128,16 @@ export function buildPlatform(options: PlatformStackOptions): BuiltPlatform {
     clusterArn,
     network: home.network,
     group: taskGroup(platform, 'operator', home.network.vpcId),
+    monitoring: metrics,
   });
-  alarms(platform, { keyId: key.keyId, logs });
+  const topic = alarms(platform, { keyId: key.keyId, logs });
+  if (metrics !== undefined) sendAlerts(platform, metrics, topic);
 
   for (const [name, value] of Object.entries({
     operator_registry: images.operator.repositoryUrl,
     runner_registry: images.runner.repositoryUrl,
     platform_facts: facts,
+    ...(metrics === undefined ? {} : { metrics_endpoint: metrics.endpoint }),
   })) {
     new TerraformOutput(stack, name, { value });
   }

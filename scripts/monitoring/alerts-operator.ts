@@ -58,14 +58,15 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
   {
     name: 'EnclaveOperatorTwoLeaders',
     severity: 'critical',
-    expr: `sum ${BY} (enclave_operator_leader) > 1`,
+    // A leader that has ended says so for five minutes where its collector ended with it.
+    expr: `sum ${BY} (last_over_time(enclave_operator_leader[90s])) > 1`,
     for: '2m',
     summary: 'More than one operator says that it leads.',
     description: 'For two minutes more than one process has told of itself that it leads.',
     fires: [constant('enclave_operator_leader{instance="a"}', 1), constant('enclave_operator_leader{instance="b"}', 1)],
     silent: [
-      constant('enclave_operator_leader{instance="a"}', 1),
-      constant('enclave_operator_leader{instance="b"}', 0),
+      { series: 'enclave_operator_leader{instance="a"}', values: '1x117' },
+      { series: 'enclave_operator_leader{instance="b"}', values: '0x117 1x200' },
     ],
     runbook: {
       meaning: 'Two processes believe that they hold the lease. Writes carry the epoch, so the older one is refused.',

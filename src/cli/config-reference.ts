@@ -17,7 +17,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'rolePath',
     ],
   },
-  { title: 'Health, metrics, logs', keys: ['httpHost', 'httpPort', 'logLevel', 'enclaveInfoMax'] },
+  { title: 'Health, metrics, logs', keys: ['httpHost', 'httpPort', 'logLevel', 'heartbeatMs', 'enclaveInfoMax'] },
   {
     title: 'Limits',
     keys: [

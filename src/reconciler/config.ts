@@ -64,6 +64,7 @@ export const ConfigSchema = z.strictObject({
   httpHost: z.string().default('0.0.0.0').describe('Address of health and metrics.'),
   httpPort: count(8080, 0, 65_535, 'Port of health and metrics; 0: any free one.'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe log lines shown.'),
+  heartbeatMs: ms(MINUTE, 'Interval of the log line that says that the leader makes progress; 0: none.'),
   enclaveInfoMax: count(0, 0, 10_000, 'Enclaves the metric enclave_info names one by one, at most; 0: none.'),
 
   observeOnly: z

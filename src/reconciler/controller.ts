@@ -10,6 +10,7 @@ import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
 import { FleetTally } from './fleet-tally.ts';
 import { isHealthy } from './health.ts';
+import { logHeartbeats } from './heartbeat.ts';
 import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
 import { logWith } from './log-with.ts';
@@ -79,10 +80,7 @@ export class Controller {
       ports,
       config,
       epoch: term.epoch,
-      alive: () =>
-        !term.lost.aborted &&
-        this.synced &&
-        isHealthy({ stuckMs: this.stuckMs(), pollSilenceMs: this.pollSilenceMs() }),
+      alive: () => this.#alive(),
     });
     this.#notifier = notifier;
     // What is appended to this history is told as well.
@@ -245,7 +243,7 @@ export class Controller {
 
   start(): void {
     const { signal } = this.#stopping;
-    const { ports, config, metrics } = this.#options;
+    const { ports, config, metrics, term } = this.#options;
     metrics.fleet.source({
       now: () => ports.clock.now(),
       // Before everything was listed, what is known is too little, not few.
@@ -254,7 +252,12 @@ export class Controller {
       openBreakers: () => this.#repairs.openRegions.length,
       orphans: () => this.#orphans.size,
     });
-    this.#running = Promise.all([this.#feed.run(signal), this.#sweepLoop(signal), this.#notifier.run(signal)]);
+    this.#running = Promise.all([
+      this.#feed.run(signal),
+      this.#sweepLoop(signal),
+      this.#notifier.run(signal),
+      logHeartbeats({ ports, config, epoch: term.epoch, alive: () => this.#alive() }, signal),
+    ]);
   }
 
   /** Stops intake, lets work under way end, closes the streams. */
@@ -266,6 +269,15 @@ export class Controller {
     const drained = new AbortController();
     const work = Promise.all([this.#workers.onIdle(), this.#running]).finally(() => drained.abort());
     await Promise.race([work, clock.sleep(DRAIN_MS, drained.signal)]);
+  }
+
+  /** True while it leads, knows the fleet and makes progress. */
+  #alive(): boolean {
+    return (
+      !this.#options.term.lost.aborted &&
+      this.synced &&
+      isHealthy({ stuckMs: this.stuckMs(), pollSilenceMs: this.pollSilenceMs() })
+    );
   }
 
   /**

@@ -45,6 +45,7 @@ export interface Synthesized {
   readonly resource: Readonly<Record<string, Readonly<Record<string, JsonMap>>>>;
   readonly provider: { readonly aws: readonly JsonMap[] };
   readonly terraform: JsonMap;
+  readonly output?: JsonMap;
   readonly import?: readonly { readonly to: string; readonly id: string }[];
 }
 

@@ -1,7 +1,7 @@
 /** The platform stack with real Terraform and the real provider, against an emulated AWS. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
 import { EC2Client, RunInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
-import { CreateClusterCommand, ECSClient } from '@aws-sdk/client-ecs';
+import { CreateClusterCommand, DescribeTaskDefinitionCommand, ECSClient } from '@aws-sdk/client-ecs';
 import {
   CreateBucketCommand,
   DeleteBucketCommand,
@@ -30,6 +30,7 @@ import {
 import { CreateStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { agentBundle } from '../../infra/host/index.ts';
 import { ENVIRONMENT_NAMES, environmentConfig, placed, synthesizePlatform } from '../../infra/platform/index.ts';
 import { publishAgent } from '../../scripts/platform/agent.ts';
@@ -37,6 +38,7 @@ import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, requireTools, startEm
 import { AGENT, takenOver } from '../support/platform.ts';
 
 const PLATFORM = fileURLToPath(new URL('../../scripts/platform/main.ts', import.meta.url));
+const SHIPPED_ALERTS = readFileSync(new URL('../../dashboards/alerts.yaml', import.meta.url), 'utf8');
 const STATE_BUCKET = `treza-dev-platform-state-${EMULATED_ACCOUNT}`;
 const canRun = requireTools('the platform stack with real Terraform');
 
@@ -234,12 +236,35 @@ describe.runIf(canRun)('the platform stack', () => {
     });
 
     it('leaves the application’s table the very same, now protected', async () => {
-      const targets = ['aws_dynamodb_table.enclaves-table', 'aws_ecs_cluster.cluster', 'aws_iam_role.runner-role'];
+      const targets = [
+        'aws_dynamodb_table.enclaves-table',
+        'aws_ecs_cluster.cluster',
+        'aws_iam_role.runner-role',
+        'aws_ecs_task_definition.operator-task',
+        'aws_prometheus_rule_group_namespace.metrics-alerts',
+      ];
       await ok('terraform', ['apply', '-input=false', '-auto-approve', ...targets.map((it) => `-target=${it}`)], work);
       const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName: enclavesTable }));
       expect(Table).toMatchObject({ DeletionProtectionEnabled: true });
       const { Items } = await dynamodb.send(new ScanCommand({ TableName: enclavesTable }));
       expect(Items).toEqual([{ id: { S: 'enc_old' }, status: { S: 'DESTROYED' } }]);
+    });
+
+    it('has Managed Prometheus evaluate the shipped alerts, and the collector write to it', async () => {
+      const { workspaces } = await aws('amp', 'list-workspaces', '--alias', 'treza-dev');
+      expect(workspaces).toHaveLength(1);
+      const [{ workspaceId }] = workspaces;
+      const of = ['--workspace-id', workspaceId, '--name', 'enclave-operator'];
+      const { ruleGroupsNamespace } = await aws('amp', 'describe-rule-groups-namespace', ...of);
+      expect(Buffer.from(ruleGroupsNamespace.data, 'base64').toString()).toBe(SHIPPED_ALERTS);
+      const { taskDefinition } = await ecs.send(
+        new DescribeTaskDefinitionCommand({ taskDefinition: 'treza-dev-operator' }),
+      );
+      const [, collector] = taskDefinition?.containerDefinitions ?? [];
+      expect(collector).toMatchObject({ name: 'collector', essential: false });
+      expect(parse(collector?.environment?.[0]?.value ?? '').exporters.prometheusremotewrite.endpoint).toBe(
+        `https://aps-workspaces.us-west-2.amazonaws.com/workspaces/${workspaceId}/api/v1/remote_write`,
+      );
     });
   });
 

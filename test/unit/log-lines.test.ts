@@ -1,29 +1,13 @@
 /** The operator's lines through the real log: whose they are, and what is not in them. */
 import { expect, it } from 'vitest';
-import { createLog } from '../../src/cli/log.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { loggingOperator } from '../support/logging-operator.ts';
 
 const ID = 'enc_1';
 const HUSH = 'hush-4711';
 
-/** An operator that logs everything as it does in production. */
-function logging() {
-  const v = virtualOperator();
-  const lines: Record<string, unknown>[] = [];
-  const log = createLog({ level: 'debug', destination: { write: (line) => void lines.push(JSON.parse(line)) } });
-  const connect = v.world.connect.bind(v.world);
-  Object.assign(v.world, {
-    connect: () => {
-      const connection = connect();
-      return { ...connection, ports: { ...connection.ports, log } };
-    },
-  });
-  return { v, lines };
-}
-
 it('tells of each event whose it is, of which reconcile, generation, run and epoch, and no secret', async () => {
-  const { v, lines } = logging();
+  const { v, lines } = loggingOperator();
   const operator = v.start();
   await v.clock.advance(5_000);
   v.post(ID, {
@@ -47,7 +31,7 @@ it('tells of each event whose it is, of which reconcile, generation, run and epo
 });
 
 it('tells a failed reconcile apart from the next', async () => {
-  const { v, lines } = logging();
+  const { v, lines } = loggingOperator();
   const { connection } = v.start();
   await v.clock.advance(5_000);
   connection.faults.failNext('records.get', new OperatorError('Transient', 'dynamodb:GetItem', 'not now'), 2);

@@ -53,6 +53,8 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
       ),
     ),
     allow('Notify', ['sns:Publish'], [names.alarmsTopicArn]),
+    // The collector beside it has the task's role.
+    ...(config.monitoring.enabled ? [allow('SendMetrics', ['aps:RemoteWrite'], [names.metricsWorkspaceArn])] : []),
     allow('CommandHosts', ['ssm:SendCommand'], hosts, ofEnclave(environment, 'ssm:resourceTag')),
   ];
 }

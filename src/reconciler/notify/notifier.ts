@@ -1,6 +1,7 @@
 /** Notifier: tells people what they must know, and that somebody is there to tell it. */
 import type { Control, ListedLifecycle, OperatorEvent } from '../../enclave/items.ts';
 import type { Config } from '../config.ts';
+import { heartbeats } from '../heartbeat.ts';
 import type { HistoryStore, Ports } from '../ports.ts';
 import { type Draft, heldDeletions, type Notification, notification, standingOf, toldEvent } from './notification.ts';
 import { Outbox, type OutboxState } from './outbox.ts';
@@ -12,9 +13,6 @@ export interface NotifierOptions {
   /** True while the loop makes progress: a heartbeat says so, and nothing less. */
   readonly alive: () => boolean;
 }
-
-/** How soon a leader that is not yet, or not any more, at work is asked again. */
-const ALIVE_CHECK_MS = 5_000;
 
 /**
  * Runs for one term.
@@ -72,18 +70,12 @@ export class Notifier {
 
   async run(signal: AbortSignal): Promise<void> {
     if (this.#outboxes.length === 0) return;
-    await Promise.all([this.#heartbeats(signal), ...this.#outboxes.map((outbox) => outbox.run(signal))]);
-  }
-
-  async #heartbeats(signal: AbortSignal): Promise<void> {
     const { ports, config, alive } = this.#options;
-    if (config.notifyHeartbeatMs === 0) return;
-    while (!signal.aborted) {
-      const beats = alive();
-      if (beats) for (const outbox of this.#outboxes) outbox.beat(this.#heartbeat(outbox.state()));
-      const pauseMs = beats ? config.notifyHeartbeatMs : Math.min(ALIVE_CHECK_MS, config.notifyHeartbeatMs);
-      await ports.clock.sleep(pauseMs, signal);
-    }
+    const beat = () => {
+      for (const outbox of this.#outboxes) outbox.beat(this.#heartbeat(outbox.state()));
+    };
+    const beating = heartbeats({ clock: ports.clock, intervalMs: config.notifyHeartbeatMs, alive, beat }, signal);
+    await Promise.all([beating, ...this.#outboxes.map((outbox) => outbox.run(signal))]);
   }
 
   #heartbeat({ delivered, dropped, waiting }: OutboxState): Notification {
