@@ -120,6 +120,13 @@ export const DASHBOARDS: readonly Dashboard[] = [
         shown: 'now',
         queries: [sum('orphans')],
       },
+      {
+        title: 'Deletions held',
+        description: 'Enclaves whose records vanished, and that are kept until somebody confirms it.',
+        unit: 'short',
+        shown: 'now',
+        queries: [sum('deletions_held')],
+      },
     ],
   },
   {

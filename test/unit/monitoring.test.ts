@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { metricUses } from '../../scripts/metric-uses.ts';
 import { createMetrics } from '../../src/reconciler/metrics/index.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -83,6 +84,15 @@ it('asks only for metrics that are declared', () => {
   const named = queries.flatMap((expr) => expr.match(/enclave_operator_[a-z0-9_]+/g) ?? []);
   expect(named.length).toBeGreaterThan(queries.length / 2);
   expect(named.filter((name) => !known.has(name))).toEqual([]);
+});
+
+it('uses every metric, but for those that say why not', () => {
+  const { described } = createMetrics();
+  const used = new Set(metricUses(described.map(({ name }) => name)).map(({ metric }) => metric));
+  const unused = described.filter(({ name }) => !used.has(name));
+  expect(unused.filter(({ unusedBecause = '' }) => unusedBecause === '').map(({ name }) => name)).toEqual([]);
+  const needless = described.filter(({ name, unusedBecause }) => unusedBecause !== undefined && used.has(name));
+  expect(needless).toEqual([]);
 });
 
 describe('with promtool', () => {
