@@ -54,12 +54,12 @@ export const RUN_ALERTS: readonly Alert[] = [
   {
     name: 'EnclaveDeletionBlocked',
     severity: 'warning',
-    expr: `sum ${BY} (${BLOCKED}) > 0 and sum ${BY} (${DESTROYING}) > 0`,
+    expr: `sum ${BY} (${BLOCKED}) > sum ${BY} (${HELD}) and sum ${BY} (${DESTROYING}) > 0`,
     for: '30m',
     summary: 'A deletion does not come to its end.',
     description: 'For half an hour an enclave that is being destroyed has been blocked.',
-    fires: [constant(BLOCKED, 1), constant(DESTROYING, 1)],
-    silent: [constant(BLOCKED, 0), constant(DESTROYING, 1)],
+    fires: [constant(BLOCKED, 6), constant(HELD, 5), constant(DESTROYING, 1)],
+    silent: [constant(BLOCKED, 5), constant(HELD, 5), constant(DESTROYING, 1)],
     runbook: {
       meaning: 'Destroy runs fail, or resources are left after them.',
       impact: 'The resources cost money, and the id cannot be used again.',

@@ -36,6 +36,9 @@ export interface Alert {
 export const PLACE = 'environment, region';
 export const BY = `by (${PLACE})`;
 
+/** Phases of enclaves that should be ready by now. */
+export const RUNNING = 'phase!~"observing|pending|provisioning|pausing|paused|destroying|destroyed|invalid"';
+
 /** A constant series of more than two hours. */
 export const constant = (series: string, value: number): Series => ({ series, values: `${value}x400` });
 /** A counter that grows by `step` a minute. */
