@@ -117,6 +117,7 @@ export const FLEET_ALERTS: readonly Alert[] = [
     severity: 'warning',
     expr: `sum ${BY} (enclave_operator_drift_findings{severity="warning"}) > 0`,
     for: '1h',
+    at: '70m',
     summary: 'Drift stays.',
     description: 'For an hour at least one enclave has differed from its record.',
     fires: [constant(UNHEALED, 1)],

@@ -18,7 +18,7 @@ export interface Alert {
   readonly labels?: Readonly<Record<string, string>>;
   /** True where no series is left that could tell the place. @default false */
   readonly placeless?: boolean;
-  /** @default '2h' */
+  /** When it is looked at; until then every alert is evaluated once a minute. @default '40m' */
   readonly at?: string;
   readonly fires: readonly Series[];
   readonly silent: readonly Series[];
