@@ -1,5 +1,5 @@
 /** Alerts about the fleet: service level, time, drift, orphans, silence. */
-import { type Alert, BY, constant, growing } from './rule.ts';
+import { type Alert, BY, constant, growing, RUNNING } from './rule.ts';
 
 const READY = 'enclave_operator_enclaves{phase="ready"}';
 const STALLED = 'enclave_operator_enclaves{phase="stalled"}';
@@ -12,11 +12,15 @@ const ALL_TIMES = 'enclave_operator_time_to_ready_seconds_count';
 
 /** One in a hundred of the enclaves that should run may not be ready. */
 const BUDGET = 0.01;
-const SHOULD_RUN = 'enclave_operator_enclaves{phase!~"pausing|paused|destroying|destroyed|invalid"}';
+/** What is made for the first time has another objective, and would look like an outage where it is the only one. */
+const SHOULD_RUN = `enclave_operator_enclaves{${RUNNING}}`;
+const MADE = 'enclave_operator_enclaves{phase="provisioning"}';
 const notReady = (window: string) =>
   `avg_over_time((1 - sum ${BY} (${READY}) / (sum ${BY} (${SHOULD_RUN}) > 0))[${window}:1m])`;
+/** Without the digits that binary fractions leave behind. */
+const spent = (factor: number) => Number((factor * BUDGET).toFixed(4));
 const burns = (long: string, short: string, factor: number) =>
-  `${notReady(long)} > ${factor * BUDGET} and ${notReady(short)} > ${factor * BUDGET}`;
+  `${notReady(long)} > ${spent(factor)} and ${notReady(short)} > ${spent(factor)}`;
 
 const BURN_RUNBOOK = {
   meaning: 'More enclaves that should run are not ready than the service level of 99 % allows.',
@@ -38,7 +42,7 @@ export const FLEET_ALERTS: readonly Alert[] = [
     summary: 'Many enclaves are not ready.',
     description: 'The error budget of a month would be gone within two days.',
     fires: [constant(READY, 70), constant(STALLED, 30)],
-    silent: [constant(READY, 95), constant(STALLED, 5)],
+    silent: [constant(READY, 95), constant(STALLED, 5), constant(MADE, 50)],
     runbook: BURN_RUNBOOK,
   },
   {
@@ -49,7 +53,7 @@ export const FLEET_ALERTS: readonly Alert[] = [
     summary: 'More enclaves than allowed are not ready.',
     description: 'The error budget of a month would be gone within five days.',
     fires: [constant(READY, 90), constant(STALLED, 10)],
-    silent: [constant(READY, 95), constant(STALLED, 5)],
+    silent: [constant(READY, 95), constant(STALLED, 5), constant(MADE, 50)],
     runbook: BURN_RUNBOOK,
   },
   {
@@ -113,6 +117,7 @@ export const FLEET_ALERTS: readonly Alert[] = [
     severity: 'warning',
     expr: `sum ${BY} (enclave_operator_drift_findings{severity="warning"}) > 0`,
     for: '1h',
+    at: '70m',
     summary: 'Drift stays.',
     description: 'For an hour at least one enclave has differed from its record.',
     fires: [constant(UNHEALED, 1)],

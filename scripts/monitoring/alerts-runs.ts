@@ -4,6 +4,7 @@ import { type Alert, BY, constant, growing } from './rule.ts';
 const FAILED = 'enclave_operator_runs_total{action="deploy",outcome="failed",class="capacity"}';
 const LOCKED = 'enclave_operator_runs_total{action="deploy",outcome="failed",class="locked"}';
 const BLOCKED = 'enclave_operator_conditions{type="DeletionBlocked",status="True"}';
+const HELD = 'enclave_operator_deletions_held';
 const DESTROYING = 'enclave_operator_enclaves{phase="destroying"}';
 
 export const RUN_ALERTS: readonly Alert[] = [
@@ -53,12 +54,12 @@ export const RUN_ALERTS: readonly Alert[] = [
   {
     name: 'EnclaveDeletionBlocked',
     severity: 'warning',
-    expr: `sum ${BY} (${BLOCKED}) > 0 and sum ${BY} (${DESTROYING}) > 0`,
+    expr: `sum ${BY} (${BLOCKED}) > sum ${BY} (${HELD}) and sum ${BY} (${DESTROYING}) > 0`,
     for: '30m',
     summary: 'A deletion does not come to its end.',
     description: 'For half an hour an enclave that is being destroyed has been blocked.',
-    fires: [constant(BLOCKED, 1), constant(DESTROYING, 1)],
-    silent: [constant(BLOCKED, 0), constant(DESTROYING, 1)],
+    fires: [constant(BLOCKED, 6), constant(HELD, 5), constant(DESTROYING, 1)],
+    silent: [constant(BLOCKED, 5), constant(HELD, 5), constant(DESTROYING, 1)],
     runbook: {
       meaning: 'Destroy runs fail, or resources are left after them.',
       impact: 'The resources cost money, and the id cannot be used again.',
@@ -70,20 +71,22 @@ export const RUN_ALERTS: readonly Alert[] = [
   {
     name: 'EnclaveDeletionsHeld',
     severity: 'critical',
-    expr: `sum ${BY} (${BLOCKED}) > sum ${BY} (${DESTROYING})`,
+    expr: `sum ${BY} (${HELD}) > 0`,
     for: '5m',
     summary: 'Deletions are held.',
-    description: 'More enclaves have a blocked deletion than are being destroyed: deletions wait for a person.',
-    fires: [constant(BLOCKED, 5), constant(DESTROYING, 0)],
-    silent: [constant(BLOCKED, 1), constant(DESTROYING, 1)],
+    description:
+      'So many records vanished at once that none of their enclaves is destroyed before somebody confirms it.',
+    fires: [constant(HELD, 5)],
+    silent: [constant(HELD, 0), constant(BLOCKED, 5), constant(DESTROYING, 1)],
     runbook: {
       meaning:
-        'So many records vanished at once that the operator destroys none of them before somebody confirms it, or an enclave waits for one that depends on it.',
+        'More records vanished within a few minutes than anybody may be expected to delete, or the whole table did. The operator keeps their enclaves until somebody confirms that they shall go. The metric says how many those are.',
       impact: 'Nothing is lost. The enclaves go on running and costing.',
-      look: ['enclavectl get', 'enclavectl events'],
+      look: ['enclavectl confirm-deletions', 'enclavectl get', 'enclavectl events'],
       fix: [
+        '`enclavectl confirm-deletions` lists the enclaves it would destroy, and asks first.',
         'If the records were deleted by mistake, write them again.',
-        'If they were meant to go, `enclavectl confirm-deletions`.',
+        'If they were meant to go, confirm it.',
       ],
       prevent: 'Delete by command, not by removing rows.',
     },

@@ -95,7 +95,7 @@ function unitTest(alert: Alert, what: string, series: readonly Series[], expecte
     name: `${alert.name} ${what}`,
     interval: '1m',
     input_series: series.map(({ series: text, values }) => ({ series: placed(text), values })),
-    alert_rule_test: [{ eval_time: alert.at ?? '2h', alertname: alert.name, exp_alerts: expected }],
+    alert_rule_test: [{ eval_time: alert.at ?? '40m', alertname: alert.name, exp_alerts: expected }],
   };
 }
 

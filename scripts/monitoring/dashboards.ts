@@ -1,7 +1,6 @@
 /** The dashboards: which panels there are, and what each asks. */
 import { type Dashboard, increase, max, node, of, quantiles, rate, sum } from './panel.ts';
-
-const RUNNING = 'phase!~"pausing|paused|destroying|destroyed|invalid"';
+import { RUNNING } from './rule.ts';
 
 export const DASHBOARDS: readonly Dashboard[] = [
   {
@@ -11,7 +10,8 @@ export const DASHBOARDS: readonly Dashboard[] = [
     panels: [
       {
         title: 'Ready ratio',
-        description: 'Of the enclaves that should run, those that are ready. The service level is 99 %.',
+        description:
+          'Of the enclaves that should run and are not just being made, those that are ready. The service level is 99 %.',
         unit: 'percentunit',
         shown: 'now',
         queries: [
@@ -119,6 +119,13 @@ export const DASHBOARDS: readonly Dashboard[] = [
         unit: 'short',
         shown: 'now',
         queries: [sum('orphans')],
+      },
+      {
+        title: 'Deletions held',
+        description: 'Enclaves whose records vanished, and that are kept until somebody confirms it.',
+        unit: 'short',
+        shown: 'now',
+        queries: [sum('deletions_held')],
       },
     ],
   },

@@ -18,7 +18,7 @@ export interface Alert {
   readonly labels?: Readonly<Record<string, string>>;
   /** True where no series is left that could tell the place. @default false */
   readonly placeless?: boolean;
-  /** @default '2h' */
+  /** When it is looked at; until then every alert is evaluated once a minute. @default '40m' */
   readonly at?: string;
   readonly fires: readonly Series[];
   readonly silent: readonly Series[];
@@ -35,6 +35,9 @@ export interface Alert {
 /** Labels that the configuration of the scrape adds. */
 export const PLACE = 'environment, region';
 export const BY = `by (${PLACE})`;
+
+/** Phases of enclaves that should be ready by now. */
+export const RUNNING = 'phase!~"observing|pending|provisioning|pausing|paused|destroying|destroyed|invalid"';
 
 /** A constant series of more than two hours. */
 export const constant = (series: string, value: number): Series => ({ series, values: `${value}x400` });

@@ -192,7 +192,7 @@ const VERBS: readonly Verb[] = [
         .option('--port <port>', 'port of health and metrics', '8080')
         .option('--speed <factor>', "divide the simulated cloud's delays by this", '1')
         .option('--aws-endpoint <url>', 'run real Terraform against this AWS endpoint (an emulator)')
-        .option('--prometheus', 'start a Prometheus too, with the alerts loaded; it must be installed')
+        .option('--prometheus [port]', 'start a Prometheus too, on 9090, with the alerts loaded; it must be installed')
         .option('--empty', 'do not apply the examples')
         .option('--reset', 'forget what earlier runs left in .local/'),
     load: async () => (await import('./commands/local.ts')).local,

@@ -1,5 +1,5 @@
 /** The database process: DynamoDB and its streams in one binary. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import type { Clock, Log } from '../reconciler/ports.ts';
 import { type Child, startChild } from './child.ts';
+import { endLeftOver } from './left-over.ts';
 
 export interface Database {
   readonly url: string;
@@ -63,17 +64,6 @@ async function answers(client: DynamoDBClient): Promise<boolean> {
   }
 }
 
-/** The binary does not watch its parent: one left over by a supervisor that was killed would hold the file. */
-function endLeftOver(pidFile: string, dbPath: string): void {
-  try {
-    const pid = Number(readFileSync(pidFile, 'utf8'));
-    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(dbPath)) process.kill(pid, 'SIGKILL');
-  } catch {
-    // No file, or no such process: nothing is left over.
-  }
-  rmSync(pidFile, { force: true });
-}
-
 /**
  * Every write looks for the newest sequence number of its table among all stream records; without an index it takes
  * longer the more were ever written. A binary that keeps them otherwise is only slower.
@@ -106,7 +96,8 @@ export async function startDatabase(options: DatabaseOptions): Promise<Database>
   }
   const dbPath = join(dataDir, 'dynamodb.sqlite');
   const pidFile = join(dataDir, 'database.pid');
-  endLeftOver(pidFile, dbPath);
+  // One left over would hold the file.
+  await endLeftOver(pidFile, dbPath, clock);
 
   let port = await freePort();
   let up = false;

@@ -1,9 +1,9 @@
 /** The operator's process, exactly as in production but for its endpoints. */
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Clock, Log } from '../reconciler/ports.ts';
 import { type Child, startChild } from './child.ts';
 import { guarded, OPERATOR_PROGRAM } from './engine/programs.ts';
+import { claimPort } from './port.ts';
 
 export interface OperatorProcessOptions {
   readonly clock: Clock;
@@ -34,18 +34,6 @@ const PROBE_PAUSE_MS = 100;
 /** Of the caller's environment only this reaches the operator: a profile or region of the caller's must not. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'];
 
-/** The port, or a free one for 0. Throws with the fix where it is taken. */
-async function claimPort(port: number): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', () => reject(new Error(`port ${port} is in use: choose another with --port`)));
-    probe.listen(port, '127.0.0.1', resolve);
-  });
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return address !== null && typeof address === 'object' ? address.port : port;
-}
-
 function inherited(callerEnv: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(callerEnv)) {
@@ -71,7 +59,7 @@ export function operatorProcess(options: OperatorProcessOptions): OperatorProces
     },
     onCrash: (listener) => void listeners.push(listener),
     async start(extraEnv = {}) {
-      port = await claimPort(port);
+      port = await claimPort(port, '--port');
       url = `http://127.0.0.1:${port}`;
       child = startChild({
         name: 'operator',

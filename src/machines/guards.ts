@@ -32,9 +32,9 @@ export function behind({ lifecycle }: Context): boolean {
   return lifecycle.generation > lifecycle.observedGeneration;
 }
 
-/** No run of ours has succeeded, and (the first look being over) nothing of others' was taken over. */
-function neverApplied(lifecycle: Lifecycle): boolean {
-  return lifecycle.observedGeneration === 0 && lifecycle.phase !== 'observing';
+/** No run of ours has succeeded, and nothing of others' was taken over, nor is it looked for. */
+function neverApplied({ observedGeneration, phase, origin }: Lifecycle): boolean {
+  return observedGeneration === 0 && (phase !== 'observing' || origin === 'PENDING_DEPLOY');
 }
 
 /** What was never applied cannot drift, and what is to vanish need not match. */

@@ -251,6 +251,8 @@ export class Controller {
       info: () => this.#tally.some(config.enclaveInfoMax),
       openBreakers: () => this.#repairs.openRegions.length,
       orphans: () => this.#orphans.size,
+      // Before everything was listed, what is known is too little, not few.
+      deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });
     this.#running = Promise.all([
       this.#feed.run(signal),

@@ -30,6 +30,12 @@ function vanishedAt(lifecycle: ListedLifecycle): number | undefined {
   return lifecycle.absentBecause === 'command' ? undefined : Date.parse(lifecycle.missingSince);
 }
 
+/** Its record vanished, and its destruction has not begun. */
+function waitsForDeletion(lifecycle: ListedLifecycle): boolean {
+  const begun = lifecycle.teardown !== undefined || (lifecycle.phase === 'destroying' && lifecycle.run !== undefined);
+  return vanishedAt(lifecycle) !== undefined && !begun;
+}
+
 /**
  * Counts vanished records by the lifecycles' persisted `missingSince`.
  *
@@ -43,6 +49,8 @@ export class DeletionGuard {
   /** Enclaves that exist, and whether their record does, as far as was seen. */
   readonly #existing = new Map<string, boolean>();
   readonly #vanished = new Map<string, number>();
+  /** Enclaves that a hold keeps. */
+  readonly #kept = new Set<string>();
   #confirmedAt = Number.NEGATIVE_INFINITY;
   #hold: DeletionHold | undefined;
 
@@ -54,6 +62,11 @@ export class DeletionGuard {
 
   get hold(): DeletionHold | undefined {
     return this.#hold;
+  }
+
+  /** Enclaves that are not destroyed before somebody confirms it. */
+  get held(): number {
+    return this.#hold === undefined ? 0 : this.#kept.size;
   }
 
   exists(id: string): boolean {
@@ -83,8 +96,11 @@ export class DeletionGuard {
   know(id: string, lifecycle: ListedLifecycle | undefined, now: number): void {
     if (lifecycle === undefined || lifecycle.phase === 'destroyed') {
       this.#existing.delete(id);
+      this.#kept.delete(id);
       return;
     }
+    if (waitsForDeletion(lifecycle)) this.#kept.add(id);
+    else this.#kept.delete(id);
     this.#existing.set(id, lifecycle.missingSince === undefined);
     const at = vanishedAt(lifecycle);
     if (at === undefined || at <= this.#confirmedAt) this.#vanished.delete(id);

@@ -55,6 +55,11 @@ export class Fleet {
     return this.#guard.hold;
   }
 
+  /** Enclaves whose records vanished, and which are not destroyed before somebody confirms it. */
+  get deletionsHeld(): number {
+    return this.#guard.held;
+  }
+
   /** Before every lifecycle was listed, and the table is known to be the same, nobody can say what is missing. */
   get deletionsAllowed(): boolean {
     return this.#listed && this.#tableId !== undefined && this.#guard.hold === undefined;

@@ -1,45 +1,11 @@
 /** `npm start`, as a newcomer runs it: a process of its own, until Ctrl-C. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { enclavectl, endLocal, local } from '../support/local.ts';
 
-const bin = fileURLToPath(new URL('../../bin/enclavectl.js', import.meta.url));
-// The caller's AWS and operator settings must not lead any of this elsewhere.
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS_|ENCLAVE_OPERATOR_)/.test(name)));
-
-let running: ChildProcess | undefined;
-afterEach(() => running?.kill('SIGKILL'));
-
-/** Starts `local`; `said` resolves when it has printed the text, and rejects when it ends before. */
-function local(cwd: string, ...flags: string[]) {
-  const child = spawn(process.execPath, [bin, 'local', '--port', '0', '--speed', '20', ...flags], { cwd, env });
-  running = child;
-  let output = '';
-  const waiting = new Set<() => void>();
-  const heard = (chunk: Buffer) => {
-    output += chunk;
-    for (const look of waiting) look();
-  };
-  child.stdout.on('data', heard);
-  child.stderr.on('data', heard);
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const said = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => output.includes(text) && resolve();
-      waiting.add(look);
-      look();
-      void ended.then((code) => reject(new Error(`ended with ${code} before it said ${text}:\n${output}`)));
-    });
-  return { child, said, ended, output: () => output };
-}
-
-function enclavectl(cwd: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], { cwd, env, encoding: 'utf8' });
-  return { status, stdout, stderr };
-}
+afterEach(endLocal);
 
 const items = (cwd: string) => JSON.parse(enclavectl(cwd, 'get', '-o', 'json').stdout).items;
 

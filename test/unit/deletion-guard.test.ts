@@ -89,6 +89,25 @@ describe('DeletionGuard', () => {
     expect(guard.hold).toBeDefined();
   });
 
+  it('tells how many it keeps: those whose record is gone, and whose destruction has not begun', () => {
+    const { guard, vanish, know, confirm } = bench(20);
+    vanish(0);
+    expect(guard.held).toBe(0);
+    for (let n = 1; n < 5; n += 1) vanish(n);
+    expect(guard.hold).toBeDefined();
+    expect(guard.held).toBe(5);
+    know(0, {});
+    vanish(1, START, { absentBecause: 'command' });
+    vanish(2, START, { phase: 'destroyed' });
+    vanish(3, START, { phase: 'destroying', run: {} as NonNullable<Lifecycle['run']> });
+    vanish(5, START, { phase: 'destroying', absentBecause: 'recordGone' });
+    expect(guard.held).toBe(2);
+    guard.know('enc_4', undefined, START);
+    expect(guard.held).toBe(1);
+    confirm(START + MINUTE);
+    expect(guard.held).toBe(0);
+  });
+
   it('takes over a hold of the last leader', () => {
     const { guard, holds } = bench(1);
     guard.follow({ installedAt: iso(0), deletionHold: { reason: 'many', since: iso(START) } } as Control);

@@ -41,6 +41,8 @@ describe('an enclave', () => {
       time_to_ready_seconds_count: 1,
       'transitions_total{from="verifying",to="ready"}': 1,
     });
+    // What does not exist yet is no drift.
+    expect(risen(before, after, 'drift_', 'repairs_total')).toEqual({});
     expect(after.get('enclaves{phase="ready"}')).toBe(1);
     expect(after.get('leader')).toBe(1);
     await operator.stop();

@@ -8,7 +8,10 @@ import { collectProcessMetrics, createMetrics, type FleetSource } from '../../sr
 import { aLifecycle } from '../support/conformance-harness.ts';
 import { risen, scrape } from '../support/scrape.ts';
 
-const FLEET = ['enclaves{', 'conditions{', 'oldest_in_phase_seconds{', 'drift_findings{', 'breaker_open', 'orphans'];
+const FLEET = [
+  ...['enclaves{', 'conditions{', 'oldest_in_phase_seconds{', 'drift_findings{'],
+  ...['breaker_open', 'orphans', 'deletions_held'],
+];
 const NOW = Date.parse('2026-01-02T00:00:00.000Z');
 
 function leading(tally: FleetTally, over: Partial<FleetSource> = {}) {
@@ -20,6 +23,7 @@ function leading(tally: FleetTally, over: Partial<FleetSource> = {}) {
     info: () => tally.some(0),
     openBreakers: () => 0,
     orphans: () => 0,
+    deletionsHeld: () => 0,
     ...over,
   });
   return metrics;
@@ -114,6 +118,8 @@ describe('from the start', () => {
     expect(series.get('reconcile_total{result="error"}')).toBe(0);
     expect(series.get('runs_total{action="deploy",outcome="failed",class="capacity"}')).toBe(0);
     expect(series.has('runs_total{action="deploy",outcome="succeeded",class="capacity"}')).toBe(false);
+    expect(series.get('runs_total{action="drift",outcome="succeeded",class="none"}')).toBe(0);
+    expect(series.get('runs_total{action="drift",outcome="failed",class="permission"}')).toBe(0);
     expect(series.get('repairs_total{rung="restartEnclave",outcome="healed"}')).toBe(0);
     expect(series.get('transitions_total{from="none",to="pending"}')).toBe(0);
     expect(series.has('transitions_total{from="ready",to="ready"}')).toBe(false);
@@ -143,7 +149,7 @@ describe('the fleet', () => {
     });
     tally.know('c', { ...aLifecycle('c'), phase: 'stalled', phaseSince: since(10) });
     tally.know('c', { ...aLifecycle('c'), phase: 'destroying', phaseSince: since(3) });
-    const series = await scrape(leading(tally, { openBreakers: () => 1, orphans: () => 4 }));
+    const series = await scrape(leading(tally, { openBreakers: () => 1, orphans: () => 4, deletionsHeld: () => 3 }));
     expect(series.get('enclaves{phase="ready"}')).toBe(2);
     expect(series.get('enclaves{phase="stalled"}')).toBe(0);
     expect(series.get('enclaves{phase="destroying"}')).toBe(1);
@@ -155,6 +161,7 @@ describe('the fleet', () => {
     expect(series.get('drift_findings{attribute="secure",severity="security"}')).toBe(1);
     expect(series.get('breaker_open')).toBe(1);
     expect(series.get('orphans')).toBe(4);
+    expect(series.get('deletions_held')).toBe(3);
     tally.know('b', undefined);
     const next = await scrape(leading(tally));
     expect(next.get('enclaves{phase="ready"}')).toBe(1);
@@ -176,7 +183,7 @@ describe('the fleet', () => {
   });
 
   it('is not told before all of it was listed', async () => {
-    const series = await scrape(leading(new FleetTally(), { survey: () => undefined }));
-    expect([...series.keys()].filter((name) => name.startsWith('enclaves{'))).toEqual([]);
+    const series = await scrape(leading(new FleetTally(), { survey: () => undefined, deletionsHeld: () => undefined }));
+    expect([...series.keys()].filter((name) => /^(enclaves{|deletions_held)/.test(name))).toEqual([]);
   });
 });

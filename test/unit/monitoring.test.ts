@@ -1,12 +1,15 @@
 /** Dashboards, alerts and runbooks: they parse, name only what there is, and each alert is proved and explained. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { metricUses } from '../../scripts/metric-uses.ts';
 import { createMetrics } from '../../src/reconciler/metrics/index.ts';
+import { filled, panels } from '../support/panels.ts';
+import { describeWithPrometheus } from '../support/prometheus.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDER = join(ROOT, 'dashboards');
@@ -21,24 +24,11 @@ interface Case {
   readonly name: string;
   readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts: readonly object[] }[];
 }
-interface Panel {
-  readonly title: string;
-  readonly description?: string;
-  readonly fieldConfig: { readonly defaults: { readonly unit?: string; readonly noValue?: string } };
-  readonly targets: readonly { readonly expr: string }[];
-}
 
 const rules: readonly Rule[] = parse(readFileSync(join(FOLDER, 'alerts.yaml'), 'utf8')).groups.flatMap(
   ({ rules: some }: { rules: readonly Rule[] }) => some,
 );
 const cases: readonly Case[] = parse(readFileSync(join(FOLDER, 'alerts.test.yaml'), 'utf8')).tests;
-const panels = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.json'))
-  .flatMap((file) =>
-    (JSON.parse(readFileSync(join(FOLDER, file), 'utf8')).panels as readonly Panel[]).map(
-      (panel) => [`${file}: ${panel.title}`, panel] as const,
-    ),
-  );
 
 const folder = mkdtempSync(join(tmpdir(), 'monitoring-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -85,42 +75,38 @@ it('asks only for metrics that are declared', () => {
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
 
-describe('with promtool', () => {
-  const missing = spawnSync('promtool', ['--version']).error !== undefined;
-  if (missing && process.env.CI !== 'true') console.log('skipped: promtool is not installed (Debian: prometheus)');
-  const proved = missing && process.env.CI !== 'true' ? it.skip : it;
+it('uses every metric, but for those that say why not', () => {
+  const { described } = createMetrics();
+  const used = new Set(metricUses(described.map(({ name }) => name)).map(({ metric }) => metric));
+  const unused = described.filter(({ name }) => !used.has(name));
+  expect(unused.filter(({ unusedBecause = '' }) => unusedBecause === '').map(({ name }) => name)).toEqual([]);
+  const needless = described.filter(({ name, unusedBecause }) => unusedBecause !== undefined && used.has(name));
+  expect(needless).toEqual([]);
+});
 
-  proved('the alerts fire and stay silent as they should', () => {
+describeWithPrometheus('with promtool', () => {
+  it('the alerts fire and stay silent as they should', () => {
     expect(promtool('test', 'rules', join(FOLDER, 'alerts.test.yaml'))).toBe(0);
   });
 
-  proved('the configuration is one that Prometheus takes', () => {
+  it('the configuration is one that Prometheus takes', () => {
     expect(promtool('check', 'config', join(FOLDER, 'prometheus.yml'))).toBe(0);
   });
 
-  proved('the queries of all panels parse', () => {
-    const records = panels.flatMap(([, panel]) => panel.targets.map(({ expr }) => filled(expr)));
+  it('the queries of all panels parse', () => {
+    const records = panels.flatMap(([, panel]) => panel.targets.map(({ expr }) => filled(expr, '1m')));
     const file = join(folder, 'panels.yaml');
     const group = { name: 'panels', rules: records.map((expr, index) => ({ record: `panel_${index}`, expr })) };
     writeFileSync(file, stringify({ groups: [group] }));
     expect(promtool('check', 'rules', file)).toBe(0);
   });
 
-  proved('a query that is none is found', () => {
+  it('a query that is none is found', () => {
     const file = join(folder, 'wrong.yaml');
     writeFileSync(file, stringify({ groups: [{ name: 'wrong', rules: [{ record: 'wrong', expr: 'sum by (' }] }] }));
     expect(promtool('check', 'rules', file)).not.toBe(0);
   });
 });
-
-/** Variables as Grafana fills them in. */
-function filled(expr: string): string {
-  return expr
-    .replaceAll('$__rate_interval', '1m')
-    .replaceAll('$environment', '.*')
-    .replaceAll('$region', '.*')
-    .replaceAll('$price', '0.2');
-}
 
 function promtool(...args: readonly string[]): number | null {
   const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });

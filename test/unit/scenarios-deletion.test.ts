@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import { type Control, keys } from '../../src/enclave/items.ts';
+import { scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -56,10 +57,12 @@ describe('mass deletion', () => {
     const second = v.start();
     await v.clock.advance(2 * HOUR);
     expect(living(v, 10)).toBe(10);
+    expect((await scrape(second.metrics)).get('deletions_held')).toBe(4);
     confirm(v);
     await v.until(() => living(v, 10) === 6, 'the confirmed ones destroyed', 10 * MINUTE);
     await v.clock.advance(HOUR);
     expect(living(v, 10)).toBe(6);
+    expect((await scrape(second.metrics)).get('deletions_held')).toBe(0);
     expect(second.connection.log.lines.some((line) => line.level === 'error')).toBe(false);
   });
 

@@ -1,6 +1,7 @@
 /** How repairs are held back, on virtual time: by policy, by number, by what comes back, and by what they fail to heal. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
+import { keys } from '../../src/enclave/items.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -113,6 +114,11 @@ describe('many at once', () => {
     expect(most).toBeGreaterThan(1);
     expect(most).toBeLessThanOrEqual(3);
     expect(calls('hosts.start')).toBe(5);
+  });
+
+  it('that are made at once differ from nothing: repairs of the region go on', async () => {
+    await fleet(20);
+    expect(v.world.tables.history.partition(keys.events(REGION))).toEqual([]);
   });
 
   it('are too many: nothing is repaired, then one alone, then the rest', async () => {

@@ -3,8 +3,7 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMMAND_STATUSES, isManaged, readRecord } from '../../enclave/record.ts';
-import type { Child } from '../../local/child.ts';
-import { prometheusIsInstalled, startPrometheus } from '../../local/prometheus.ts';
+import { type Prometheus, prometheusIsInstalled, startPrometheus } from '../../local/prometheus.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import type { Log } from '../../reconciler/ports.ts';
 import { type Setting, variableOf } from '../config.ts';
@@ -19,8 +18,7 @@ import { findLocalStack, type GlobalOptions, pointsElsewhere, readConfig, resolv
 import { applyRecord } from './apply.ts';
 
 const POLL_MS = 500;
-const PROMETHEUS = '127.0.0.1:9090';
-const PROMETHEUS_GRACE_MS = 5_000;
+const PROMETHEUS_PORT = '9090';
 /** Phases an enclave stays in until something new happens, and statuses that say that something is still to happen. */
 const RESTING = new Set<string | null>(['ready', 'paused', 'invalid', 'stalled', 'destroyed']);
 const MOVING = new Set<string | null>([...COMMAND_STATUSES, 'DEPLOYING', 'DESTROYING']);
@@ -30,7 +28,8 @@ interface Options extends GlobalOptions {
   readonly speed: string;
   readonly empty?: boolean;
   readonly reset?: boolean;
-  readonly prometheus?: boolean;
+  /** A port, or true for the usual one. */
+  readonly prometheus?: string | true;
   readonly awsEndpoint?: string;
 }
 
@@ -38,21 +37,16 @@ export async function local(io: Io, _args: readonly string[], options: Options):
   const port = numberIn(options.port, '--port', 0, 65_535, true);
   const speed = numberIn(options.speed, '--speed', 0.01, 1_000, false);
   const awsEndpoint = options.awsEndpoint === undefined ? undefined : urlIn(options.awsEndpoint, '--aws-endpoint');
-  if (options.prometheus === true && !prometheusIsInstalled()) {
-    throw new CliError(
-      EXIT.usage,
-      '--prometheus: there is no program `prometheus` on the PATH; install it (Debian: apt-get install prometheus)',
-    );
-  }
+  const prometheusPort = portOfPrometheus(options.prometheus);
   // A wrong variable would only show in the operator's log: it is said here.
   const { settings } = readConfig(io, options);
   const table = liveTable(io);
   table.note('starting the database, the embedded AWS and the operator …');
   const callerEnv = { ...io.env, ...asEnvironment(settings) };
   const stack = await start(io, table, { port, speed, reset: options.reset === true, callerEnv, awsEndpoint });
-  let prometheus: Child | undefined;
+  let prometheus: Prometheus | undefined;
   try {
-    if (options.prometheus === true) prometheus = besides(io, table, stack);
+    if (prometheusPort !== undefined) prometheus = await besides(io, table, stack, prometheusPort);
     const rows = await follow(io, table, options.empty === true);
     if (!io.signal.aborted) {
       table.leave(whatNext(io, stack, rows[0]?.id));
@@ -61,7 +55,7 @@ export async function local(io: Io, _args: readonly string[], options: Options):
     return EXIT.yes;
   } finally {
     table.leave(`${io.terminal ? '\r' : ''}stopping …\n`);
-    await prometheus?.stop(PROMETHEUS_GRACE_MS);
+    await prometheus?.stop();
     await stack.stop();
   }
 }
@@ -100,18 +94,30 @@ function start(io: Io, table: LiveTable, options: StartOptions): Promise<Stack> 
   });
 }
 
-function besides(io: Io, table: LiveTable, { endpoints }: Stack): Child {
-  const shipped = new URL('dashboards/', PACKAGE.root);
-  const child = startPrometheus({
+/** Undefined where none is asked for. */
+function portOfPrometheus(given: Options['prometheus']): number | undefined {
+  if (given === undefined) return undefined;
+  const port = numberIn(given === true ? PROMETHEUS_PORT : given, '--prometheus', 0, 65_535, true);
+  if (prometheusIsInstalled()) return port;
+  throw new CliError(
+    EXIT.usage,
+    '--prometheus: there is no program `prometheus` on the PATH; install it (Debian: apt-get install prometheus)',
+  );
+}
+
+async function besides(io: Io, table: LiveTable, { endpoints }: Stack, port: number): Promise<Prometheus> {
+  const prometheus = await startPrometheus({
     clock: io.clock,
     log: notes(table),
     dataDir: join(io.cwd, '.local'),
-    shipped,
+    shipped: new URL('dashboards/', PACKAGE.root),
     operator: endpoints.operator,
-    address: PROMETHEUS,
+    port,
+  }).catch((error: Error) => {
+    throw new CliError(EXIT.usage, `Prometheus does not start: ${error.message}`, { cause: error });
   });
-  table.note(`Prometheus: http://${PROMETHEUS}, alerts at http://${PROMETHEUS}/alerts`);
-  return child;
+  table.note(`Prometheus: ${prometheus.url}, alerts at ${prometheus.url}/alerts`);
+  return prometheus;
 }
 
 function notes(table: LiveTable): Log {

@@ -70,8 +70,13 @@ export const ControlSchema = z.discriminatedUnion('op', [
     /** With a host agent that reports, which the incumbent's hosts do not have. */
     agent: z.boolean().default(false),
   }),
-  /** A host tagged ours that nothing else knows of. */
-  z.object({ op: z.literal('orphan'), enclaveId, environment: z.string().optional() }),
+  /** A host tagged ours that nothing else knows of; launched `ageMs` ago, as young ones are no orphans yet. */
+  z.object({
+    op: z.literal('orphan'),
+    enclaveId,
+    environment: z.string().optional(),
+    ageMs: z.number().min(0).default(0),
+  }),
   z.object({ op: z.literal('hosts'), enclaveId: enclaveId.optional() }),
   /** Every fault is over. */
   z.object({ op: z.literal('reset') }),
@@ -166,7 +171,7 @@ export function control(core: Core, order: Control): object {
       return { hosts: ids.map((each) => shown(leaveBehind(core, each, order.instanceType, order.agent))) };
     }
     case 'orphan':
-      return shown(orphan(core, order.enclaveId, order.environment ?? core.environment));
+      return shown(orphan(core, order.enclaveId, order.environment ?? core.environment, order.ageMs));
     case 'hosts':
       return {
         hosts: [...hosts.all()].filter((host) => (order.enclaveId ?? host.enclaveId) === host.enclaveId).map(shown),
@@ -177,8 +182,8 @@ export function control(core: Core, order: Control): object {
   }
 }
 
-function orphan(core: Core, orphanOf: string, environment: string): SimHost {
-  return core.hosts.place({
+function orphan(core: Core, orphanOf: string, environment: string, ageMs: number): SimHost {
+  const host = core.hosts.place({
     region: core.region,
     enclaveId: orphanOf,
     instanceType: 'm6i.xlarge',
@@ -187,4 +192,5 @@ function orphan(core: Core, orphanOf: string, environment: string): SimHost {
     tags: { [TAG_ENCLAVE_ID]: orphanOf, [TAG_ENVIRONMENT]: environment, [TAG_MANAGED_BY]: 'terraform' },
     hasAgent: false,
   });
+  return core.hosts.amend(host.instanceId, { launchedAt: host.launchedAt - ageMs }) ?? host;
 }

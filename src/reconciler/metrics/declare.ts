@@ -17,6 +17,8 @@ interface Declaration<L extends LabelSets> {
   readonly labels: L;
   /** @default 'stable' */
   readonly stability?: 'stable' | 'experimental';
+  /** Why no panel and no alert uses it. @default undefined: one does */
+  readonly unusedBecause?: string;
 }
 
 export interface Described {
@@ -26,6 +28,7 @@ export interface Described {
   readonly unit: string;
   readonly labels: Readonly<Record<string, readonly string[] | 'open'>>;
   readonly stability: 'stable' | 'experimental';
+  readonly unusedBecause?: string;
 }
 
 interface CounterDeclaration<L extends LabelSets> extends Declaration<L> {
@@ -108,8 +111,9 @@ export class Declarations {
 
   #describe<L extends LabelSets>(type: Described['type'], declaration: Declaration<L>) {
     const name = `${PREFIX}${declaration.name}`;
-    const { help, unit, labels, stability = 'stable' } = declaration;
-    this.described.push({ name, type, help, unit, labels, stability });
+    const { help, unit, labels, stability = 'stable', unusedBecause } = declaration;
+    const unused = unusedBecause === undefined ? {} : { unusedBecause };
+    this.described.push({ name, type, help, unit, labels, stability, ...unused });
     return { name, help, labelNames: Object.keys(labels), registers: [this.registry] };
   }
 }

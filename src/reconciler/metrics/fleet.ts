@@ -32,6 +32,8 @@ export interface FleetSource {
   info(): Iterable<{ readonly enclave: string; readonly phase: Phase }>;
   openBreakers(): number;
   orphans(): number;
+  /** Undefined until the fleet was listed. */
+  deletionsHeld(): number | undefined;
 }
 
 export interface FleetInstruments {
@@ -101,6 +103,18 @@ export function fleetMetrics(declare: Declarations): FleetInstruments {
     { name: 'orphans', help: 'Hosts with our tags that are of no enclave.', unit: 'hosts', labels: {} },
     () => (source === undefined ? undefined : [[{}, source.orphans()]]),
   );
+  declare.gauge(
+    {
+      name: 'deletions_held',
+      help: 'Enclaves whose records vanished and that are kept, as so many did at once, until somebody confirms it.',
+      unit: 'enclaves',
+      labels: {},
+    },
+    () => {
+      const held = source?.deletionsHeld();
+      return held === undefined ? undefined : [[{}, held]];
+    },
+  );
   declare.openGauge(
     {
       name: 'enclave_info',
@@ -108,6 +122,7 @@ export function fleetMetrics(declare: Declarations): FleetInstruments {
       unit: 'enclaves',
       labels: ['enclave', 'phase'],
       stability: 'experimental',
+      unusedBecause: 'it names enclaves, for queries of your own, and is off unless it is asked for',
     },
     () => source?.info() ?? [],
   );

@@ -16,7 +16,7 @@ occurs, so that the first increase is seen as one. Label values are closed sets;
 but for \`enclave_info\`, which is off unless \`enclaveInfoMax\` is set.
 
 What stands in the fleet (\`enclaves\`, \`conditions\`, \`oldest_in_phase_seconds\`, \`drift_findings\`, \`breaker_open\`,
-\`orphans\`, \`enclave_info\`) is told by the leader alone, once it has listed everything. A standby exports none of it.
+\`orphans\`, \`deletions_held\`, \`enclave_info\`) is told by the leader alone, once it has listed everything. A standby exports none of it.
 Histograms have \`_bucket\`, \`_sum\` and \`_count\` after their name. Beside these there are Node's own: \`process_*\` and
 \`nodejs_*\`. A stable metric changes only with a major version; an experimental one may change with any.
 `;
@@ -28,12 +28,13 @@ export function metricsReference(described: readonly Described[], uses: readonly
   return `${HEAD}\n${described.map((metric) => section(metric, uses)).join('\n')}`;
 }
 
-function section({ name, type, unit, stability, help, labels }: Described, uses: readonly Use[]): string {
+function section(metric: Described, uses: readonly Use[]): string {
+  const { name, type, unit, stability, help, labels, unusedBecause } = metric;
   const used = uses.filter(({ metric }) => metric === name).map(({ where }) => where);
   const rows = [
     `- Type: ${type}, in ${unit}; ${stability}`,
     ...Object.entries(labels).map(([label, values]) => `- Label \`${label}\`: ${valuesText(name, label, values)}`),
-    `- Used by: ${used.length === 0 ? 'nothing yet' : used.join('; ')}`,
+    `- Used by: ${used.length > 0 ? used.join('; ') : `nothing that is shipped${unusedBecause === undefined ? '' : `: ${unusedBecause}`}`}`,
   ];
   return `## ${name}\n\n${help}\n\n${rows.join('\n')}\n`;
 }
