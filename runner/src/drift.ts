@@ -1,6 +1,6 @@
 /** From a full plan to what has drifted: the attributes the operator owns, and nothing else. */
 import { createHash } from 'node:crypto';
-import type { DriftResult } from '../../src/enclave/items.ts';
+import type { DriftResult } from '../../src/enclave/fleet-run.ts';
 import { canonicalJson, equalJson, isPlainMap } from '../../src/enclave/json.ts';
 import type { PlannedChange, TerraformPlan } from './engine/port.ts';
 

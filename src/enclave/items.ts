@@ -12,7 +12,7 @@ import { packed } from './packed.ts';
 /** The newest item shape this program understands; 2: members may be packed. */
 export const READER_VERSION = 2;
 
-const Versioned = { v: z.number().int().default(1), minReader: z.number().int().default(1) };
+export const Versioned = { v: z.number().int().default(1), minReader: z.number().int().default(1) };
 const Identity = z.looseObject({ createdAt: z.string(), walletAddress: z.string() });
 
 export const PHASES = [
@@ -366,43 +366,6 @@ export const RunItemSchema = z.looseObject({
 });
 export type RunItem = z.infer<typeof RunItemSchema>;
 
-/** What a drift run found of one enclave. */
-export const DriftResultSchema = z.looseObject({
-  id: z.string(),
-  /** The generation the plan was made for: the result says nothing about a later one. */
-  generation: z.number().int(),
-  startedAt: z.string(),
-  at: z.string(),
-  /** Absent where the plan could not be made: nothing is known then. */
-  drifted: z.boolean().optional(),
-  differences: z.array(z.looseObject({ address: z.string(), attributes: z.array(z.string()) })).optional(),
-  /** Equal findings have equal digests. */
-  planDigest: z.string().optional(),
-  failure: FailureSchema.omit({ at: true }).optional(),
-});
-export type DriftResult = z.infer<typeof DriftResultSchema>;
-
-/** `run#drift` / `<name>` of the history table: a drift run over several enclaves, which takes no lock. */
-export const FleetRunItemSchema = z.looseObject({
-  ...Versioned,
-  name: z.string(),
-  action: z.literal('drift'),
-  requestedAt: z.string(),
-  enclaves: z.array(z.looseObject({ id: z.string(), generation: z.number().int(), variables: RunVariablesSchema })),
-  cancelRequestedAt: z.string().optional(),
-  /** As in an enclave's run: the one task that may work, and where. */
-  taskArn: z.string().optional(),
-  executionArn: z.string().optional(),
-  host: z.string().optional(),
-  startedAt: z.string().optional(),
-  /** By enclave, written one by one. */
-  results: z.record(z.string(), DriftResultSchema).optional(),
-  /** Written once. */
-  outcome: OutcomeSchema.optional(),
-  expiresAt: z.number().int().optional(),
-});
-export type FleetRunItem = z.infer<typeof FleetRunItemSchema>;
-
 /** `event#<id>` / `<start of its ten minutes>-<digest>` of the history table: an event, and its repeats. */
 export const EventSchema = z.looseObject({
   ...Versioned,
@@ -424,6 +387,7 @@ export const EventSchema = z.looseObject({
 export type OperatorEvent = z.infer<typeof EventSchema>;
 
 const REQUESTS = 'request#';
+const FLEET = 'fleet';
 
 /** Keys of both tables, in one place. */
 export const keys = {
@@ -436,12 +400,14 @@ export const keys = {
   request: (id: string, key: string) => ({ pk: `${REQUESTS}${id}`, sk: key }),
   /** The enclave a partition holds requests of: one, or none. */
   requestedOf: (pk: string) => (pk.startsWith(REQUESTS) ? [pk.slice(REQUESTS.length)] : []),
-  control: { pk: 'fleet', sk: 'control' },
-  lease: { pk: 'fleet', sk: 'lease' },
+  control: { pk: FLEET, sk: 'control' },
+  lease: { pk: FLEET, sk: 'lease' },
   runs: (id: string) => `run#${id}`,
   run: (id: string, name: string) => ({ pk: `run#${id}`, sk: name }),
-  fleetRuns: 'run#drift',
-  fleetRun: (name: string) => ({ pk: 'run#drift', sk: name }),
+  /** A partition that no enclave's runs can be in, whatever the enclave is called. */
+  fleetRuns: FLEET,
+  fleetRun: (name: string) => ({ pk: FLEET, sk: name }),
+  fleetLedger: { pk: FLEET, sk: 'drift' },
   events: (id: string) => `event#${id}`,
   event: (id: string, key: string) => ({ pk: `event#${id}`, sk: key }),
 } as const;
