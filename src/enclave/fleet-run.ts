@@ -1,6 +1,7 @@
 /** Items of runs over several enclaves: what a drift run is to look at, what it found, and which are under way. */
 import { z } from 'zod';
-import { FailureSchema, OutcomeSchema, RunVariablesSchema, Versioned } from './items.ts';
+import { FailureSchema, OutcomeSchema, PlanSummarySchema, RunVariablesSchema, Versioned } from './items.ts';
+import { DifferenceSchema } from './planned.ts';
 
 /** What a drift run found of one enclave. */
 export const DriftResultSchema = z.looseObject({
@@ -11,7 +12,8 @@ export const DriftResultSchema = z.looseObject({
   at: z.string(),
   /** Absent where the plan could not be made: nothing is known then. */
   drifted: z.boolean().optional(),
-  differences: z.array(z.looseObject({ address: z.string(), attributes: z.array(z.string()) })).optional(),
+  differences: z.array(DifferenceSchema).optional(),
+  summary: PlanSummarySchema.optional(),
   /** Equal plans have equal digests. */
   planDigest: z.string().optional(),
   failure: FailureSchema.omit({ at: true }).optional(),

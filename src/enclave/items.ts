@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { ConditionSchema } from './conditions.ts';
 import { LegacySchema } from './legacy.ts';
 import { packed } from './packed.ts';
+import { ApprovalSchema, PlanAskedSchema, PlannedSchema } from './planned.ts';
 
 /** The newest item shape this program understands; 2: members may be packed. */
 export const READER_VERSION = 2;
@@ -156,6 +157,11 @@ export const LifecycleSchema = z.looseObject({
     .optional(),
   /** Drift that was repaired within the last hour, newest last: what comes back again and again is contested. */
   healed: z.array(z.looseObject({ fingerprint: z.string(), at: z.string() })).optional(),
+  /** When a run of this enclave last ended, whatever came of it. */
+  ranAt: z.string().optional(),
+  planned: PlannedSchema.optional(),
+  planAsked: PlanAskedSchema.optional(),
+  approval: ApprovalSchema.optional(),
   /** The generation whose batch has completed, and when that was seen. */
   completed: z.looseObject({ generation: z.number().int(), at: z.string() }).optional(),
   /** Region of a record whose spec could not be read when the lifecycle began. */

@@ -181,7 +181,7 @@ function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
 }
 
 /** What a deploy would be given: the record's spec, or, where that is not valid, what was last applied. */
-function variablesOf(
+export function variablesOf(
   lifecycle: Lifecycle,
   wanted: EnclaveSpec | undefined,
   policy: EnclavePolicy,

@@ -3,9 +3,12 @@ import PQueue from 'p-queue';
 import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
+import { freezeAt } from './admission.ts';
 import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
+import { DriftRuns } from './drift-runs.ts';
+import { driftSubject } from './drift-subject.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
 import { FleetTally } from './fleet-tally.ts';
@@ -24,7 +27,7 @@ import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
-import { tellCommit } from './tell-commit.ts';
+import { tellCommit, tellFleetRun } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
 
@@ -62,6 +65,7 @@ export class Controller {
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
   readonly #orphans: Orphans;
+  readonly #plans: DriftRuns;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   #reconciles = 0;
@@ -138,6 +142,16 @@ export class Controller {
       onHold: (hold) => notifier.sawHold(hold),
     });
     this.#fleet = fleet;
+    this.#plans = new DriftRuns({
+      ports: heard,
+      config,
+      epoch: () => term.assert(),
+      slots: this.#slots,
+      mayStart: () => this.synced && freezeAt(fleet.control, ports.clock.now()) === undefined,
+      ask: (id) => driftSubject(id, this.#context),
+      enqueue: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
+      onEnded: (item, outcome) => tellFleetRun(options.metrics.runs, item, outcome),
+    });
     this.#feed = new Feed({
       ports,
       config,
@@ -152,6 +166,7 @@ export class Controller {
         void fleet.listed(records).then(() => notifier.sawHold(fleet.deletionHold));
       },
       onControl: () => void fleet.refresh(),
+      onFleetRun: (name) => this.#plans.told(name),
     });
     const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
@@ -169,6 +184,7 @@ export class Controller {
       quota: this.#quota,
       publishes: this.#publishes,
       repairs,
+      plans: this.#plans,
       reports,
       epoch: () => term.assert(),
       dependencies: fleet.dependencies,
@@ -178,6 +194,7 @@ export class Controller {
         this.#tally.know(id, lifecycle);
         this.#quota.know(id, lifecycle);
         repairs.know(id, lifecycle);
+        this.#plans.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);
@@ -254,7 +271,12 @@ export class Controller {
       openBreakers: () => this.#repairs.openRegions.length,
       orphans: () => this.#orphans.size,
     });
-    this.#running = Promise.all([this.#feed.run(signal), this.#sweepLoop(signal), this.#notifier.run(signal)]);
+    this.#running = Promise.all([
+      this.#feed.run(signal),
+      this.#sweepLoop(signal),
+      this.#notifier.run(signal),
+      ...(config.observeOnly ? [] : [this.#plans.run(signal)]),
+    ]);
   }
 
   /** Stops intake, lets work under way end, closes the streams. */
@@ -277,6 +299,7 @@ export class Controller {
     this.#tally.know(lifecycle.id, lifecycle);
     this.#quota.know(lifecycle.id, lifecycle);
     this.#repairs.know(lifecycle.id, lifecycle);
+    this.#plans.know(lifecycle.id, lifecycle);
     this.#notifier.sawLifecycle(lifecycle);
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;
