@@ -1,6 +1,7 @@
 /** Plan notes: how what a plan found enters the lifecycle, and what is told of it. Pure. */
 import type { DriftResult } from '../enclave/fleet-run.ts';
 import type { Lifecycle } from '../enclave/items.ts';
+import { equalJson } from '../enclave/json.ts';
 import { MOST_DIFFERENCES, type Planned } from '../enclave/planned.ts';
 import type { Effect } from '../machines/index.ts';
 
@@ -58,7 +59,11 @@ export function planEvents(before: Lifecycle | undefined, { planned }: Lifecycle
     return [{ type: 'emitEvent', severity: 'Warning', reason: 'PlanFailed', message: `${why}: ${message}` }];
   }
   const known = before?.planned;
-  if (planned.verdict === 'Match' || (known?.verdict === 'Drift' && known.digest === planned.digest)) return [];
+  if (
+    planned.verdict === 'Match' ||
+    (known?.verdict === 'Drift' && equalJson(known.differences ?? [], planned.differences ?? []))
+  )
+    return [];
   const shown = (planned.differences ?? []).slice(0, 5).map(({ address, attributes }) => {
     return `${address} (${attributes.join(', ')})`;
   });

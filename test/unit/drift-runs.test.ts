@@ -137,13 +137,15 @@ describe('drift runs', () => {
     await v.until(() => planned(v) !== undefined, 'planned');
   });
 
-  it('remembers what differs, tells it once, and forgets it with the next apply', async () => {
+  it('remembers what differs, shows it in InSync, and tells it once', async () => {
     const v = quiet({ driftEveryMs: 2 * HOUR });
     v.world.runs.fleet.plan = () => drifted;
     v.start();
     await deployed(v);
     await v.until(() => planned(v) !== undefined, 'planned', 4 * HOUR);
     expect(planned(v)).toMatchObject({ verdict: 'Drift', digest: 'd1', differences: drifted.differences });
+    const inSync = v.lifecycle(ID)?.conditions.find(({ type }) => type === 'InSync');
+    expect(inSync).toMatchObject({ status: 'False', message: expect.stringContaining('role.policies') });
     const { run } = planned(v)!;
     await v.until(() => planned(v)!.run !== run, 'planned again', 6 * HOUR);
     expect(events(v).filter((reason) => reason === 'PlanFoundDrift')).toHaveLength(1);
@@ -180,6 +182,8 @@ describe('drift runs', () => {
       asked.push(Date.parse(planned(v)!.askedAt));
     }
     expect(planned(v)).toMatchObject({ verdict: 'Unknown', failure: { class: 'throttled' } });
+    const inSync = v.lifecycle(ID)?.conditions.find(({ type }) => type === 'InSync');
+    expect(inSync).toMatchObject({ status: 'True', message: expect.stringContaining('no full plan could be made') });
     expect(asked[3]! - asked[2]!).toBeGreaterThan(1.5 * (asked[2]! - asked[1]!));
     v.world.runs.fleet.plan = () => ({ drifted: false, planDigest: 'none' });
     await v.until(() => planned(v)?.verdict === 'Match', 'a plan', 48 * HOUR);
