@@ -144,7 +144,8 @@ export class DriftRuns {
     await this.#clear();
     if (!mayStart()) return;
     const { driftRunSize } = this.#options.config;
-    const asked = [...this.#asked].filter((id) => !this.#isBusy(id)).slice(0, driftRunSize);
+    const busy = this.#busy();
+    const asked = [...this.#asked].filter((id) => !busy.has(id)).slice(0, driftRunSize);
     if (asked.length > 0) await this.#begin(asked);
     for (let ripe = this.#ripe(); ripe.length > 0 && this.#isBelowCap; ripe = this.#ripe()) {
       if (!(await this.#begin(ripe))) return;
@@ -183,15 +184,20 @@ export class DriftRuns {
     for (const { pending } of this.#ended.values()) if (pending.delete(id) && pending.size === 0) this.#wake();
   }
 
-  #isBusy(id: string): boolean {
-    return this.#runs.some(({ enclaves }) => enclaves.includes(id));
+  /** Enclaves of runs that are not entered. */
+  #busy(): ReadonlySet<string> {
+    return new Set(this.#runs.flatMap(({ enclaves }) => enclaves));
   }
 
   /** Whose plan is due, the oldest first; none where fewer than a run takes have waited for too short a time. */
   #ripe(): readonly string[] {
     const { config, ports } = this.#options;
     const now = ports.clock.now();
-    const due = [...this.#due].filter(([id, at]) => at <= now && !this.#isBusy(id)).sort(([, a], [, b]) => a - b);
+    const busy = this.#busy();
+    const due: [string, number][] = [];
+    // Most of a fleet is not due, and this passes over all of it.
+    for (const entry of this.#due) if (entry[1] <= now && !busy.has(entry[0])) due.push(entry);
+    due.sort(([, a], [, b]) => a - b);
     const waitedMs = now - (due[0]?.[1] ?? now);
     const isRipe = due.length >= config.driftRunSize || waitedMs >= config.driftEveryMs * WAIT_PART;
     return due.length > 0 && isRipe ? due.slice(0, config.driftRunSize).map(([id]) => id) : [];
