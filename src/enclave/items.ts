@@ -159,7 +159,7 @@ export const LifecycleSchema = z.looseObject({
   healed: z.array(z.looseObject({ fingerprint: z.string(), at: z.string() })).optional(),
   /** When a run of this enclave last ended, whatever came of it. */
   ranAt: z.string().optional(),
-  planned: PlannedSchema.optional(),
+  planned: packed(PlannedSchema).optional(),
   planAsked: PlanAskedSchema.optional(),
   approval: ApprovalSchema.optional(),
   /** The generation whose batch has completed, and when that was seen. */
