@@ -1,5 +1,6 @@
 /** A drift run: several enclaves looked at, one after another, without any lock. */
-import type { DriftResult, FleetRunItem, Outcome } from '../../src/enclave/items.ts';
+import type { DriftResult, FleetRunItem } from '../../src/enclave/fleet-run.ts';
+import type { Outcome } from '../../src/enclave/items.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
 import { classify, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
@@ -7,7 +8,9 @@ import { driftOf } from './drift.ts';
 import { type Engine, EngineFailure, type Job } from './engine/port.ts';
 import type { FleetSettings } from './environment.ts';
 import type { FleetStore } from './fleet-store.ts';
+import { summarize } from './gate.ts';
 import type { Log } from './log.ts';
+import { digestOf } from './plan-digest.ts';
 import type { Ending } from './run.ts';
 import { scrub } from './scrub.ts';
 import { settle } from './settle.ts';
@@ -27,7 +30,7 @@ export interface DriftParts {
 }
 
 type Subject = FleetRunItem['enclaves'][number];
-type Verdict = Pick<DriftResult, 'drifted' | 'differences' | 'planDigest' | 'failure'>;
+type Verdict = Pick<DriftResult, 'drifted' | 'differences' | 'planDigest' | 'summary' | 'failure'>;
 
 /**
  * Claims the run, looks at each enclave, writes each result and the outcome.
@@ -116,7 +119,8 @@ async function look(
   try {
     engine = await parts.engineFor({ enclaveId: id, run: parts.settings.run, action: 'deploy', variables });
     onEngine(engine);
-    const verdict = driftOf(await engine.look());
+    const plan = await engine.look();
+    const verdict = { ...driftOf(plan), planDigest: digestOf(plan), summary: summarize(plan) };
     log.info(`=== drift: ${verdict.drifted ? `${verdict.differences.length} resources differ` : 'none'}`, {
       differences: verdict.differences,
     });

@@ -1,14 +1,13 @@
 /** From a full plan to what has drifted: the attributes the operator owns, and nothing else. */
-import { createHash } from 'node:crypto';
-import type { DriftResult } from '../../src/enclave/items.ts';
+import type { DriftResult } from '../../src/enclave/fleet-run.ts';
 import { canonicalJson, equalJson, isPlainMap } from '../../src/enclave/json.ts';
+import { MOST_DIFFERENCES } from '../../src/enclave/planned.ts';
 import type { PlannedChange, TerraformPlan } from './engine/port.ts';
 
 type Differences = NonNullable<DriftResult['differences']>;
 export interface DriftVerdict {
   readonly drifted: boolean;
   readonly differences: Differences;
-  readonly planDigest: string;
 }
 
 /**
@@ -45,8 +44,6 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
 const FILLED_IN: ReadonlySet<string> = new Set(['volume_id', 'device_name', 'tags', 'tags_all', 'kms_key_id']);
 /** Stands for a resource that is not there, or is no longer what the stack knows. */
 export const WHOLE = '*';
-/** A summary for the item; the full plan lies in S3. */
-const MOST_DIFFERENCES = 20;
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -63,7 +60,7 @@ export function driftOf(plan: TerraformPlan): DriftVerdict {
     for (const attribute of attributes) known.add(attribute);
     found.set(address, known);
   };
-  for (const each of plan.resource_changes) note(each.address, changed(each));
+  for (const each of plan.resource_changes) note(each.address, changedOwned(each));
   for (const each of plan.resource_drift) note(each.address, moved(each));
   const differences = [...found]
     .map(([address, attributes]) => ({ address, attributes: [...attributes].sort() }))
@@ -71,11 +68,11 @@ export function driftOf(plan: TerraformPlan): DriftVerdict {
   return {
     drifted: differences.length > 0,
     differences: differences.slice(0, MOST_DIFFERENCES),
-    planDigest: createHash('sha256').update(canonicalJson(differences)).digest('hex'),
   };
 }
 
-function changed({ type, change }: PlannedChange): readonly string[] {
+/** Owned attributes the plan would put right, or all of a resource it would make or remove. */
+export function changedOwned({ type, change }: PlannedChange): readonly string[] {
   const { actions, before, after } = change;
   if (actions.every((action) => action === 'no-op' || action === 'read')) return [];
   if (actions.join() === 'update' && before && after) return differing(type, after, before);

@@ -1,6 +1,6 @@
 /** ARNs of the platform's parts, by the names the contract fixes. */
 
-import type { RunAction } from '../enclave/names.ts';
+import type { AnyRunAction } from '../enclave/names.ts';
 import type { Config } from '../reconciler/config.ts';
 
 /** Part of the platform that an ARN's second field names. */
@@ -9,18 +9,22 @@ function partition(region: string): string {
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }
 
-const MACHINES: Readonly<Record<RunAction, string>> = { deploy: 'deployment', destroy: 'cleanup' };
+const MACHINES: Readonly<Record<AnyRunAction, string>> = {
+  deploy: 'deployment',
+  destroy: 'cleanup',
+  drift: 'drift',
+};
 
 type Place = Pick<Config, 'region' | 'accountId' | 'prefix'>;
 
 const statesArn = (place: Place, rest: string) =>
   `arn:${partition(place.region)}:states:${place.region}:${place.accountId}:${rest}`;
 
-export function stateMachineArn(place: Place, action: RunAction): string {
+export function stateMachineArn(place: Place, action: AnyRunAction): string {
   return statesArn(place, `stateMachine:${place.prefix}-${MACHINES[action]}`);
 }
 
-export function executionArn(place: Place, action: RunAction, name: string): string {
+export function executionArn(place: Place, action: AnyRunAction, name: string): string {
   return statesArn(place, `execution:${place.prefix}-${MACHINES[action]}:${name}`);
 }
 

@@ -3,6 +3,7 @@ import type { Config } from '../reconciler/config.ts';
 import type { Clock, Log, Ports, Random } from '../reconciler/ports.ts';
 import { Calls } from './calls.ts';
 import { createClients } from './clients.ts';
+import { createFleetRunStore } from './fleet-runs.ts';
 import { createHistoryStore } from './history.ts';
 import { createHosts } from './hosts.ts';
 import { createLeaseStore } from './leases.ts';
@@ -46,6 +47,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
     state: createStateStore({ client: dynamodb, stateTable, historyTable, expiresAt, log }),
     leases: createLeaseStore(dynamodb, stateTable),
     history: createHistoryStore({ client: dynamodb, historyTable, expiresAt, log }),
+    fleetRuns: createFleetRunStore({ client: dynamodb, stateTable, historyTable, expiresAt, log }),
     workflows: createWorkflows(clients.sfn, config),
     tasks: createTasks(clients.ecs, config.cluster),
     hosts: createHosts({

@@ -9,6 +9,8 @@ import {
   StartExecutionCommand,
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import type { JsonMap } from '../enclave/json.ts';
+import type { AnyRunAction } from '../enclave/names.ts';
 import type { Config } from '../reconciler/config.ts';
 import type { ExecutionView, Workflows } from '../reconciler/ports.ts';
 import { executionArn, stateMachineArn, taskArnsIn } from './arns.ts';
@@ -44,18 +46,23 @@ function causeOf(answer: DescribeExecutionCommandOutput): string {
  * `started` may be said twice of one execution. A closed one is always `exists`.
  */
 export function createWorkflows(client: SFNClient, place: Pick<Config, 'region' | 'accountId' | 'prefix'>): Workflows {
+  const begin = async (name: string, action: AnyRunAction, what: string, given: JsonMap) => {
+    const input = JSON.stringify(given);
+    const answer = await call(
+      'states:StartExecution',
+      what,
+      () => client.send(new StartExecutionCommand({ stateMachineArn: stateMachineArn(place, action), name, input })),
+      onNames('exists' as const, 'ExecutionAlreadyExists'),
+    );
+    return answer === 'exists' ? 'exists' : 'started';
+  };
+
+  // Keys in one order always: a repeated call must carry the very same input, or it is refused while it runs.
   return {
-    async start(name, action, enclaveId) {
-      // Keys in this order always: a repeated call must carry the very same input, or it is refused while it runs.
-      const input = JSON.stringify({ enclave_id: enclaveId, run: name, action });
-      const answer = await call(
-        'states:StartExecution',
-        `run ${name} of enclave ${enclaveId}`,
-        () => client.send(new StartExecutionCommand({ stateMachineArn: stateMachineArn(place, action), name, input })),
-        onNames('exists' as const, 'ExecutionAlreadyExists'),
-      );
-      return answer === 'exists' ? 'exists' : 'started';
-    },
+    start: (name, action, enclaveId) =>
+      begin(name, action, `run ${name} of enclave ${enclaveId}`, { enclave_id: enclaveId, run: name, action }),
+
+    startFleetRun: (name, action) => begin(name, action, `run ${name}`, { run: name, action }),
 
     async running(action) {
       const names = new Set<string>();

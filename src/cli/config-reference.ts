@@ -35,6 +35,10 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
     title: 'Repairs',
     keys: ['repairCapPercent', 'breakerPercent', 'breakerMin', 'breakerRestMs'],
   },
+  {
+    title: 'Plans',
+    keys: ['driftEveryMs', 'driftRunSize', 'maxDriftRuns', 'driftDeadlineMs'],
+  },
   { title: "AWS' rate limits", keys: ['runInstancesPerSecond', 'awsBudgetShare', 'awsBudgetWaitMs'] },
   {
     title: 'Intervals',

@@ -8,11 +8,12 @@ import { z } from 'zod';
 import { ConditionSchema } from './conditions.ts';
 import { LegacySchema } from './legacy.ts';
 import { packed } from './packed.ts';
+import { ApprovalSchema, PlanAskedSchema, PlannedSchema } from './planned.ts';
 
 /** The newest item shape this program understands; 2: members may be packed. */
 export const READER_VERSION = 2;
 
-const Versioned = { v: z.number().int().default(1), minReader: z.number().int().default(1) };
+export const Versioned = { v: z.number().int().default(1), minReader: z.number().int().default(1) };
 const Identity = z.looseObject({ createdAt: z.string(), walletAddress: z.string() });
 
 export const PHASES = [
@@ -156,6 +157,11 @@ export const LifecycleSchema = z.looseObject({
     .optional(),
   /** Drift that was repaired within the last hour, newest last: what comes back again and again is contested. */
   healed: z.array(z.looseObject({ fingerprint: z.string(), at: z.string() })).optional(),
+  /** When a run of this enclave last ended, whatever came of it. */
+  ranAt: z.string().optional(),
+  planned: packed(PlannedSchema).optional(),
+  planAsked: PlanAskedSchema.optional(),
+  approval: ApprovalSchema.optional(),
   /** The generation whose batch has completed, and when that was seen. */
   completed: z.looseObject({ generation: z.number().int(), at: z.string() }).optional(),
   /** Region of a record whose spec could not be read when the lifecycle began. */
@@ -366,43 +372,6 @@ export const RunItemSchema = z.looseObject({
 });
 export type RunItem = z.infer<typeof RunItemSchema>;
 
-/** What a drift run found of one enclave. */
-export const DriftResultSchema = z.looseObject({
-  id: z.string(),
-  /** The generation the plan was made for: the result says nothing about a later one. */
-  generation: z.number().int(),
-  startedAt: z.string(),
-  at: z.string(),
-  /** Absent where the plan could not be made: nothing is known then. */
-  drifted: z.boolean().optional(),
-  differences: z.array(z.looseObject({ address: z.string(), attributes: z.array(z.string()) })).optional(),
-  /** Equal findings have equal digests. */
-  planDigest: z.string().optional(),
-  failure: FailureSchema.omit({ at: true }).optional(),
-});
-export type DriftResult = z.infer<typeof DriftResultSchema>;
-
-/** `run#drift` / `<name>` of the history table: a drift run over several enclaves, which takes no lock. */
-export const FleetRunItemSchema = z.looseObject({
-  ...Versioned,
-  name: z.string(),
-  action: z.literal('drift'),
-  requestedAt: z.string(),
-  enclaves: z.array(z.looseObject({ id: z.string(), generation: z.number().int(), variables: RunVariablesSchema })),
-  cancelRequestedAt: z.string().optional(),
-  /** As in an enclave's run: the one task that may work, and where. */
-  taskArn: z.string().optional(),
-  executionArn: z.string().optional(),
-  host: z.string().optional(),
-  startedAt: z.string().optional(),
-  /** By enclave, written one by one. */
-  results: z.record(z.string(), DriftResultSchema).optional(),
-  /** Written once. */
-  outcome: OutcomeSchema.optional(),
-  expiresAt: z.number().int().optional(),
-});
-export type FleetRunItem = z.infer<typeof FleetRunItemSchema>;
-
 /** `event#<id>` / `<start of its ten minutes>-<digest>` of the history table: an event, and its repeats. */
 export const EventSchema = z.looseObject({
   ...Versioned,
@@ -424,6 +393,7 @@ export const EventSchema = z.looseObject({
 export type OperatorEvent = z.infer<typeof EventSchema>;
 
 const REQUESTS = 'request#';
+const FLEET = 'fleet';
 
 /** Keys of both tables, in one place. */
 export const keys = {
@@ -436,12 +406,14 @@ export const keys = {
   request: (id: string, key: string) => ({ pk: `${REQUESTS}${id}`, sk: key }),
   /** The enclave a partition holds requests of: one, or none. */
   requestedOf: (pk: string) => (pk.startsWith(REQUESTS) ? [pk.slice(REQUESTS.length)] : []),
-  control: { pk: 'fleet', sk: 'control' },
-  lease: { pk: 'fleet', sk: 'lease' },
+  control: { pk: FLEET, sk: 'control' },
+  lease: { pk: FLEET, sk: 'lease' },
   runs: (id: string) => `run#${id}`,
   run: (id: string, name: string) => ({ pk: `run#${id}`, sk: name }),
-  fleetRuns: 'run#drift',
-  fleetRun: (name: string) => ({ pk: 'run#drift', sk: name }),
+  /** A partition that no enclave's runs can be in, whatever the enclave is called. */
+  fleetRuns: FLEET,
+  fleetRun: (name: string) => ({ pk: FLEET, sk: name }),
+  fleetLedger: { pk: FLEET, sk: 'drift' },
   events: (id: string) => `event#${id}`,
   event: (id: string, key: string) => ({ pk: `event#${id}`, sk: key }),
 } as const;

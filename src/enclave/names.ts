@@ -11,6 +11,7 @@ const EXECUTION_NAME_LIMIT = 80;
 export type RunAction = 'deploy' | 'destroy';
 /** Actions of runs that are not one enclave's: no lock, no marker. */
 export type FleetRunAction = 'drift';
+export type AnyRunAction = RunAction | FleetRunAction;
 
 /** At most `limit` characters of `[A-Za-z0-9_-]`, unique: an id that does not fit keeps its head and gains a hash. */
 export function shortenId(id: string, limit: number): string {

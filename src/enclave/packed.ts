@@ -40,7 +40,7 @@ function forReaders(item: Record<string, unknown>): Record<string, unknown> {
 
 /** A lifecycle, as it is stored. */
 export function packLifecycle(lifecycle: object): object {
-  const item = forReaders(packMembers(lifecycle, ['applied', 'policy', 'conditions']));
+  const item = forReaders(packMembers(lifecycle, ['applied', 'policy', 'conditions', 'planned']));
   return isPlainMap(item.snapshot) ? { ...item, snapshot: packMembers(item.snapshot, VARIABLES) } : item;
 }
 

@@ -147,7 +147,7 @@ function inSync(context: Context): ConditionUpdate {
     return { type: 'InSync', status: 'Unknown', reason: assessment.enclave.reason };
   }
   return assessment.host.verdict === 'Match'
-    ? { type: 'InSync', status: 'True', reason: 'None', ...foreignDrift(assessment) }
+    ? { type: 'InSync', status: 'True', reason: 'None', ...planFailure(lifecycle), ...foreignDrift(assessment) }
     : { type: 'InSync', status: 'Unknown', reason: 'Unobserved' };
 }
 
@@ -155,6 +155,13 @@ function inSync(context: Context): ConditionUpdate {
 function attributesOf({ findings }: Context['assessment'], whose: 'operator' | 'foreign'): string {
   const drifted = findings.filter(({ verdict, owned }) => verdict === 'Drift' && owned === whose);
   return drifted.map(({ attribute }) => attribute).join(', ');
+}
+
+/** As far as it was observed: of what only a plan shows, nothing is known. */
+function planFailure({ planned }: Lifecycle): Pick<ConditionUpdate, 'message'> {
+  if (planned?.verdict !== 'Unknown') return {};
+  const { failures, failure } = planned;
+  return { message: `no full plan could be made (${failure?.class ?? 'unknown'}, ${failures} in a row); tried again` };
 }
 
 function foreignDrift(assessment: Context['assessment']): Pick<ConditionUpdate, 'message'> {

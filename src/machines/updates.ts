@@ -96,7 +96,8 @@ export function endRun(context: Context): Lifecycle {
   const { run, ...rest } = context.lifecycle;
   // What was observed before the run ended says nothing about what it left behind: drift must be seen anew.
   const { observedAt } = context.assessment.host;
-  const lifecycle = rest.drift === undefined ? rest : { ...rest, drift: { ...rest.drift, seen: 0, observedAt } };
+  const ended = run === undefined ? rest : { ...rest, ranAt: iso(context.assessment.now) };
+  const lifecycle = rest.drift === undefined ? ended : { ...ended, drift: { ...rest.drift, seen: 0, observedAt } };
   if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
     return lifecycle;
   const { adopting: _done, ...known } = lifecycle;
@@ -293,6 +294,9 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
     healed: _long,
     completed: _done,
     baseline: _report,
+    planned: _plan,
+    planAsked: _asked,
+    approval: _given,
     ...rest
   } = lifecycle;
   return {

@@ -3,7 +3,7 @@ import { immutableChanges, type SpecChange } from '../enclave/change.ts';
 import type { Lifecycle, Report, Request, RunVariables } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
-import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
+import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
 import type { Assessment, Intent } from '../machines/index.ts';
@@ -11,8 +11,9 @@ import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
-import { findingsOf } from './findings.ts';
+import { decidedAt, findingsOf } from './findings.ts';
 import { UNSEEN, viewHost } from './observe.ts';
+import { withPlanned } from './planned-findings.ts';
 import { regionOf } from './region-of.ts';
 import { repairLeave } from './repair-leave.ts';
 
@@ -150,7 +151,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
       // Written by this schema, of a spec that was valid.
       applied: lifecycle.applied as EnclaveSpec | undefined,
     }),
-    findings: findingsOf(lifecycle, seen.host, policy, context.config.environment),
+    findings: findingsIn(seen, policy, context),
     run: seen.run,
     slot: seen.slot,
     outlook: seen.outlook,
@@ -158,6 +159,12 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     dependents: context.dependencies.dependents(lifecycle.id),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
   };
+}
+
+function findingsIn({ intent, host }: Observations, policy: EnclavePolicy, { config }: ReconcileContext) {
+  const observed = findingsOf(intent.lifecycle, host, policy, config.environment);
+  const all = withPlanned(observed, intent.lifecycle, (attribute) => decidedAt(attribute, host));
+  return all.filter(({ attribute }) => driftModeOf(policy, attribute) !== 'off');
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {
@@ -181,7 +188,7 @@ function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
 }
 
 /** What a deploy would be given: the record's spec, or, where that is not valid, what was last applied. */
-function variablesOf(
+export function variablesOf(
   lifecycle: Lifecycle,
   wanted: EnclaveSpec | undefined,
   policy: EnclavePolicy,

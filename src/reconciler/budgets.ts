@@ -68,6 +68,7 @@ export class Budgets {
       state: heard(inner.state),
       leases: heard(inner.leases),
       history: heard(inner.history),
+      fleetRuns: heard(inner.fleetRuns),
       workflows: this.#workflows(heard(inner.workflows)),
       tasks: this.#tasks(heard(inner.tasks)),
       hosts: this.#hosts(heard(inner.hosts)),
@@ -151,6 +152,10 @@ export class Budgets {
       async start(name, action, enclaveId) {
         await turn('states:StartExecution', action === 'destroy');
         return inner.start(name, action, enclaveId);
+      },
+      async startFleetRun(name, action) {
+        await turn('states:StartExecution', false);
+        return inner.startFleetRun(name, action);
       },
       async running(action) {
         await turn('states:ListExecutions', action === 'destroy');

@@ -117,6 +117,11 @@ export const ConfigSchema = z.strictObject({
   breakerMin: count(3, 1, 1_000_000, 'Fewer than this that differ at once never stop repairs.'),
   breakerRestMs: ms(10 * MINUTE, 'Pause after which one enclave is repaired alone, to see whether that heals.'),
 
+  driftEveryMs: ms(24 * HOUR, 'Interval of full Terraform plans of an enclave at rest, ±20 %; 0: none are made.'),
+  driftRunSize: count(20, 1, 100, 'Enclaves one drift run plans, at most.'),
+  maxDriftRuns: count(2, 1, 1_000, 'Drift runs in flight at a time, within maxRuns.'),
+  driftDeadlineMs: ms(45 * MINUTE, 'Longest drift run, launches that found no capacity included; then it is lost.'),
+
   deletionGraceMs: ms(5 * MINUTE, 'How long a record must be gone before its enclave is destroyed.'),
   deletionHoldPercent: count(
     10,

@@ -4,6 +4,7 @@ import type { SpecContext, workOut } from '../enclave/spec.ts';
 import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { DriftRuns } from './drift-runs.ts';
 import type { HostObserver } from './host-observer.ts';
 import type { Ports } from './ports.ts';
 import type { RepairGovernor } from './repair-governor.ts';
@@ -27,6 +28,7 @@ export interface ReconcileContext {
   readonly slots: RunSlots;
   readonly quota: WalletQuota;
   readonly repairs: RepairGovernor;
+  readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   /** The epoch under which this process leads; throws where it no longer does. */

@@ -3,9 +3,12 @@ import PQueue from 'p-queue';
 import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
+import { freezeAt } from './admission.ts';
 import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
+import { DriftRuns } from './drift-runs.ts';
+import { driftSubject } from './drift-subject.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
 import { FleetTally } from './fleet-tally.ts';
@@ -25,7 +28,7 @@ import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
-import { tellCommit } from './tell-commit.ts';
+import { tellCommit, tellFleetRun } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
 
@@ -63,6 +66,7 @@ export class Controller {
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
   readonly #orphans: Orphans;
+  readonly #plans: DriftRuns;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   #reconciles = 0;
@@ -136,6 +140,16 @@ export class Controller {
       onHold: (hold) => notifier.sawHold(hold),
     });
     this.#fleet = fleet;
+    this.#plans = new DriftRuns({
+      ports: heard,
+      config,
+      epoch: () => term.assert(),
+      slots: this.#slots,
+      mayStart: () => this.synced && freezeAt(fleet.control, ports.clock.now()) === undefined,
+      ask: (id) => driftSubject(id, this.#context),
+      enqueue: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
+      onEnded: (item, outcome) => tellFleetRun(options.metrics.runs, item, outcome),
+    });
     this.#feed = new Feed({
       ports,
       config,
@@ -150,6 +164,7 @@ export class Controller {
         void fleet.listed(records).then(() => notifier.sawHold(fleet.deletionHold));
       },
       onControl: () => void fleet.refresh(),
+      onFleetRun: (name) => this.#plans.told(name),
     });
     const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
@@ -167,6 +182,7 @@ export class Controller {
       quota: this.#quota,
       publishes: this.#publishes,
       repairs,
+      plans: this.#plans,
       reports,
       epoch: () => term.assert(),
       dependencies: fleet.dependencies,
@@ -176,6 +192,7 @@ export class Controller {
         this.#tally.know(id, lifecycle);
         this.#quota.know(id, lifecycle);
         repairs.know(id, lifecycle);
+        this.#plans.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           this.#feed.forget(id);
@@ -259,6 +276,7 @@ export class Controller {
       this.#sweepLoop(signal),
       this.#notifier.run(signal),
       logHeartbeats({ ports, config, epoch: term.epoch, alive: () => this.#alive() }, signal),
+      ...(config.observeOnly ? [] : [this.#plans.run(signal)]),
     ]);
   }
 
@@ -291,6 +309,7 @@ export class Controller {
     this.#tally.know(lifecycle.id, lifecycle);
     this.#quota.know(lifecycle.id, lifecycle);
     this.#repairs.know(lifecycle.id, lifecycle);
+    this.#plans.know(lifecycle.id, lifecycle);
     this.#notifier.sawLifecycle(lifecycle);
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;

@@ -23,6 +23,8 @@ export interface FeedOptions {
   readonly onTable: (tableId: string) => void;
   /** After every full list: how many records there are. */
   readonly onListed: (records: number) => void;
+  /** A run over several enclaves has an outcome. */
+  readonly onFleetRun: (name: string) => void;
   /** `fleet/control` has changed. */
   readonly onControl: () => void;
 }
@@ -221,7 +223,9 @@ export class Feed {
   }
 
   #historyChanged(change: TableChange): void {
-    const [kind, id] = split(change.keys.pk ?? '');
+    const { pk = '', sk = '' } = change.keys;
+    if (pk === keys.fleetRuns && change.attributes.includes('outcome')) this.#options.onFleetRun(sk);
+    const [kind, id] = split(pk);
     if (kind === 'run' && id !== '' && change.attributes.includes('outcome')) {
       this.#options.enqueue(id, PRIORITY.change);
     }

@@ -46,3 +46,8 @@ export function findingsOf(
     { only: SWEPT },
   ).filter(({ verdict, attribute }) => verdict !== 'Match' && driftModeOf(policy, attribute) !== 'off');
 }
+
+/** When a look last decided an attribute, ms; undefined: looks of this kind do not, or nothing was seen. */
+export function decidedAt(attribute: Attribute, { posture, observedAt }: HostView): number | undefined {
+  return posture !== undefined && SWEPT.has(attribute) ? observedAt : undefined;
+}

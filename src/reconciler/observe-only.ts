@@ -14,7 +14,7 @@ const REMEMBERED = 100;
  * until the process ends, so that a difference can be seen twice.
  */
 export function observeOnly(ports: Ports): Required<Ports> {
-  const { clock, random, leases, streams, records, tasks, history } = ports;
+  const { clock, random, leases, streams, records, tasks, history, fleetRuns } = ports;
   return {
     clock,
     random,
@@ -34,6 +34,12 @@ export function observeOnly(ports: Ports): Required<Ports> {
       settle: async () => 'settled',
       append: onceEach((events) => history.append(events)),
     },
+    fleetRuns: {
+      ledger: () => fleetRuns.ledger(),
+      run: (name) => fleetRuns.run(name),
+      commit: async () => 'committed',
+      settle: async () => 'settled',
+    },
     workflows: watching(ports.workflows),
     tasks: { describe: (arns) => tasks.describe(arns), stop: async () => {} },
     hosts: looking(ports.hosts),
@@ -45,6 +51,7 @@ export function observeOnly(ports: Ports): Required<Ports> {
 function watching(workflows: Workflows): Workflows {
   return {
     start: async () => 'started',
+    startFleetRun: async () => 'started',
     running: (action) => workflows.running(action),
     describe: (name, action) => workflows.describe(name, action),
     tasks: (name, action) => workflows.tasks(name, action),

@@ -1,5 +1,6 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
 import type { Posture } from '../drift/index.ts';
+import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
 import type {
   Control,
   Lease,
@@ -13,7 +14,7 @@ import type {
   RunItem,
 } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
-import type { RunAction } from '../enclave/names.ts';
+import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.ts';
 import type { Notification } from './notify/notification.ts';
 
 export type { Posture } from '../drift/index.ts';
@@ -134,6 +135,27 @@ export interface HistoryStore {
   append(events: readonly OperatorEvent[]): Promise<void>;
 }
 
+/** One commit of the fleet's ledger: all of it or nothing. */
+export interface LedgerCommit {
+  readonly ledger: FleetLedger;
+  /** Revision the ledger had when read; undefined: there was none. */
+  readonly readRevision: number | undefined;
+  /** The item of a run that is begun; must not exist. */
+  readonly start?: FleetRunItem | undefined;
+}
+
+/** Runs over several enclaves: the ledger in the state table, and their items in the history table. */
+export interface FleetRunStore {
+  /** Strongly consistent; undefined: none was ever begun. */
+  ledger(): Promise<FleetLedger | undefined>;
+  /** `conflict`: the revision moved, the stored epoch is higher, or the run exists. Nothing was written. */
+  commit(commit: LedgerCommit): Promise<'committed' | 'conflict'>;
+  /** Strongly consistent. */
+  run(name: string): Promise<FleetRunItem | undefined>;
+  /** Writes the outcome if there is none. */
+  settle(name: string, outcome: Outcome): Promise<'settled' | 'already'>;
+}
+
 export interface ExecutionView {
   /** `missing`: the service does not know the name. `unknown` is never returned: errors are thrown. */
   readonly state: 'running' | 'succeeded' | 'failed' | 'missing';
@@ -146,13 +168,15 @@ export interface ExecutionView {
 export interface Workflows {
   /** Idempotent: `exists` where the name was used before, running or closed. Input is `{enclave_id, run, action}`. */
   start(name: string, action: RunAction, enclaveId: string): Promise<'started' | 'exists'>;
+  /** Likewise, of a run over several enclaves. Input is `{run, action}`. */
+  startFleetRun(name: string, action: FleetRunAction): Promise<'started' | 'exists'>;
   /** Names of the executions that are running now; eventually consistent. */
-  running(action: RunAction): Promise<ReadonlySet<string>>;
-  describe(name: string, action: RunAction): Promise<ExecutionView>;
+  running(action: AnyRunAction): Promise<ReadonlySet<string>>;
+  describe(name: string, action: AnyRunAction): Promise<ExecutionView>;
   /** ARNs of every ECS task the execution's history names. */
-  tasks(name: string, action: RunAction): Promise<readonly string[]>;
+  tasks(name: string, action: AnyRunAction): Promise<readonly string[]>;
   /** StopExecution: the last resort. */
-  abort(name: string, action: RunAction, cause: string): Promise<void>;
+  abort(name: string, action: AnyRunAction, cause: string): Promise<void>;
 }
 
 /** ECS. */
@@ -268,6 +292,7 @@ export interface Ports {
   readonly state: StateStore;
   readonly leases: LeaseStore;
   readonly history: HistoryStore;
+  readonly fleetRuns: FleetRunStore;
   readonly workflows: Workflows;
   readonly tasks: Tasks;
   readonly hosts: Hosts;

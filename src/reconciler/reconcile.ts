@@ -18,6 +18,7 @@ import { act } from './act.ts';
 import { assess, lookAtHost, policyOf, readSpec, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
+import { notePlan, type PlanResult, planEvents } from './plan-notes.ts';
 import { OperatorError } from './ports.ts';
 import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
 import { regionOf } from './region-of.ts';
@@ -72,7 +73,8 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     if (record === undefined && requests.length > 0) await dismiss(id, requests, context);
     return { kind: 'ignored' };
   }
-  const intent = withPolicy(resolved, record);
+  const found = context.plans.resultOf(id);
+  const intent = withPlan(withPolicy(resolved, record), found, ports.clock.now());
   // Of a record that is another's, or in nobody's status, nothing is applied.
   const spec = intent.record === 'ours' ? read : undefined;
 
@@ -120,9 +122,11 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     const lookedBefore = context.hosts.before(host.foundIn ?? regionOf(lifecycle, config.region), host.observedAt);
     context.onCommitted({ before: remembered.lifecycle, after: lifecycle, run, lookedBefore });
   }
+  if (found !== undefined) context.plans.entered(id, found.run);
 
   // Act. What fails here is derived anew by the next assessment; what is to be seen is published all the same.
-  const failure = await act(id, lifecycle, decision.effects, requestEvents(requests), context).then(
+  const effects = [...planEvents(remembered.lifecycle, lifecycle), ...decision.effects];
+  const failure = await act(id, lifecycle, effects, requestEvents(requests), context).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -149,6 +153,10 @@ async function dismiss(id: string, requests: readonly Request[], { ports, epoch 
 /** Verbs of a newer enclavectl are left for a newer operator. */
 function isUnderstood(request: Request): boolean {
   return (REQUEST_VERBS as readonly string[]).includes(request.verb) && !isFromTheFuture(request);
+}
+
+function withPlan(intent: Intent, found: PlanResult | undefined, now: number): Intent {
+  return found === undefined ? intent : { ...intent, lifecycle: notePlan(intent.lifecycle, found, now) };
 }
 
 /** Of what kind a run of this enclave would be now, and whose. */

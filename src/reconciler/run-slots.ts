@@ -79,6 +79,11 @@ export class RunSlots {
     return destroy.size + change.size + create.size;
   }
 
+  /** True where a slot is free that nobody waits for. */
+  get spare(): boolean {
+    return this.#counted && this.waiting === 0 && this.#held.size + this.#woken.size < this.#options.max;
+  }
+
   /** Every marker of before has been told: until then nobody knows how many slots are taken, and none is given. */
   counted(): void {
     this.#counted = true;

@@ -1,5 +1,6 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
-import type { Lifecycle } from '../enclave/items.ts';
+import type { FleetRunItem } from '../enclave/fleet-run.ts';
+import type { Lifecycle, Outcome } from '../enclave/items.ts';
 import { RUNGS, type Rung, type RunView } from '../machines/index.ts';
 import type { Metrics } from './metrics/index.ts';
 
@@ -60,6 +61,12 @@ function repairsOf(lifecycle: Lifecycle | undefined): number {
 /** The rung that is being tried, or was last; undefined of a lifecycle of before rungs were kept. */
 function rungOf({ attempts }: Lifecycle): Rung | undefined {
   return RUNGS.find((rung) => rung === attempts.rung);
+}
+
+/** Called once a run over several enclaves is off the ledger. */
+export function tellFleetRun(runs: Metrics['runs'], item: FleetRunItem, outcome: Outcome): void {
+  runs.ended(item.action, outcome, secondsSince(item.requestedAt, Date.parse(outcome.at)));
+  for (const { summary } of Object.values(item.results ?? {})) if (summary !== undefined) runs.planned(summary);
 }
 
 function secondsSince(time: string, now: number): number {

@@ -42,6 +42,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
       wake: () => {},
       onBreaker: () => {},
     }),
+    plans: { resultOf: () => undefined, entered: () => {} },
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),
     epoch: () => 1,

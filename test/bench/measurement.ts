@@ -55,6 +55,12 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     bars: { queue_add_get_done_per_second: atLeast(300_000) },
     load: async () => (await import('./queue.ts')).benchQueue,
   },
+  plans: {
+    about:
+      'virtual time until each of 10,000 enclaves deployed within an hour was planned once: 20 a run, 2 runs at a time',
+    bars: { deep_plans_10k_hours: atMost(24) },
+    load: async () => (await import('./plans.ts')).benchPlans,
+  },
   memory: {
     about: 'a controller over adapters that keep nothing: growth of its resident set after a full collection',
     bars: { bytes_per_enclave: atMost(4_096) },

@@ -74,7 +74,8 @@ const ports: Ports = {
   },
   leases: { read: never, replace: never },
   history: { run: never, runs: never, requestCancel: never, settle: never, append: never },
-  workflows: { start: never, running: never, describe: never, tasks: never, abort: never },
+  fleetRuns: { ledger: never, commit: never, run: never, settle: never },
+  workflows: { start: never, startFleetRun: never, running: never, describe: never, tasks: never, abort: never },
   tasks: { describe: never, stop: never },
   hosts: {
     async *sweep() {

@@ -30,7 +30,8 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
     state: memoryState(state, history, never),
     leases: memoryLeases(state),
     history: memoryHistory(history, never),
-    workflows: { start: never, running: never, describe: never, tasks: never, abort: never },
+    fleetRuns: { ledger: never, commit: never, run: never, settle: never },
+    workflows: { start: never, startFleetRun: never, running: never, describe: never, tasks: never, abort: never },
     tasks: { describe: never, stop: never },
     hosts: {
       async *sweep() {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
 import { type AwsPorts, createAwsPorts } from '../../src/aws/index.ts';
 import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
 import type { MakeServices } from '../support/conformance-services.ts';
 import { tasksConformance } from '../support/conformance-tasks.ts';
@@ -36,6 +37,7 @@ describe('the adapters over the embedded AWS', () => {
     close: async () => {},
   });
   workflowsConformance('embedded', services);
+  fleetWorkflowConformance('embedded', services);
   tasksConformance('embedded', services);
   hostsConformance('embedded', services);
 });

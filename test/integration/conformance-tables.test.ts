@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { awsHarness } from '../support/conformance-aws.ts';
 import { databaseName, noDatabase, startTestDatabase, type TestDatabase } from '../support/conformance-database.ts';
+import { fleetRunStoreConformance } from '../support/conformance-fleet-runs.ts';
 import { historyStoreConformance } from '../support/conformance-history.ts';
 import { leaseStoreConformance } from '../support/conformance-leases.ts';
 import { recordStoreConformance } from '../support/conformance-records.ts';
@@ -20,6 +21,7 @@ describe.skipIf(noDatabase !== undefined)(`the adapters over ${databaseName}`, (
   recordStoreConformance('dynamodb', harness);
   stateStoreConformance('dynamodb', harness);
   historyStoreConformance('dynamodb', harness);
+  fleetRunStoreConformance('dynamodb', harness);
   leaseStoreConformance('dynamodb', harness);
   changeStreamConformance('dynamodb', harness);
 });

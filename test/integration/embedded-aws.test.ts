@@ -209,7 +209,7 @@ describe('an execution', () => {
         return found.status !== 'RUNNING' && found;
       });
       expect(end).toMatchObject(expected);
-      expect(await item(historyTable, 'run#drift', run)).toHaveProperty('outcome.by');
+      expect(await item(historyTable, keys.fleetRuns, run)).toHaveProperty('outcome.by');
       expect(/^variables (.*)$/m.exec(logOf(run))?.[1]?.split(',')).not.toContain('ENCLAVE_ID');
     }
   });

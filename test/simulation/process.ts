@@ -52,6 +52,7 @@ export class SimulatedProcess {
       state: this.#port('state', bare.state),
       leases: this.#port('leases', bare.leases),
       history: this.#port('history', bare.history),
+      fleetRuns: this.#port('fleetRuns', bare.fleetRuns),
       workflows: this.#port('workflows', bare.workflows, PORT_METHODS.workflows),
       tasks: this.#port('tasks', bare.tasks),
       hosts: this.#port('hosts', bare.hosts, PORT_METHODS.hosts),

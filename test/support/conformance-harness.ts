@@ -19,7 +19,7 @@ export type TableName = 'records' | 'state' | 'history';
 
 /** The ports that stand on tables, and a way to the tables past them. */
 export interface TablesHarness {
-  readonly ports: Pick<Ports, 'records' | 'state' | 'history' | 'leases' | 'streams'>;
+  readonly ports: Pick<Ports, 'records' | 'state' | 'history' | 'fleetRuns' | 'leases' | 'streams'>;
   /** As somebody else writes: any attribute, no condition. */
   put(table: TableName, item: Readonly<Record<string, AttributeValue>>): Promise<void>;
   delete(table: TableName, key: Readonly<Record<string, string>>): Promise<void>;

@@ -77,6 +77,7 @@ export async function startFeed(options: FeedBenchOptions = {}): Promise<FeedBen
     onRelist: (repaired) => relists.push({ repaired, at: clock.monotonic() }),
     onTable: () => {},
     onListed: () => {},
+    onFleetRun: () => {},
     onControl: () => {},
   });
   const stopping = new AbortController();

@@ -1,10 +1,12 @@
 /** Step Functions, ECS and the runner in memory: executions that claim, work, record and release. */
 import { type ErrorClass, keys, type Outcome, type RunItem, RunItemSchema } from '../../src/enclave/items.ts';
-import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
-import { type RunAction, resourceName } from '../../src/enclave/names.ts';
-import type { Clock, ExecutionView, Posture, Tasks, Workflows } from '../../src/reconciler/ports.ts';
+import type { JsonMap } from '../../src/enclave/json.ts';
+import type { AnyRunAction, RunAction } from '../../src/enclave/names.ts';
+import type { Clock, ExecutionView, Tasks, Workflows } from '../../src/reconciler/ports.ts';
 import { LEGACY } from './legacy.ts';
-import type { MemoryEnclave, MemoryHost, MemoryHosts } from './memory-hosts.ts';
+import { enclaveOf, postureOf } from './memory-deployed.ts';
+import { MemoryFleet } from './memory-fleet-runs.ts';
+import type { MemoryHost, MemoryHosts } from './memory-hosts.ts';
 import type { MemoryTable } from './memory-table.ts';
 
 export interface RunTimings {
@@ -91,6 +93,8 @@ export class MemoryRuns implements Workflows {
   readonly peak = { perEnclave: 0, all: 0 };
   /** The port of ECS; executions are Step Functions'. */
   readonly ecs: Tasks;
+  /** Runs over several enclaves. */
+  readonly fleet: MemoryFleet;
   readonly #tasks = new Map<string, MemoryTask>();
   readonly #working = new Map<string, number>();
   #workingInAll = 0;
@@ -100,6 +104,7 @@ export class MemoryRuns implements Workflows {
   constructor(options: MemoryRunsOptions) {
     this.#options = options;
     this.#timings = { ...RUN_TIMINGS, ...options.timings };
+    this.fleet = new MemoryFleet(options, this.#timings.taskStartMs);
     this.ecs = {
       describe: async (arns) =>
         new Map(
@@ -138,17 +143,26 @@ export class MemoryRuns implements Workflows {
     return 'started';
   }
 
-  async running(action: RunAction): Promise<ReadonlySet<string>> {
+  async startFleetRun(name: string): Promise<'started' | 'exists'> {
+    return this.fleet.start(name);
+  }
+
+  async running(action: AnyRunAction): Promise<ReadonlySet<string>> {
     const at = this.#options.clock.monotonic() - this.listLagMs();
-    const ran = (each: MemoryExecution) => each.startedAtMs <= at && (each.endedAtMs ?? Number.POSITIVE_INFINITY) > at;
-    const running = [...this.executions.values()].filter((each) => each.action === action && ran(each));
+    const ran = (each: { readonly startedAtMs: number; readonly endedAtMs: number | undefined }) =>
+      each.startedAtMs <= at && (each.endedAtMs ?? Number.POSITIVE_INFINITY) > at;
+    const of =
+      action === 'drift'
+        ? [...this.fleet.executions.values()]
+        : [...this.executions.values()].filter((each) => each.action === action);
+    const running = of.filter(ran);
     return new Set(running.map((each) => each.name));
   }
 
-  async describe(name: string, action: RunAction): Promise<ExecutionView> {
-    const execution = this.executions.get(name);
-    const executionArn = this.#arn(name, action);
-    if (execution?.action !== action) return { state: 'missing', executionArn };
+  async describe(name: string, action: AnyRunAction): Promise<ExecutionView> {
+    const execution = this.#named(name, action);
+    const executionArn = execution?.executionArn ?? this.#arn(name, action);
+    if (execution === undefined) return { state: 'missing', executionArn };
     return {
       state: execution.state,
       executionArn,
@@ -160,7 +174,9 @@ export class MemoryRuns implements Workflows {
     return this.executions.get(name)?.tasks ?? [];
   }
 
-  async abort(name: string, _action: RunAction, cause: string): Promise<void> {
+  async abort(name: string, action: AnyRunAction, cause: string): Promise<void> {
+    const overall = action === 'drift' ? this.fleet.executions.get(name) : undefined;
+    if (overall !== undefined) this.fleet.end(overall, 'failed', `ABORTED: ${cause}`);
     const execution = this.executions.get(name);
     if (execution?.state !== 'running') return;
     this.#end(execution, 'failed', `ABORTED: ${cause}`);
@@ -347,7 +363,13 @@ export class MemoryRuns implements Workflows {
     execution.endedAtMs = this.#options.clock.monotonic();
   }
 
-  #arn(name: string, action: RunAction): string {
+  #named(name: string, action: AnyRunAction) {
+    if (action === 'drift') return this.fleet.executions.get(name);
+    const execution = this.executions.get(name);
+    return execution?.action === action ? execution : undefined;
+  }
+
+  #arn(name: string, action: AnyRunAction): string {
     return `arn:aws:states:us-west-2:000000000000:execution:memory-${action}:${name}`;
   }
 
@@ -357,37 +379,3 @@ export class MemoryRuns implements Workflows {
 }
 
 const isRunning = (execution: MemoryExecution): boolean => execution.state === 'running';
-
-function enclaveOf(run: RunItem): MemoryEnclave {
-  const spec = run.variables.spec ?? {};
-  const size = (value: unknown, fallback: number) => (typeof value === 'number' ? value : fallback);
-  return {
-    name: 'enclave',
-    cpuCount: size(spec.cpuCount, 2),
-    memoryMiB: size(spec.memoryMiB, 1_024),
-    debug: spec.enableDebug === true,
-  };
-}
-
-/** What EC2 shows of a host as the enclave stack makes it. */
-function postureOf({ id, variables: { environment, spec = {} } }: RunItem): Posture {
-  const host = isPlainMap(spec.host) ? spec.host : {};
-  const hopLimit = typeof host.imdsHopLimit === 'number' ? host.imdsHopLimit : 1;
-  const tags = isPlainMap(spec.tags) ? (spec.tags as Record<string, string>) : {};
-  return {
-    instanceType: String(spec.instanceType),
-    amiId: 'ami-0',
-    enclavesEnabled: true,
-    profile: resourceName('instance-profile', id),
-    groups: [{ id: 'sg-0', name: resourceName('sg', id) }],
-    tags: {
-      Name: `treza-enclave-${id}`,
-      ...tags,
-      EnclaveId: id,
-      Environment: environment,
-      ManagedBy: 'terraform',
-    },
-    metadata: { endpoint: 'enabled', tokens: 'required', hopLimit },
-    publicIp: null,
-  };
-}

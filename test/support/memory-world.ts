@@ -2,6 +2,7 @@
 import { keys, type Request } from '../../src/enclave/items.ts';
 import type { Clock, Log, Ports, Random, RawRecord } from '../../src/reconciler/ports.ts';
 import { Faults } from './memory-faults.ts';
+import { memoryFleetRuns } from './memory-fleet-runs.ts';
 import { type HostTimings, MemoryHosts } from './memory-hosts.ts';
 import { MemoryRuns, type RunTimings } from './memory-runs.ts';
 import { memoryHistory, memoryLeases, memoryRecords, memoryState } from './memory-stores.ts';
@@ -31,7 +32,7 @@ export interface Connection {
 
 /** Methods of those ports that are objects with more to them than their port. */
 export const PORT_METHODS = {
-  workflows: ['start', 'running', 'describe', 'tasks', 'abort'],
+  workflows: ['start', 'startFleetRun', 'running', 'describe', 'tasks', 'abort'],
   hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave', 'restartAllocator'],
   stream: ['describeTable', 'shards', 'iterator', 'page'],
 } as const;
@@ -104,6 +105,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     state: memoryState(state, history, expiresAt),
     leases: memoryLeases(state),
     history: memoryHistory(history, expiresAt),
+    fleetRuns: memoryFleetRuns(state, history, expiresAt),
     workflows: runs,
     tasks: runs.ecs,
     hosts,
@@ -121,6 +123,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
       state: faults.around('state', bare.state),
       leases: faults.around('leases', bare.leases),
       history: faults.around('history', bare.history),
+      fleetRuns: faults.around('fleetRuns', bare.fleetRuns),
       workflows: faults.around('workflows', runs, PORT_METHODS.workflows),
       tasks: faults.around('tasks', bare.tasks),
       hosts: faults.around('hosts', hosts, PORT_METHODS.hosts),

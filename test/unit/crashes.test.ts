@@ -1,5 +1,7 @@
 /** The operator killed at every write it makes, before it and right after it: nothing is lost, nothing happens twice. */
 import { describe, expect, it } from 'vitest';
+import { keys } from '../../src/enclave/items.ts';
+import type { Config } from '../../src/reconciler/config.ts';
 import type { Faults } from '../support/memory-faults.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
@@ -16,6 +18,9 @@ const WRITES = [
   'history.settle',
   'records.publish',
   'workflows.start',
+  'workflows.startFleetRun',
+  'fleetRuns.commit',
+  'fleetRuns.settle',
   'tasks.stop',
   'hosts.start',
   'hosts.stop',
@@ -26,6 +31,7 @@ interface Story {
   readonly name: string;
   /** Actions of the runs that must have worked, in order. */
   readonly runs: readonly string[];
+  readonly config?: Partial<Config>;
   readonly play: (v: VirtualOperator) => Promise<void>;
 }
 
@@ -77,11 +83,26 @@ const STORIES: readonly Story[] = [
       await v.until(() => replaced() && v.lifecycle(ID)?.phase === 'ready', 'repaired');
     },
   },
+  {
+    name: 'a drift run',
+    runs: ['deploy'],
+    config: { driftEveryMs: 30 * MINUTE },
+    play: async (v) => {
+      await deploy(v);
+      await v.until(() => v.lifecycle(ID)?.planned !== undefined, 'planned');
+      await v.until(() => ledgerOf(v).length === 0, 'off the ledger');
+      expect(v.lifecycle(ID)?.planned?.verdict).toBe('Match');
+      expect([...v.world.runs.fleet.executions]).toHaveLength(1);
+    },
+  },
 ];
+
+const ledgerOf = (v: VirtualOperator) =>
+  (v.world.tables.state.get(keys.fleetLedger.pk, keys.fleetLedger.sk)?.runs ?? []) as readonly unknown[];
 
 /** Counts the writes of a story that nothing disturbs. */
 async function countWrites(story: Story): Promise<number> {
-  const v = virtualOperator();
+  const v = virtualOperator(story.config);
   const { connection } = v.start();
   await v.clock.advance(5_000);
   await story.play(v);
@@ -104,7 +125,7 @@ describe.each(STORIES)('$name, killed at every write', (story) => {
     const writes = await countWrites(story);
     expect(writes).toBeGreaterThan(5);
     for (let nth = 1; nth <= writes; nth += 1) {
-      const v = virtualOperator();
+      const v = virtualOperator(story.config);
       const first = v.start();
       await v.clock.advance(5_000);
       killAt(first.connection.faults, nth, when);

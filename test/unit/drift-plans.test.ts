@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { driftOf } from '../../runner/src/drift.ts';
 import type { PlannedChange } from '../../runner/src/engine/port.ts';
 import { readPlan } from '../../runner/src/engine/terraform-output.ts';
+import { digestOf } from '../../runner/src/plan-digest.ts';
 
 const planned = (name: string) =>
   readPlan(readFileSync(new URL(`../fixtures/plans/${name}.json`, import.meta.url), 'utf8'));
@@ -31,11 +32,6 @@ describe('drift in real plans', () => {
 
   it('is a host that is gone', () => {
     expect(driftOf(planned('host-gone')).differences).toEqual([{ address: HOST, attributes: ['*'] }]);
-  });
-
-  it('has one digest for one finding', () => {
-    expect(driftOf(planned('by-hand')).planDigest).toBe(driftOf(planned('by-hand')).planDigest);
-    expect(driftOf(planned('by-hand')).planDigest).not.toBe(driftOf(planned('host-gone')).planDigest);
   });
 });
 
@@ -123,7 +119,43 @@ describe('drift', () => {
     }));
     const verdict = driftOf({ resource_changes: many, resource_drift: [] });
     expect(verdict.differences).toHaveLength(20);
-    const without = driftOf({ resource_changes: many.slice(0, 29), resource_drift: [] });
-    expect(without.planDigest).not.toBe(verdict.planDigest);
+    const all = digestOf({ resource_changes: many, resource_drift: [] });
+    expect(digestOf({ resource_changes: many.slice(0, 29), resource_drift: [] })).not.toBe(all);
+  });
+});
+
+describe('the digest of a plan', () => {
+  it('is that of an equal plan, in whatever order, and of no other', () => {
+    const plan = planned('by-hand');
+    const turned = { ...plan, resource_changes: [...plan.resource_changes].reverse() };
+    expect(digestOf(turned)).toBe(digestOf(plan));
+    expect(digestOf(plan)).toMatch(/^[0-9a-f]{64}$/);
+    expect(digestOf(plan)).not.toBe(digestOf(planned('host-gone')));
+  });
+
+  it('is that of doing nothing, whatever AWS filled in or somebody has tagged', () => {
+    const nothing = digestOf({ resource_changes: [], resource_drift: [] });
+    expect(digestOf(planned('nothing'))).toBe(nothing);
+    expect(digestOf(planned('foreign-tag'))).toBe(nothing);
+  });
+
+  it.each([
+    { what: 'a value', after: { ingress: ['0.0.0.0/0'] }, actions: ['update'] },
+    { what: 'an attribute', after: { ingress: ['10.0.0.0/8'], egress: [] }, actions: ['update'] },
+    { what: 'an action', after: { ingress: ['10.0.0.0/8'] }, actions: ['delete', 'create'] },
+  ])('tells plans apart by $what', ({ after, actions }) => {
+    const of = (each: PlannedChange) => digestOf({ resource_changes: [each], resource_drift: [] });
+    const before = { ingress: [], egress: ['all'] };
+    const base = change('aws_security_group', ['update'], before, { ingress: ['10.0.0.0/8'], egress: ['all'] });
+    expect(of(change('aws_security_group', actions, before, { egress: ['all'], ...after }))).not.toBe(of(base));
+  });
+
+  it('holds nothing of a foreign attribute', () => {
+    const of = (address: string) =>
+      digestOf({
+        resource_changes: [change('aws_instance', ['update'], { ami: 'a' }, { ami: 'b', public_ip: address })],
+        resource_drift: [],
+      });
+    expect(of('10.0.0.1')).toBe(of('10.0.0.2'));
   });
 });

@@ -1,3 +1,4 @@
+import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
 import type { MakeServices } from '../support/conformance-services.ts';
 import { tasksConformance } from '../support/conformance-tasks.ts';
@@ -30,5 +31,6 @@ const memoryServices: MakeServices = async () => {
 };
 
 workflowsConformance('memory', memoryServices);
+fleetWorkflowConformance('memory', memoryServices);
 tasksConformance('memory', memoryServices);
 hostsConformance('memory', memoryServices);

@@ -6,7 +6,8 @@ import { readSettings } from '../../runner/src/environment.ts';
 import type { FleetStore } from '../../runner/src/fleet-store.ts';
 import { createLog } from '../../runner/src/log.ts';
 import { Stop } from '../../runner/src/stop.ts';
-import type { DriftResult, FleetRunItem, Outcome } from '../../src/enclave/items.ts';
+import type { DriftResult, FleetRunItem } from '../../src/enclave/fleet-run.ts';
+import type { Outcome } from '../../src/enclave/items.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const ENVIRONMENT = {

@@ -66,7 +66,7 @@ describe('the drift workflow', () => {
       read: [() => stored({ taskArn: { S: TASK } })],
     });
     expect(order).toEqual(['task', 'read', 'record']);
-    expect(recorded).toMatchObject({ Key: { pk: { S: 'run#drift' }, sk: { S: RUN } } });
+    expect(recorded).toMatchObject({ Key: { pk: { S: 'fleet' }, sk: { S: RUN } } });
     expect(OutcomeSchema.parse(outcome)).toMatchObject({ result: 'failed', class: 'unknown', by: 'workflow' });
     expect(JSON.parse(outcome!.cause!)).toEqual(task);
     expect(end).toEqual({ status: 'FAILED', error: 'unknown', cause: outcome!.message });

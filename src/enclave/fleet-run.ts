@@ -1,0 +1,62 @@
+/** Items of runs over several enclaves: what a drift run is to look at, what it found, and which are under way. */
+import { z } from 'zod';
+import { FailureSchema, OutcomeSchema, PlanSummarySchema, RunVariablesSchema, Versioned } from './items.ts';
+import { DifferenceSchema } from './planned.ts';
+
+/** What a drift run found of one enclave. */
+export const DriftResultSchema = z.looseObject({
+  id: z.string(),
+  /** The generation the plan was made for: the result says nothing about a later one. */
+  generation: z.number().int(),
+  startedAt: z.string(),
+  at: z.string(),
+  /** Absent where the plan could not be made: nothing is known then. */
+  drifted: z.boolean().optional(),
+  differences: z.array(DifferenceSchema).optional(),
+  summary: PlanSummarySchema.optional(),
+  /** Equal plans have equal digests. */
+  planDigest: z.string().optional(),
+  failure: FailureSchema.omit({ at: true }).optional(),
+});
+export type DriftResult = z.infer<typeof DriftResultSchema>;
+
+/** `fleet` / `<name>` of the history table: a drift run over several enclaves, which takes no lock. */
+export const FleetRunItemSchema = z.looseObject({
+  ...Versioned,
+  name: z.string(),
+  action: z.literal('drift'),
+  requestedAt: z.string(),
+  enclaves: z.array(z.looseObject({ id: z.string(), generation: z.number().int(), variables: RunVariablesSchema })),
+  cancelRequestedAt: z.string().optional(),
+  /** As in an enclave's run: the one task that may work, and where. */
+  taskArn: z.string().optional(),
+  executionArn: z.string().optional(),
+  host: z.string().optional(),
+  startedAt: z.string().optional(),
+  /** By enclave, written one by one. */
+  results: z.record(z.string(), DriftResultSchema).optional(),
+  /** Written once. */
+  outcome: OutcomeSchema.optional(),
+  expiresAt: z.number().int().optional(),
+});
+export type FleetRunItem = z.infer<typeof FleetRunItemSchema>;
+
+/** `fleet` / `drift` of the state table: the drift runs that were begun and whose results are not all entered yet. */
+export const FleetLedgerSchema = z.looseObject({
+  ...Versioned,
+  runs: z.array(
+    z.looseObject({
+      name: z.string(),
+      startedAt: z.string(),
+      /** After this time the run is given up. */
+      deadlineAt: z.string(),
+      enclaves: z.array(z.string()),
+    }),
+  ),
+  /** Rises with every write; every write is conditional on it. */
+  revision: z.number().int(),
+  /** Epoch of the leader that wrote last. */
+  epoch: z.number().int(),
+});
+export type FleetLedger = z.infer<typeof FleetLedgerSchema>;
+export type LedgerRun = FleetLedger['runs'][number];

@@ -1,0 +1,95 @@
+/** Planned findings: what the last plan of an enclave says differs, in the words of the comparison. Pure. */
+import { type Attribute, type Finding, ROWS } from '../drift/index.ts';
+import type { Lifecycle } from '../enclave/items.ts';
+import type { Difference } from '../enclave/planned.ts';
+
+/** Resource types of the enclave stack, and what of it an attribute of theirs belongs to; `*`: any other. */
+const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, Attribute>>>> = {
+  aws_instance: {
+    ami: 'host.ami',
+    disable_api_termination: 'host.terminationProtection',
+    enclave_options: 'host.enclaveOptions',
+    iam_instance_profile: 'host.profile',
+    instance_type: 'host.instanceType',
+    metadata_options: 'host.metadata',
+    root_block_device: 'host.volume',
+    tags: 'tags',
+    user_data: 'host.userData',
+    vpc_security_group_ids: 'network.groups',
+  },
+  aws_security_group: { tags: 'tags', '*': 'network.rules' },
+  aws_iam_role: { tags: 'tags', '*': 'role.policies' },
+  aws_iam_role_policy: { '*': 'role.policies' },
+  aws_iam_role_policies_exclusive: { '*': 'role.policies' },
+  aws_iam_role_policy_attachments_exclusive: { '*': 'role.policies' },
+  aws_iam_instance_profile: { '*': 'host.profile' },
+  aws_cloudwatch_log_group: { tags: 'tags', '*': 'logs.group' },
+  aws_kms_key: { is_enabled: 'key.state', tags: 'tags', '*': 'key.policy' },
+  aws_kms_alias: { '*': 'key.state' },
+  // What the host follows.
+  aws_s3_object: { '*': 'host.userData' },
+};
+/** What no row is about, and the enclave stack sets all the same. */
+const OTHERWISE: Attribute = 'terraform.state';
+/** Resources named in one finding. */
+const MOST_NAMED = 5;
+
+const typeOf = (address: string) => address.split('.')[0] ?? '';
+
+function attributesOf({ address, attributes }: Difference): readonly Attribute[] {
+  const type = typeOf(address);
+  // A host that is gone, or would be another.
+  if (type === 'aws_instance' && attributes.includes('*')) return ['host.exists'];
+  const known = ATTRIBUTES[type] ?? {};
+  return attributes.map((name) => known[name] ?? known['*'] ?? OTHERWISE);
+}
+
+/**
+ * What the last plan says differs of the generation that was applied: until a run of any kind has ended since, or
+ * another generation is wanted.
+ */
+export function plannedFindings(lifecycle: Lifecycle): readonly Finding[] {
+  const { planned, ranAt, run, generation, observedGeneration } = lifecycle;
+  if (planned?.verdict !== 'Drift' || run !== undefined) return [];
+  if (planned.generation !== observedGeneration || generation !== observedGeneration) return [];
+  if (ranAt !== undefined && Date.parse(ranAt) >= Date.parse(planned.askedAt)) return [];
+  const found = new Map<Attribute, string[]>();
+  for (const difference of planned.differences ?? []) {
+    for (const attribute of new Set(attributesOf(difference))) {
+      found.set(attribute, [...(found.get(attribute) ?? []), textOf(difference)]);
+    }
+  }
+  return ROWS.flatMap((row): readonly Finding[] => {
+    const texts = found.get(row.attribute);
+    if (texts === undefined) return [];
+    const { attribute, severity, rung, owned, security } = row;
+    const observed = texts.slice(0, MOST_NAMED).join('; ');
+    return [{ attribute, desired: 'as it was applied', observed, verdict: 'Drift', severity, rung, owned, security }];
+  });
+}
+
+/** Addresses and names of the stack's own; no value of anything is in them. */
+function textOf({ address, attributes }: Difference): string {
+  return attributes.includes('*') ? address : `${address} (${attributes.join(', ')})`;
+}
+
+/**
+ * Joined with what was observed: whatever a later look decides, be it that all is well, counts instead of the plan.
+ *
+ * `decidedAt`: when an attribute was last decided by a look, ms; undefined: none has.
+ */
+export function withPlanned(
+  observed: readonly Finding[],
+  lifecycle: Lifecycle,
+  decidedAt: (attribute: Attribute) => number | undefined,
+): readonly Finding[] {
+  const plannedAt = Date.parse(lifecycle.planned?.askedAt ?? '');
+  const standing = plannedFindings(lifecycle).filter(({ attribute }) => {
+    const decided = decidedAt(attribute);
+    return decided === undefined || decided < plannedAt;
+  });
+  const seen = new Set(observed.filter(({ verdict }) => verdict === 'Drift').map(({ attribute }) => attribute));
+  const added = standing.filter(({ attribute }) => !seen.has(attribute));
+  const replaced = new Set(added.map(({ attribute }) => attribute));
+  return [...observed.filter(({ attribute }) => !replaced.has(attribute)), ...added];
+}

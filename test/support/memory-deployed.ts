@@ -1,0 +1,40 @@
+/** What a deploy run leaves behind: the enclave its host runs, and what EC2 shows of the host. */
+import type { RunItem } from '../../src/enclave/items.ts';
+import { isPlainMap } from '../../src/enclave/json.ts';
+import { resourceName } from '../../src/enclave/names.ts';
+import type { Posture } from '../../src/reconciler/ports.ts';
+import type { MemoryEnclave } from './memory-hosts.ts';
+
+export function enclaveOf(run: RunItem): MemoryEnclave {
+  const spec = run.variables.spec ?? {};
+  const size = (value: unknown, fallback: number) => (typeof value === 'number' ? value : fallback);
+  return {
+    name: 'enclave',
+    cpuCount: size(spec.cpuCount, 2),
+    memoryMiB: size(spec.memoryMiB, 1_024),
+    debug: spec.enableDebug === true,
+  };
+}
+
+/** What EC2 shows of a host as the enclave stack makes it. */
+export function postureOf({ id, variables: { environment, spec = {} } }: RunItem): Posture {
+  const host = isPlainMap(spec.host) ? spec.host : {};
+  const hopLimit = typeof host.imdsHopLimit === 'number' ? host.imdsHopLimit : 1;
+  const tags = isPlainMap(spec.tags) ? (spec.tags as Record<string, string>) : {};
+  return {
+    instanceType: String(spec.instanceType),
+    amiId: 'ami-0',
+    enclavesEnabled: true,
+    profile: resourceName('instance-profile', id),
+    groups: [{ id: 'sg-0', name: resourceName('sg', id) }],
+    tags: {
+      Name: `treza-enclave-${id}`,
+      ...tags,
+      EnclaveId: id,
+      Environment: environment,
+      ManagedBy: 'terraform',
+    },
+    metadata: { endpoint: 'enabled', tokens: 'required', hopLimit },
+    publicIp: null,
+  };
+}
