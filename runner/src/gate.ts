@@ -11,6 +11,8 @@ export interface GatePolicy {
   readonly upgradeStrategy: string;
   /** Resource types that a repair may delete or replace; `*`: every type. */
   readonly repairMayReplace: ReadonlySet<string>;
+  /** Some difference of the host may be repaired by another host: the run says whether it is for that one. */
+  readonly repairMayReplaceHost: boolean;
 }
 
 export interface GateInput {
@@ -18,7 +20,7 @@ export interface GateInput {
   /** Why the run was started: `create`, `update`, `repair`, `adopt`, `destroy`. */
   readonly reason: string;
   readonly policy: GatePolicy;
-  /** Class of the spec change the run was started for; undefined where it is not known. */
+  /** Class of the spec change the run was started for, or `replace` for a repair; undefined where it is not known. */
   readonly change?: string | undefined;
   readonly plan: TerraformPlan;
   /** The host the operator knows, and whether AWS was asked and says that it is gone. */
@@ -61,6 +63,7 @@ export function readPolicy(policy: unknown): GatePolicy {
     deletionPolicy: map.deletionPolicy === 'Retain' ? 'Retain' : 'Delete',
     upgradeStrategy: typeof upgrade.strategy === 'string' ? upgrade.strategy : 'Recreate',
     repairMayReplace: new Set(Object.keys(overrides).filter((type) => overrides[type] === 'repair')),
+    repairMayReplaceHost: Object.values(overrides).includes('replace'),
   };
 }
 
@@ -125,6 +128,8 @@ function judgeRemoval(
   }
   if (reason === 'repair') {
     if (policy.repairMayReplace.has(each.type) || policy.repairMayReplace.has('*')) return { allowed: true };
+    const isTheHost = each.type === HOST_TYPE && effect === 'replace' && change === 'replace';
+    if (isTheHost && policy.repairMayReplaceHost) return { allowed: true };
     return refuse(
       `The repair would ${verb} ${each.address}; a repair never does so unasked.`,
       `Allow it with drift.overrides {"${each.type}": "repair"}, or change the spec.`,

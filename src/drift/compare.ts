@@ -68,5 +68,6 @@ function findingOf(row: Row, wanted: Wanted, observed: Observed): Finding | unde
     rung,
     owned,
     security: row.security,
+    observedAt: observed.observedAt,
   };
 }

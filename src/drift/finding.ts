@@ -70,4 +70,6 @@ export interface Finding {
   readonly owned: 'operator' | 'foreign';
   /** Told as an event even where it is repaired at once. */
   readonly security: boolean;
+  /** When it was looked at, wall time, ms. */
+  readonly observedAt: number;
 }

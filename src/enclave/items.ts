@@ -162,6 +162,8 @@ export const LifecycleSchema = z.looseObject({
   planned: packed(PlannedSchema).optional(),
   planAsked: PlanAskedSchema.optional(),
   approval: ApprovalSchema.optional(),
+  /** Attributes that differ and weaken the enclave: each is told once. */
+  weakened: z.array(z.string()).optional(),
   /** The generation whose batch has completed, and when that was seen. */
   completed: z.looseObject({ generation: z.number().int(), at: z.string() }).optional(),
   /** Region of a record whose spec could not be read when the lifecycle began. */

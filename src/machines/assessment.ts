@@ -118,7 +118,10 @@ export interface Assessment {
   readonly rests: boolean;
   readonly host: HostView;
   readonly enclave: EnclaveView;
-  /** What of the host differs from what was applied, or could not be told. Told, and not repaired yet. */
+  /**
+   * Every attribute that was compared, those that match among them, each once. None: nothing was. What the policy wants
+   * told only has the rung `alert`.
+   */
   readonly findings: readonly Finding[];
   readonly run: RunView;
   /** A run may start now without passing the cap. */
@@ -131,4 +134,6 @@ export interface Assessment {
   readonly dependents: readonly string[] | undefined;
   /** What a deploy started now would be given. */
   readonly variables: RunVariables | undefined;
+  /** What a run is given that puts back what was applied, and nothing newer. */
+  readonly mending: RunVariables | undefined;
 }

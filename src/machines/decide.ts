@@ -4,10 +4,12 @@ import { conditionOf } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Assessment } from './assessment.ts';
+import { type Context, elapsed } from './context.ts';
+import { seenDead } from './drift.ts';
 import type { Effect } from './effects.ts';
-import { type Context, canDrift, driftConfirmed, driftFingerprint, elapsed, recentlyHealed } from './guards.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './next-look.ts';
+import { isLater, noteDrift, noteWeakened } from './note-drift.ts';
 import { project } from './projection.ts';
 
 export interface Decision {
@@ -57,8 +59,7 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
       message: `${before === undefined ? 'new' : noted.phase} → ${phased.phase}: ${projected.message}`,
     });
   }
-  const finding = securityFinding(before, projected);
-  if (finding !== undefined) effects.unshift(finding);
+  effects.unshift(...securityFindings(before, projected));
   effects.push({ type: 'requeueAfter', delayMs: nextLookMs({ ...context, lifecycle: projected }) });
   return {
     lifecycle: projected,
@@ -68,15 +69,20 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
 }
 
 /** What weakens an enclave is told when it begins, even where it is repaired at once. */
-function securityFinding(before: Lifecycle | undefined, after: Lifecycle): Effect | undefined {
+function securityFindings(before: Lifecycle | undefined, after: Lifecycle): readonly Effect[] {
+  const told = (message: string): Effect => ({
+    type: 'emitEvent',
+    severity: 'Warning',
+    reason: 'SecurityFinding',
+    message,
+  });
+  const begun = (after.weakened ?? []).filter((attribute) => before?.weakened?.includes(attribute) !== true);
   const secure = conditionOf(after.conditions, 'Secure');
-  if (secure?.status !== 'False') return undefined;
   const known = conditionOf(before?.conditions ?? [], 'Secure');
-  if (known?.status === 'False' && known.reason === secure.reason) return undefined;
-  return { type: 'emitEvent', severity: 'Warning', reason: 'SecurityFinding', message: secure.reason };
+  const same = known?.status === 'False' && known.reason === secure?.reason;
+  if (secure?.status !== 'False' || secure.reason === 'Drifted' || same) return begun.map(told);
+  return [...begun, secure.reason].map(told);
 }
-
-const MOST_REPAIRS_KEPT = 10;
 
 const EFFECTS: ReadonlySet<string> = new Set([
   'startRun',
@@ -100,25 +106,7 @@ function toEffect(action: { readonly type: string; readonly params?: unknown }):
 function noteObservation(context: Context): Lifecycle {
   const { assessment } = context;
   const { host, enclave, limits, now } = assessment;
-  let lifecycle = context.lifecycle;
-  const fingerprint = driftFingerprint(context);
-  // Two sweeps may look at one report: what an enclave reports must still stand a while later.
-  const gapMs = fingerprint?.startsWith('enclave:') ? limits.observeMs : 0;
-  const healed =
-    host.verdict === 'Match' &&
-    (lifecycle.desired !== 'Running' || enclave.verdict === 'Match' || enclave.reason === 'LegacyHost');
-  if (fingerprint !== undefined) {
-    const known = lifecycle.drift?.fingerprint === fingerprint ? lifecycle.drift : undefined;
-    if (known === undefined) {
-      const since = lifecycle.drift?.since ?? new Date(now).toISOString();
-      lifecycle = { ...lifecycle, drift: { fingerprint, seen: 1, since, observedAt: host.observedAt } };
-    } else if (known.seen < 2 && isLater(host.observedAt, known.observedAt, gapMs, now)) {
-      lifecycle = { ...lifecycle, drift: { ...known, seen: known.seen + 1, observedAt: host.observedAt } };
-    }
-  } else if (lifecycle.drift !== undefined && (healed || !canDrift(lifecycle))) {
-    const { drift, ...rest } = lifecycle;
-    lifecycle = lifecycle.attempts.key === `drift:${drift.fingerprint}` ? noteRepair(rest, drift, now) : rest;
-  }
+  let lifecycle = noteDrift({ lifecycle: noteWeakened(context), assessment });
   if (assessment.retry && lifecycle.healed !== undefined) {
     const { healed: _fought, ...rest } = lifecycle;
     lifecycle = rest;
@@ -138,19 +126,14 @@ function noteObservation(context: Context): Lifecycle {
   // Whoever made it: a host with our tag is ours to take down.
   if (host.instanceId !== undefined && !lifecycle.touched) lifecycle = { ...lifecycle, touched: true };
   // Where nothing repairs it, what is seen to be dead does not serve.
-  if (lifecycle.serving && lifecycle.phase === 'stalled' && driftConfirmed({ lifecycle, assessment })) {
+  if (lifecycle.serving && lifecycle.phase === 'stalled' && seenDead({ lifecycle, assessment })) {
     lifecycle = { ...lifecycle, serving: false };
   }
   if (lifecycle.teardown !== undefined) lifecycle = noteEmptiness(lifecycle, lifecycle.teardown, context);
-  const healthyLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
-  if (healthyLong && lifecycle.attempts.count > 0) lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
+  const restsLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
+  if (restsLong && lifecycle.drift === undefined && lifecycle.attempts.count > 0)
+    lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
   return lifecycle;
-}
-
-/** What repairs have healed is remembered for as long as it matters whether it comes back. */
-function noteRepair(lifecycle: Lifecycle, { fingerprint }: NonNullable<Lifecycle['drift']>, now: number): Lifecycle {
-  const healed = [...recentlyHealed(lifecycle, now), { fingerprint, at: new Date(now).toISOString() }];
-  return { ...lifecycle, healed: healed.slice(-MOST_REPAIRS_KEPT) };
 }
 
 /** Remembered, because a host that is stopped reports nothing any more. */
@@ -166,11 +149,6 @@ function pinImage(lifecycle: Lifecycle, { verdict, imageDigest }: Assessment['en
   if (verdict !== 'Match' || imageDigest === undefined || typeof image !== 'string') return lifecycle;
   if (lifecycle.pinned.imageReference === image) return lifecycle;
   return { ...lifecycle, pinned: { ...lifecycle.pinned, imageReference: image, imageDigest } };
-}
-
-/** An observation newer than the one that is remembered; one remembered from the future was of a clock that was wrong. */
-function isLater(observedAt: number, remembered: number, gapMs: number, now: number): boolean {
-  return observedAt > remembered + gapMs || remembered > now;
 }
 
 function noteEmptiness(

@@ -1,22 +1,14 @@
 /** Guards of the lifecycle machine: questions with a name, asked of lifecycle and assessment. */
 import type { Reason } from '../enclave/conditions.ts';
 import type { ErrorClass, Lifecycle } from '../enclave/items.ts';
-import type { Assessment } from './assessment.ts';
-
-export interface Context {
-  readonly lifecycle: Lifecycle;
-  readonly assessment: Assessment;
-}
+import { attemptsOf, behind, type Context, elapsed, neverApplied } from './context.ts';
+import { driftConfirmed, isOfFindings, repairRung } from './drift.ts';
 
 /** Classes that trying again cannot cure without a change of the record or of the account. */
 const TERMINAL: ReadonlySet<ErrorClass> = new Set(['validation', 'permission', 'state']);
 
 export function isTerminalClass(errorClass: ErrorClass): boolean {
   return TERMINAL.has(errorClass);
-}
-
-export function elapsed(since: string | undefined, now: number): number {
-  return since === undefined ? Number.POSITIVE_INFINITY : now - Date.parse(since);
 }
 
 export function due({ lifecycle, assessment }: Context): boolean {
@@ -26,53 +18,6 @@ export function due({ lifecycle, assessment }: Context): boolean {
 /** A direct effect is still given time to show. */
 export function settling({ lifecycle, assessment }: Context): boolean {
   return lifecycle.direct !== undefined && elapsed(lifecycle.direct.at, assessment.now) < assessment.limits.settleMs;
-}
-
-export function behind({ lifecycle }: Context): boolean {
-  return lifecycle.generation > lifecycle.observedGeneration;
-}
-
-/** No run of ours has succeeded, and nothing of others' was taken over, nor is it looked for. */
-function neverApplied({ observedGeneration, phase, origin }: Lifecycle): boolean {
-  return observedGeneration === 0 && (phase !== 'observing' || origin === 'PENDING_DEPLOY');
-}
-
-/** What was never applied cannot drift, and what is to vanish need not match. */
-export function canDrift(lifecycle: Lifecycle): boolean {
-  return !neverApplied(lifecycle) && lifecycle.desired !== 'Absent';
-}
-
-/** Difference between host or enclave and what is desired, in words that stay the same while it does. */
-export function driftFingerprint({ lifecycle, assessment }: Context): string | undefined {
-  const { host, enclave } = assessment;
-  // Whoever made it, and before whatever was applied: a paused enclave's host does not run.
-  const runsPaused = lifecycle.desired === 'Paused' && host.state === 'running';
-  if (!canDrift(lifecycle) && !runsPaused) return undefined;
-  if (host.verdict === 'Drift') return `host:${host.state}`;
-  if (lifecycle.desired === 'Running' && host.verdict === 'Match' && enclave.verdict === 'Drift') {
-    return `enclave:${enclave.reason}`;
-  }
-  return undefined;
-}
-
-/** What mostly ends by itself, or is the host's own to mend first; how long it is given, ms. */
-const PATIENCE_MS: Readonly<Partial<Record<Reason, number>>> = {
-  EnclaveTerminating: 2 * 60_000,
-  // The agent restarts by the spec's restart policy, as often as its backoff allows.
-  HealthCheckFailing: 10 * 60_000,
-};
-
-export function patienceMs({ assessment }: Context): number {
-  const { verdict, reason } = assessment.enclave;
-  return verdict === 'Drift' ? (PATIENCE_MS[reason] ?? 0) : 0;
-}
-
-/** Seen in two observations: one look may be wrong. */
-export function driftConfirmed(context: Context): boolean {
-  const fingerprint = driftFingerprint(context);
-  const { drift } = context.lifecycle;
-  if (fingerprint === undefined || drift?.fingerprint !== fingerprint || drift.seen < 2) return false;
-  return !fingerprint.startsWith('enclave:') || elapsed(drift.since, context.assessment.now) >= patienceMs(context);
 }
 
 /** One look may be wrong, or too early: a host that should exist is missed only when two looks agree. */
@@ -95,6 +40,26 @@ export function proven(context: Context): boolean {
   );
 }
 
+/** Nothing that was done since the phase began has restarted the host, or what runs on it. */
+function undisturbed({ lifecycle: { direct, baseline, phaseSince } }: Context): boolean {
+  return direct === undefined && (baseline === undefined || Date.parse(baseline.at) < Date.parse(phaseSince));
+}
+
+/** What is looked after is neither that the host is down nor that the enclave is. */
+function merelyDiffers({ lifecycle }: Context): boolean {
+  return isOfFindings(lifecycle.drift?.fingerprint);
+}
+
+/** It does, by its agent's word, or nothing was done that could have kept it from that. */
+function servesOn(context: Context): boolean {
+  return merelyDiffers(context) && (proven(context) || undisturbed(context));
+}
+
+function isExhausted(context: Context): boolean {
+  const idle = context.assessment.run.state === 'none' && !settling(context);
+  return idle && driftConfirmed(context) && repairRung(context) === 'exhausted';
+}
+
 /** What came of a finished run. `cut`: stopped from outside before it could end, which is no attempt. */
 export function runResult({ lifecycle, assessment }: Context): 'succeeded' | 'failed' | 'cut' | undefined {
   if (assessment.run.state !== 'finished') return undefined;
@@ -104,59 +69,12 @@ export function runResult({ lifecycle, assessment }: Context): 'succeeded' | 'fa
   return lifecycle.run !== undefined && assessment.now >= Date.parse(lifecycle.run.deadlineAt) ? 'failed' : 'cut';
 }
 
-export function attemptsOf(lifecycle: Lifecycle, key: string): number {
-  return lifecycle.attempts.key === key ? lifecycle.attempts.count : 0;
-}
-
-export function driftKey(context: Context): string {
-  return `drift:${driftFingerprint(context) ?? context.lifecycle.drift?.fingerprint ?? 'unknown'}`;
-}
-
-/** How often one drift may be repaired within an hour: what comes back after that is somebody's doing. */
-const REPAIRS_AN_HOUR = 2;
-const HOUR_MS = 60 * 60_000;
-
-/** Repairs of the last hour, newest last. */
-export function recentlyHealed({ healed = [] }: Pick<Lifecycle, 'healed'>, now: number): typeof healed {
-  return healed.filter(({ at }) => elapsed(at, now) < HOUR_MS);
-}
-
-/**
- * Until when nobody fights over this drift, ms; undefined where it did not come back that often. An enclave that dies
- * again and again is no fight: its ladder leads on to what may help.
- */
-export function contestedUntil(lifecycle: Pick<Lifecycle, 'healed' | 'drift'>, now: number): number | undefined {
-  if (lifecycle.drift?.fingerprint.startsWith('enclave:')) return undefined;
-  const same = recentlyHealed(lifecycle, now).filter(({ fingerprint }) => fingerprint === lifecycle.drift?.fingerprint);
-  const [first] = same.slice(-REPAIRS_AN_HOUR);
-  return first === undefined || same.length < REPAIRS_AN_HOUR ? undefined : Date.parse(first.at) + HOUR_MS;
-}
-
-/** Rungs of the repair ladder. */
-export const RUNGS = ['startHost', 'restartEnclave', 'restartAllocator', 'restartHost', 'apply'] as const;
-export type Rung = (typeof RUNGS)[number];
-
-/** What restarting the enclave alone cannot cure begins with what can. */
-const ENCLAVE_LADDERS: Readonly<Partial<Record<Reason, readonly Rung[]>>> = {
-  EnclaveTerminating: ['restartHost', 'apply'],
-  AllocatorShort: ['restartAllocator', 'restartHost', 'apply'],
-};
-
-/** Cheapest first; the next rung after as many failed attempts as the limit allows. `exhausted`: so were all. */
-export function repairRung(context: Context): Rung | 'exhausted' {
-  const { host } = context.assessment;
-  const ladder: readonly Rung[] =
-    host.state === 'gone'
-      ? ['apply']
-      : host.state === 'stopped'
-        ? ['startHost', 'apply']
-        : (ENCLAVE_LADDERS[context.assessment.enclave.reason] ?? ['restartEnclave', 'restartHost', 'apply']);
-  const step = Math.floor(attemptsOf(context.lifecycle, driftKey(context)) / context.assessment.limits.repairAttempts);
-  return ladder[step] ?? 'exhausted';
-}
-
 /** What holds back even repairs. A change that waits for its window holds back only itself: what is down is not interrupted. */
 const HOLDS_REPAIR: ReadonlySet<Reason> = new Set(['Suspended', 'FleetFrozen']);
+
+export function holdsRepair(reason: Reason): boolean {
+  return HOLDS_REPAIR.has(reason);
+}
 
 /** Why a wanted deletion does not begin; undefined where nothing holds it. */
 export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | 'DependentsExist' | undefined {
@@ -192,7 +110,7 @@ export const guards = {
   /** Neither frozen nor suspended. */
   allowed: ({ context }: { context: Context }) => {
     const { admission } = context.assessment;
-    return admission.ok || !HOLDS_REPAIR.has(admission.reason);
+    return admission.ok || !holdsRepair(admission.reason);
   },
   /** Allowed, by the policy and by what the rest of the fleet looks like as well. */
   mayRepair: ({ context }: { context: Context }) => guards.allowed({ context }) && context.assessment.repair.ok,
@@ -253,12 +171,20 @@ export const guards = {
       context.assessment.limits.attemptsPerGeneration,
 
   driftConfirmed: ({ context }: { context: Context }) => driftConfirmed(context),
-  ladderExhausted: ({ context }: { context: Context }) =>
-    driftConfirmed(context) &&
-    repairRung(context) === 'exhausted' &&
+  /** Nothing that is repaired is left, by a report newer than the last restart. */
+  healed: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'none' && proven(context) && !merelyDiffers(context),
+  mended: ({ context }: { context: Context }) =>
+    context.assessment.run.state === 'none' && context.lifecycle.drift === undefined && undisturbed(context),
+  repairWithdrawn: ({ context }: { context: Context }) =>
+    servesOn(context) &&
     context.assessment.run.state === 'none' &&
-    !settling(context),
+    driftConfirmed(context) &&
+    !guards.mayRepair({ context }),
+  repairInVain: ({ context }: { context: Context }) => servesOn(context) && isExhausted(context),
+  ladderExhausted: ({ context }: { context: Context }) => !merelyDiffers(context) && isExhausted(context),
   repairSilent: ({ context }: { context: Context }) =>
+    !(merelyDiffers(context) && undisturbed(context)) &&
     context.assessment.run.state === 'none' &&
     context.assessment.host.state === 'running' &&
     context.assessment.enclave.verdict === 'Unknown' &&

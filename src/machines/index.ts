@@ -11,8 +11,9 @@ export type {
   Verdict,
 } from './assessment.ts';
 export { type Decision, decide } from './decide.ts';
+export { attributesOf, contestedUntil, isOfFindings, RUNGS, type Rung, restartsHost } from './drift.ts';
 export type { Effect, EffectType } from './effects.ts';
-export { contestedUntil, deletionHeld, RUNGS, type Rung } from './guards.ts';
+export { deletionHeld, holdsRepair } from './guards.ts';
 export { type Intent, resolveIntent } from './intent.ts';
 export { lifecycleMachine } from './lifecycle.ts';
 export { failureText, statusToPublish } from './projection.ts';

@@ -7,6 +7,7 @@
  * deciding and acting is repaired by the next assessment.
  */
 import { and, not, raise } from 'xstate';
+import * as repairs from './repair-updates.ts';
 import {
   absentFirst,
   applying,
@@ -145,7 +146,11 @@ export const lifecycleMachine = machineSetup.createMachine({
         absentFirst,
         pauseOnceIdle,
         changeOnceAdmitted,
-        { guard: and(['driftConfirmed', 'mayRepair']), target: 'repairing' },
+        {
+          guard: and(['driftConfirmed', 'mayRepair', 'attemptDue']),
+          target: 'repairing',
+          actions: remember(repairs.climbAgain),
+        },
         { guard: and(['adoptionWanted', 'allowed']), target: 'updating', actions: remember(update.beginAdopting) },
       ],
       on: { SETTLED: [{ guard: and(['rests', 'hostRunning', 'allowed', 'canAct']), actions: direct('stopHost') }] },
@@ -155,16 +160,19 @@ export const lifecycleMachine = machineSetup.createMachine({
     repairing: {
       always: [
         absentFirst,
-        { guard: 'runSucceeded', actions: remember(update.endRun) },
-        { guard: 'runEnded', actions: remember(update.failRepair) },
+        { guard: 'runSucceeded', actions: remember(repairs.endRepair) },
+        { guard: 'runEnded', actions: remember(repairs.failRepair) },
         pauseOnceIdle,
         changeOnceAdmitted,
-        { guard: and(['runNone', 'proven']), target: 'ready', actions: remember(update.settle) },
-        { guard: 'ladderExhausted', target: 'stalled', actions: remember(update.exhaust) },
+        { guard: 'healed', target: 'ready', actions: remember(update.settle) },
+        { guard: 'mended', target: 'ready', actions: remember(repairs.mended) },
+        { guard: 'repairWithdrawn', target: 'ready', actions: remember(repairs.withdraw) },
+        { guard: 'repairInVain', target: 'ready', actions: remember(repairs.giveUp) },
+        { guard: 'ladderExhausted', target: 'stalled', actions: remember(repairs.exhaust) },
         {
           guard: 'repairSilent',
           target: 'stalled',
-          actions: remember(update.repairFailed),
+          actions: remember(repairs.repairFailed),
         },
       ],
       on: {
@@ -183,8 +191,8 @@ export const lifecycleMachine = machineSetup.createMachine({
           },
           { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
           {
-            guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'canDeploy', 'rungIsApply']),
-            actions: [remember(update.countRepair), ...begin('deploy')],
+            guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'canDeploy', 'rungIsRun']),
+            actions: [remember(repairs.beginRepairRun), startRun],
           },
         ],
       },

@@ -1,6 +1,7 @@
 /** When an enclave must be looked at again, if nothing happens before. */
 import type { Phase } from '../enclave/items.ts';
-import { type Context, patienceMs } from './guards.ts';
+import type { Context } from './context.ts';
+import { patienceMs } from './drift.ts';
 
 /** Longer pauses are the relist's and the sweep's business. */
 const LONGEST_MS = 60 * 60_000;

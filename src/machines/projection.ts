@@ -3,7 +3,10 @@ import { type Condition, type ConditionUpdate, conditionOf, type Reason, setCond
 import type { Failure, Lifecycle } from '../enclave/items.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
 import type { Limits } from './assessment.ts';
-import { behind, type Context, deletionHeld, driftConfirmed, elapsed } from './guards.ts';
+import { behind, type Context, elapsed } from './context.ts';
+import { attributesOf, driftConfirmed, isOfFindings } from './drift.ts';
+import { deletionHeld } from './guards.ts';
+import { inSync, isGivenUp } from './in-sync.ts';
 
 /** Returns the lifecycle with conditions and message brought up to date. */
 export function project(context: Context): Lifecycle {
@@ -34,8 +37,10 @@ function conditionsOf(context: Context): readonly ConditionUpdate[] {
   return updates;
 }
 
-function ready({ lifecycle, assessment }: Context): ConditionUpdate {
+function ready(context: Context): ConditionUpdate {
+  const { lifecycle, assessment } = context;
   const { phase } = lifecycle;
+  if (servesMeanwhile(context)) return { type: 'Ready', status: 'True', reason: 'Running' };
   if (phase === 'ready' && assessment.enclave.health === 'failing') {
     return { type: 'Ready', status: 'False', reason: 'HealthCheckFailing' };
   }
@@ -44,6 +49,18 @@ function ready({ lifecycle, assessment }: Context): ConditionUpdate {
   if (phase === 'destroying') return { type: 'Ready', status: 'False', reason: 'Destroying' };
   if (phase === 'destroyed') return { type: 'Ready', status: 'False', reason: 'Destroyed' };
   return { type: 'Ready', status: 'False', reason: 'NotReady' };
+}
+
+/** What merely differs is put back while the enclave serves. */
+function servesMeanwhile({ lifecycle, assessment: { host, enclave } }: Context): boolean {
+  return (
+    lifecycle.phase === 'repairing' &&
+    lifecycle.serving &&
+    isOfFindings(lifecycle.drift?.fingerprint) &&
+    host.state === 'running' &&
+    enclave.running === true &&
+    enclave.verdict !== 'Drift'
+  );
 }
 
 function specValid({ assessment }: Context): ConditionUpdate {
@@ -113,79 +130,22 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
     enclave.measured
       ? { type: 'MeasurementsReported', status: 'True', reason: 'Reported' }
       : { type: 'MeasurementsReported', status: 'Unknown', reason: 'NoReport' },
-    secure(enclave),
+    secure(enclave, lifecycle.weakened ?? []),
   ];
 }
 
-function secure({ verdict, reason, running, debug, mismeasured }: Context['assessment']['enclave']): ConditionUpdate {
+function secure(
+  { verdict, reason, running, debug, mismeasured }: Context['assessment']['enclave'],
+  weakened: readonly string[],
+): ConditionUpdate {
   if (reason === 'LegacyHost') return { type: 'Secure', status: 'False', reason };
   // What weakened it is not over because the host has fallen silent.
   if (debug) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
   if (mismeasured) return { type: 'Secure', status: 'False', reason: 'MeasurementMismatch' };
+  if (weakened.length > 0) return { type: 'Secure', status: 'False', reason: 'Drifted', message: weakened.join(', ') };
   return verdict === 'Match' || (verdict === 'Drift' && running === true)
     ? { type: 'Secure', status: 'True', reason: 'None' }
     : { type: 'Secure', status: 'Unknown', reason };
-}
-
-function inSync(context: Context): ConditionUpdate {
-  const { lifecycle, assessment } = context;
-  if (lifecycle.drift !== undefined && lifecycle.drift.seen >= 2) {
-    return { type: 'InSync', status: 'False', ...whatDiffers(assessment) };
-  }
-  if (lifecycle.desired === 'Running' && behind(context))
-    return { type: 'InSync', status: 'False', reason: 'GenerationPending' };
-  if (!assessment.spec.ok && assessment.record === 'ours')
-    return { type: 'InSync', status: 'False', reason: 'InvalidSpec' };
-  if (assessment.host.verdict === 'Unknown') return { type: 'InSync', status: 'Unknown', reason: 'HostUnknown' };
-  const differs = attributesOf(assessment, 'operator');
-  if (differs !== '') {
-    return { type: 'InSync', status: 'False', reason: 'Drifted', message: `${differs}: told, and not repaired` };
-  }
-  if (assessment.rests && assessment.host.verdict === 'Match')
-    return { type: 'InSync', status: 'True', reason: 'None' };
-  if (lifecycle.desired === 'Running' && assessment.enclave.verdict === 'Unknown') {
-    return { type: 'InSync', status: 'Unknown', reason: assessment.enclave.reason };
-  }
-  return assessment.host.verdict === 'Match'
-    ? { type: 'InSync', status: 'True', reason: 'None', ...planFailure(lifecycle), ...foreignDrift(assessment) }
-    : { type: 'InSync', status: 'Unknown', reason: 'Unobserved' };
-}
-
-/** By their names alone: values hold ids and addresses, and whoever knows the enclave's id can read the condition. */
-function attributesOf({ findings }: Context['assessment'], whose: 'operator' | 'foreign'): string {
-  const drifted = findings.filter(({ verdict, owned }) => verdict === 'Drift' && owned === whose);
-  return drifted.map(({ attribute }) => attribute).join(', ');
-}
-
-/** As far as it was observed: of what only a plan shows, nothing is known. */
-function planFailure({ planned }: Lifecycle): Pick<ConditionUpdate, 'message'> {
-  if (planned?.verdict !== 'Unknown') return {};
-  const { failures, failure } = planned;
-  return { message: `no full plan could be made (${failure?.class ?? 'unknown'}, ${failures} in a row); tried again` };
-}
-
-function foreignDrift(assessment: Context['assessment']): Pick<ConditionUpdate, 'message'> {
-  const differs = attributesOf(assessment, 'foreign');
-  return differs === '' ? {} : { message: `${differs}: as it was found, and left so` };
-}
-
-/** What differs, and why it is left as it is where it is. */
-function whatDiffers({ host, enclave, repair }: Context['assessment']): Pick<ConditionUpdate, 'reason' | 'message'> {
-  const seen =
-    host.verdict === 'Drift'
-      ? { reason: driftReason(host.state), message: undefined }
-      : enclave.verdict === 'Drift'
-        ? { reason: enclave.reason, message: enclave.message }
-        : { reason: 'Drifted' as const, message: undefined };
-  if (repair.ok) return seen.message === undefined ? { reason: seen.reason } : { ...seen, message: seen.message };
-  const message = `${seen.message ?? seen.reason}; not repaired: ${repair.message}`;
-  return { reason: repair.reason === 'DriftContested' ? repair.reason : seen.reason, message };
-}
-
-function driftReason(state: Context['assessment']['host']['state']): Reason {
-  if (state === 'gone') return 'HostMissing';
-  if (state === 'stopped') return 'HostStopped';
-  return state === 'running' ? 'HostRunningUnwanted' : 'Drifted';
 }
 
 const PROGRESSING: ReadonlySet<Lifecycle['phase']> = new Set([
@@ -300,12 +260,13 @@ function describePhase(context: Context): string {
       if (behind(context) && !assessment.admission.ok) return `running; ${assessment.admission.message}`;
       if (behind(context) && !assessment.slot) return 'running; waiting for a free run slot';
       if (driftConfirmed(context) && !assessment.repair.ok) return `not repaired: ${assessment.repair.message}`;
+      if (isGivenUp(context)) return `running; ${failureText(lifecycle.failure)}; tried again`;
       if (assessment.rests) return 'completed; the host is stopped';
       return assessment.spec.ok
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;
     case 'repairing':
-      return `repairing ${lifecycle.drift?.fingerprint ?? 'drift'}`;
+      return `repairing ${attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ')}`;
     case 'pausing':
       return 'stopping the host';
     case 'paused':

@@ -2,8 +2,11 @@
 import { and, setup } from 'xstate';
 import type { Lifecycle } from '../enclave/items.ts';
 import type { Assessment } from './assessment.ts';
+import { type Context, elapsed } from './context.ts';
+import { repairRung } from './drift.ts';
 import type { Effect } from './effects.ts';
-import { type Context, deletionHeld, elapsed, guards, isTerminalClass, repairRung, settling } from './guards.ts';
+import { deletionHeld, guards, isTerminalClass, settling } from './guards.ts';
+import { countRepair } from './repair-updates.ts';
 import * as update from './updates.ts';
 
 type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type'>;
@@ -54,7 +57,7 @@ export const machineSetup = setup({
     rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
     rungIsRestartAllocator: ({ context }) => repairRung(context) === 'restartAllocator',
     rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
-    rungIsApply: ({ context }) => repairRung(context) === 'apply',
+    rungIsRun: ({ context }) => repairRung(context) === 'apply' || repairRung(context) === 'replace',
   },
   actions: {
     startRun: (_, _params: Params<'startRun'>) => {},
@@ -122,7 +125,7 @@ export const direct = (effect: update.DirectEffect) => [
   remember((context) => update.beginDirect(context, effect)),
   onHost(effect),
 ];
-export const repair = (effect: update.DirectEffect) => [remember(update.countRepair), ...direct(effect)];
+export const repair = (effect: update.DirectEffect) => [remember(countRepair), ...direct(effect)];
 export const cancel = [remember(update.cancelRun), cancelRun];
 export const stalled = (terminal: boolean) => ({
   target: 'stalled' as const,

@@ -1,14 +1,16 @@
 /** Updates: how a decision changes what is remembered. Pure; each returns the next lifecycle. */
-import type { ErrorClass, Failure, Lifecycle, Outcome } from '../enclave/items.ts';
+import type { ErrorClass, Failure, Lifecycle, Outcome, RunVariables } from '../enclave/items.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
 import type { Limits } from './assessment.ts';
-import { behind, type Context, driftConfirmed, driftKey, generationKey, repairRung, runResult } from './guards.ts';
+import { behind, type Context } from './context.ts';
+import { seenDead } from './drift.ts';
+import { generationKey, runResult } from './guards.ts';
 
-function iso(now: number): string {
+export function iso(now: number): string {
   return new Date(now).toISOString();
 }
 
-function finishedOutcome({ assessment }: Context): Outcome | undefined {
+export function finishedOutcome({ assessment }: Context): Outcome | undefined {
   return assessment.run.state === 'finished' ? assessment.run.outcome : undefined;
 }
 
@@ -18,26 +20,36 @@ export function backoffMs(attempt: number, random: number, limits: Limits): numb
   return Math.round(full * (0.5 + random / 2));
 }
 
+interface RunBegin {
+  readonly variables?: RunVariables | undefined;
+  readonly reason?: string;
+  /** False where it leaves the host as it is: what it has reported still counts. */
+  readonly restarts?: boolean;
+}
+
 /** The marker: the intent to run, under a name no other intent will ever have. */
-export function beginRun(context: Context, action: RunAction): Lifecycle {
+export function beginRun(
+  context: Context,
+  action: RunAction,
+  { variables = context.assessment.variables, reason = reasonOf(context, action), restarts = true }: RunBegin = {},
+): Lifecycle {
   const { lifecycle, assessment } = context;
   const seq = lifecycle.runSeq + 1;
   const limit = action === 'deploy' ? assessment.limits.deployDeadlineMs : assessment.limits.destroyDeadlineMs;
   const { nextAttemptAt: _due, ...rest } = lifecycle;
-  const snapshot = action === 'deploy' ? assessment.variables : (lifecycle.snapshot ?? assessment.variables);
+  const snapshot = action === 'deploy' ? variables : (lifecycle.snapshot ?? variables);
   return {
     ...rest,
     runSeq: seq,
     touched: true,
     ...(snapshot === undefined ? {} : { snapshot }),
-    ...(action === 'deploy' ? { baseline: baseline(context, false) } : {}),
+    ...(action === 'deploy' && restarts ? { baseline: baseline(context, false) } : {}),
     run: {
       name: runName(lifecycle.id, lifecycle.incarnation, seq, action),
       action,
       seq,
-      generation:
-        action === 'deploy' ? (assessment.variables?.generation ?? lifecycle.generation) : lifecycle.generation,
-      reason: reasonOf(context, action),
+      generation: action === 'deploy' ? (variables?.generation ?? lifecycle.generation) : lifecycle.generation,
+      reason,
       startedAt: iso(assessment.now),
       deadlineAt: iso(assessment.now + limit),
     },
@@ -77,13 +89,6 @@ export function beginDirect(context: Context, effect: DirectEffect): Lifecycle {
   };
 }
 
-/** Every repair counts when it is begun: one that "succeeds" without healing must not be repeated for ever. */
-export function countRepair(context: Context): Lifecycle {
-  const key = driftKey(context);
-  const { lifecycle } = context;
-  return { ...lifecycle, attempts: { ...counted(lifecycle, key), rung: repairRung(context) } };
-}
-
 export function cancelRun({ lifecycle, assessment }: Context): Lifecycle {
   return lifecycle.run === undefined
     ? lifecycle
@@ -121,7 +126,7 @@ export function endRun(context: Context): Lifecycle {
   };
 }
 
-function failureOf(outcome: Outcome | undefined, { assessment }: Context): Failure {
+export function failureOf(outcome: Outcome | undefined, { assessment }: Context): Failure {
   if (outcome?.result === 'cancelled') {
     return { class: 'timeout', message: 'the run passed its deadline and was cancelled', at: iso(assessment.now) };
   }
@@ -133,7 +138,7 @@ function failureOf(outcome: Outcome | undefined, { assessment }: Context): Failu
   return outcome?.fix === undefined ? failure : { ...failure, fix: outcome.fix };
 }
 
-function counted(lifecycle: Lifecycle, key: string): Lifecycle['attempts'] {
+export function counted(lifecycle: Lifecycle, key: string): Lifecycle['attempts'] {
   return { key, count: lifecycle.attempts.key === key ? lifecycle.attempts.count + 1 : 1 };
 }
 
@@ -151,17 +156,6 @@ export function failRun(context: Context, key = generationKey(context.lifecycle)
     attempts,
     failure: failureOf(outcome, context),
     nextAttemptAt: iso(assessment.now + backoffMs(attempts.count, assessment.random, assessment.limits)),
-  };
-}
-
-/** A repair run that failed waits before the next rung; its attempt was counted when it began. */
-export function failRepair(context: Context): Lifecycle {
-  const { assessment, lifecycle } = context;
-  const outcome = finishedOutcome(context);
-  return {
-    ...endRun(context),
-    ...(runResult(context) === 'failed' ? { failure: failureOf(outcome, context) } : {}),
-    nextAttemptAt: iso(assessment.now + backoffMs(lifecycle.attempts.count, assessment.random, assessment.limits)),
   };
 }
 
@@ -184,27 +178,9 @@ export function stall(context: Context, terminal: boolean): Lifecycle {
   return {
     ...lifecycle,
     // Unknown ends nothing: only what is seen to be dead, twice, does not serve.
-    serving: lifecycle.serving && !driftConfirmed(context),
+    serving: lifecycle.serving && !seenDead(context),
     ...(terminal ? {} : { nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs) }),
   };
-}
-
-/** The ladder is at its end: what the last repair said, or that none helped. */
-export function exhaust(context: Context): Lifecycle {
-  const { lifecycle } = context;
-  const { attempts } = lifecycle;
-  const { key, count } = attempts;
-  const failed = fail(context, 'unknown', `${count} repairs did not cure ${driftKey(context)}`, key);
-  const failure = lifecycle.failure ?? failed.failure;
-  return stall(
-    { ...context, lifecycle: { ...failed, attempts, ...(failure === undefined ? {} : { failure }) } },
-    false,
-  );
-}
-
-/** A repair came to nothing: the host runs and does not report. */
-export function repairFailed(context: Context): Lifecycle {
-  return { ...stall({ ...context, lifecycle: failVerification(context) }, false), serving: false };
 }
 
 /** Tried again because it was asked for: attempts of old belong to the old request. */
@@ -292,6 +268,7 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
     direct: _old,
     drift: _gone,
     healed: _long,
+    weakened: _weak,
     completed: _done,
     baseline: _report,
     planned: _plan,

@@ -1,9 +1,10 @@
 /** Assess: joins record, spec, policy, host, reports and run into one assessment. */
+import type { Finding } from '../drift/index.ts';
 import { immutableChanges, type SpecChange } from '../enclave/change.ts';
 import type { Lifecycle, Report, Request, RunVariables } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
-import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
+import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
 import type { Assessment, Intent } from '../machines/index.ts';
@@ -11,7 +12,7 @@ import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
-import { decidedAt, findingsOf } from './findings.ts';
+import { decidedAt, findingsOf, underPolicy } from './findings.ts';
 import { UNSEEN, viewHost } from './observe.ts';
 import { withPlanned } from './planned-findings.ts';
 import { regionOf } from './region-of.ts';
@@ -122,7 +123,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context, now);
   const retry = seen.requests.some(({ verb }) => verb === 'retry' || (verb === 'unlock' && isLocked(lifecycle)));
-  const leave = { repairs: context.repairs, defaultRegion: context.config.region, now };
+  const findings = underPolicy(findingsIn(seen, context), policy);
+  const leave = { repairs: context.repairs, defaultRegion: context.config.region, now, findings };
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   return {
     now,
@@ -151,20 +153,24 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
       // Written by this schema, of a spec that was valid.
       applied: lifecycle.applied as EnclaveSpec | undefined,
     }),
-    findings: findingsIn(seen, policy, context),
+    findings,
     run: seen.run,
     slot: seen.slot,
     outlook: seen.outlook,
     deletionsAllowed: context.deletionsAllowed(),
     dependents: context.dependencies.dependents(lifecycle.id),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
+    mending: mendingOf(lifecycle, policy),
   };
 }
 
-function findingsIn({ intent, host }: Observations, policy: EnclavePolicy, { config }: ReconcileContext) {
-  const observed = findingsOf(intent.lifecycle, host, policy, config.environment);
-  const all = withPlanned(observed, intent.lifecycle, (attribute) => decidedAt(attribute, host));
-  return all.filter(({ attribute }) => driftModeOf(policy, attribute) !== 'off');
+function findingsIn({ intent: { lifecycle }, host }: Observations, { config }: ReconcileContext): readonly Finding[] {
+  const observed = findingsOf(lifecycle, host, config.environment);
+  // A look that could not be compared says nothing of what only a plan shows either: it may be over.
+  if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
+  const all = withPlanned(observed, lifecycle, (attribute) => decidedAt(attribute, host));
+  // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
+  return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {
@@ -185,6 +191,15 @@ function misplaced(read: SpecResult | undefined, foundIn: string | undefined): S
 function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
   if (spec?.ok === true) return spec.spec.enableDebug;
   return lifecycle.snapshot?.spec?.enableDebug === true;
+}
+
+/** What was last applied, once more. */
+function mendingOf(
+  { snapshot, applied, pinned, observedGeneration: generation }: Lifecycle,
+  policy: EnclavePolicy,
+): RunVariables | undefined {
+  if (snapshot === undefined || applied === undefined) return undefined;
+  return { ...snapshot, stackVersion: STACK_VERSION, generation, spec: applied, policy, change: 'none', pinned };
 }
 
 /** What a deploy would be given: the record's spec, or, where that is not valid, what was last applied. */

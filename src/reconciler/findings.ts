@@ -1,4 +1,4 @@
-/** Findings: what of a host differs from the spec that was last applied to it. Pure. */
+/** Findings: what of a host differs from the spec that was last applied to it, and what the policy makes of it. Pure. */
 import { type Attribute, compare, type Finding } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/items.ts';
 import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
@@ -6,7 +6,7 @@ import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { HostView } from '../machines/index.ts';
 
 /** What every sweep shows of a host; its existence and state are {@link HostView}'s. */
-const SWEPT: ReadonlySet<Attribute> = new Set([
+export const SWEPT: ReadonlySet<Attribute> = new Set([
   'host.instanceType',
   'host.ami',
   'host.enclaveOptions',
@@ -18,14 +18,13 @@ const SWEPT: ReadonlySet<Attribute> = new Set([
 ]);
 
 /**
- * What differs or could not be told, attribute by attribute; what matches is left out. Nothing is compared while a
+ * What every sweep shows, attribute by attribute, what matches as well. Nothing is compared while a
  * run is under way, in a look that is older than the phase (it may show what was before the run), or of a host that
  * the enclave stack has not made.
  */
 export function findingsOf(
   lifecycle: Lifecycle,
   { posture, observedAt }: HostView,
-  policy: EnclavePolicy,
   environment: string,
 ): readonly Finding[] {
   const { applied, pinned, snapshot, desired } = lifecycle;
@@ -44,7 +43,20 @@ export function findingsOf(
     },
     { observedAt, posture },
     { only: SWEPT },
-  ).filter(({ verdict, attribute }) => verdict !== 'Match' && driftModeOf(policy, attribute) !== 'off');
+  );
+}
+
+/**
+ * Findings as the policy has them: what is `off` is not told, what is to be told only begins no repair, and nothing
+ * replaces a host unless `replace` says so of it.
+ */
+export function underPolicy(findings: readonly Finding[], policy: EnclavePolicy): readonly Finding[] {
+  return findings.flatMap((finding) => {
+    const mode = driftModeOf(policy, finding.attribute);
+    if (mode === 'off') return [];
+    const isTold = mode === 'alert' || (finding.rung === 'replace' && mode !== 'replace');
+    return [isTold ? { ...finding, rung: 'alert' as const } : finding];
+  });
 }
 
 /** When a look last decided an attribute, ms; undefined: looks of this kind do not, or nothing was seen. */

@@ -1,6 +1,7 @@
 /** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
 import { CONDITION_TYPES, type ConditionType, conditionOf } from '../enclave/conditions.ts';
 import { type ListedLifecycle, PHASES, type Phase } from '../enclave/items.ts';
+import { attributesOf } from '../machines/index.ts';
 import type { FleetSurvey } from './metrics/fleet.ts';
 
 const STATUSES = ['True', 'False', 'Unknown'] as const;
@@ -93,6 +94,6 @@ function standingOf({ phase, phaseSince, conditions, drift }: ListedLifecycle): 
 
 function kindOf(drift: ListedLifecycle['drift']): Standing['drift'] {
   if (drift === undefined) return undefined;
-  const [kind] = drift.fingerprint.split(':', 1);
+  const [kind] = (attributesOf(drift.fingerprint)[0] ?? '').split('.', 1);
   return kind === 'host' || kind === 'enclave' ? kind : 'other';
 }

@@ -64,7 +64,8 @@ export function plannedFindings(lifecycle: Lifecycle): readonly Finding[] {
     if (texts === undefined) return [];
     const { attribute, severity, rung, owned, security } = row;
     const observed = texts.slice(0, MOST_NAMED).join('; ');
-    return [{ attribute, desired: 'as it was applied', observed, verdict: 'Drift', severity, rung, owned, security }];
+    const difference = { verdict: 'Drift', observed, observedAt: Date.parse(planned.askedAt) } as const;
+    return [{ attribute, desired: 'as it was applied', severity, rung, owned, security, ...difference }];
   });
 }
 

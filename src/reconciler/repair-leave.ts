@@ -1,7 +1,17 @@
 /** Repair leave: whether a drift may be repaired now, and why not. */
+import type { Finding } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/items.ts';
-import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
-import { type Admission, contestedUntil, type RepairLeave } from '../machines/index.ts';
+import { nextOpening } from '../enclave/maintenance-window.ts';
+import { driftModeOf, type EnclavePolicy, inMaintenanceWindow } from '../enclave/policy.ts';
+import {
+  type Admission,
+  attributesOf,
+  contestedUntil,
+  holdsRepair,
+  isOfFindings,
+  type RepairLeave,
+  restartsHost,
+} from '../machines/index.ts';
 import { regionOf } from './region-of.ts';
 import type { RepairGovernor } from './repair-governor.ts';
 
@@ -9,10 +19,23 @@ import type { RepairGovernor } from './repair-governor.ts';
 const REPAIRED: ReadonlySet<Lifecycle['phase']> = new Set(['ready', 'invalid', 'repairing']);
 const GRANTED: RepairLeave = { ok: true };
 
+/** What a repair of them restarts, or replaces. */
+const DISRUPTIVE_RUNGS: ReadonlySet<Finding['rung']> = new Set([
+  'restartEnclave',
+  'restartAllocator',
+  'restartHost',
+  'replace',
+]);
+
+/** The enclave runs, and its repair restarts it. */
+const RUNNING_ALL_THE_SAME: ReadonlySet<string> = new Set(['enclave:EnclaveSize', 'enclave:ExtraEnclaves']);
+
 export interface LeaveContext {
   readonly repairs: Pick<RepairGovernor, 'ask'>;
   readonly defaultRegion: string;
   readonly now: number;
+  /** As the policy has them. */
+  readonly findings: readonly Finding[];
 }
 
 /** Of what differs, what may be done about it. Asks the governor only for what would be repaired at once. */
@@ -20,12 +43,13 @@ export function repairLeave(
   lifecycle: Lifecycle,
   policy: EnclavePolicy,
   admission: Admission,
-  { repairs, defaultRegion, now }: LeaveContext,
+  { repairs, defaultRegion, now, findings }: LeaveContext,
 ): RepairLeave {
   const { drift } = lifecycle;
   if (drift === undefined || !REPAIRED.has(lifecycle.phase)) return GRANTED;
-  const name = drift.fingerprint.replace(':', '.');
-  const mode = driftModeOf(policy, name);
+  const name = attributesOf(drift.fingerprint).join(', ');
+  // Of findings, what the policy wants told only is none that could be repaired.
+  const mode = isOfFindings(drift.fingerprint) ? 'repair' : driftModeOf(policy, name);
   if (mode === 'alert' || mode === 'off') {
     return { ok: false, reason: 'AlertOnly', message: `policy.drift says ${mode} of ${name}` };
   }
@@ -35,7 +59,9 @@ export function repairLeave(
     const message = `${name} was repaired twice within an hour and came back; tried again after ${until}, or at once by \`enclavectl retry\``;
     return { ok: false, reason: 'DriftContested', message, until };
   }
-  if (!admission.ok) return GRANTED;
+  if (!admission.ok && holdsRepair(admission.reason)) return GRANTED;
+  const closed = outsideWindow(drift.fingerprint, policy, findings, now);
+  if (closed !== undefined) return closed;
   const refusal = repairs.ask(lifecycle.id, regionOf(lifecycle, defaultRegion));
   if (refusal === undefined) return GRANTED;
   const { reason, message } = refusal;
@@ -45,4 +71,25 @@ export function repairLeave(
     message,
     ...('until' in refusal ? { until: new Date(refusal.until).toISOString() } : {}),
   };
+}
+
+/** What serves is interrupted within its window only; what lets somebody in is not left open for it. */
+function outsideWindow(
+  fingerprint: string,
+  policy: EnclavePolicy,
+  findings: readonly Finding[],
+  now: number,
+): RepairLeave | undefined {
+  const window = policy.maintenanceWindow;
+  if (window === undefined || inMaintenanceWindow(policy, now)) return undefined;
+  const names = attributesOf(fingerprint);
+  const tracked = findings.filter(({ attribute }) => names.includes(attribute));
+  const interrupts = (each: Finding) => DISRUPTIVE_RUNGS.has(each.rung) || restartsHost(each);
+  const isUrgent = ({ security, severity }: Finding) => security && severity === 'critical';
+  const waits = tracked.some(interrupts) && !tracked.some(isUrgent);
+  if (!waits && !RUNNING_ALL_THE_SAME.has(fingerprint)) return undefined;
+  const opens = nextOpening(window, now);
+  const until = opens === undefined ? undefined : new Date(opens).toISOString();
+  const message = `${names.join(', ')} waits for the maintenance window${until === undefined ? '' : `, which opens ${until}`}`;
+  return { ok: false, reason: 'OutsideMaintenanceWindow', message, ...(until === undefined ? {} : { until }) };
 }

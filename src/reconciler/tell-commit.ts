@@ -1,7 +1,8 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
 import type { FleetRunItem } from '../enclave/fleet-run.ts';
 import type { Lifecycle, Outcome } from '../enclave/items.ts';
-import { RUNGS, type Rung, type RunView } from '../machines/index.ts';
+import { attributesOf, isOfFindings, RUNGS, type Rung, type RunView } from '../machines/index.ts';
+import { SWEPT } from './findings.ts';
 import type { Metrics } from './metrics/index.ts';
 
 export interface Told {
@@ -40,7 +41,7 @@ function tellRun(runs: Metrics['runs'], { before, after, run }: Told): void {
 }
 
 function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Told, now: number): void {
-  const isNew = before?.drift === undefined && after.drift?.fingerprint.startsWith('host:');
+  const isNew = before?.drift === undefined && after.drift !== undefined && isSwept(after.drift.fingerprint);
   if (isNew && lookedBefore !== undefined) drift.detected((now - lookedBefore) / 1_000);
   const repairs = repairsOf(after);
   // Every rung is counted when it begins; another fingerprint begins anew.
@@ -52,6 +53,12 @@ function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Tol
   const last = rungOf(before);
   // Attempts are remembered for a while: what ends by itself later is none of theirs.
   if (before.phase === 'repairing' && last !== undefined) drift.repaired(last, 'healed');
+}
+
+/** Seen by a sweep, and not by what the host reports or by what is looked at less often. */
+function isSwept(fingerprint: string): boolean {
+  if (!isOfFindings(fingerprint)) return fingerprint.startsWith('host:');
+  return attributesOf(fingerprint).every((attribute) => (SWEPT as ReadonlySet<string>).has(attribute));
 }
 
 function repairsOf(lifecycle: Lifecycle | undefined): number {

@@ -295,7 +295,8 @@ export class MemoryRuns implements Workflows {
     const { generation, region } = run.variables;
     const enclave = enclaveOf(run);
     const living = hosts.living(run.id)[0];
-    const replaces = living?.legacy === true && run.variables.change === 'replace';
+    const mayReplace = run.variables.change === 'replace' && (living?.legacy === true || run.reason === 'repair');
+    const replaces = living !== undefined && mayReplace;
     if (run.reason === 'adopt' || (living?.legacy === true && !replaces)) return this.#adopt(living);
     const posture = postureOf(run);
     if (replaces) hosts.terminate(living);

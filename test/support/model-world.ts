@@ -203,6 +203,7 @@ function look(state: ModelState): ModelState {
       spec: {},
       pinned: lifecycle.pinned,
     },
+    mending: undefined,
   };
   const decision = decide(state.lifecycle, lifecycle, assessment);
   let next: ModelState = {

@@ -70,6 +70,7 @@ describe('comparison', () => {
       rung: 'apply',
       owned: 'operator',
       security: true,
+      observedAt: seen.observedAt,
     });
   });
 

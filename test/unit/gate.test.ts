@@ -18,6 +18,8 @@ interface Row {
   readonly changes: readonly PlannedChange[];
   readonly policy?: unknown;
   readonly pinned?: GateInput['pinned'];
+  /** The operator's word that the run is for a difference that only a new host cures. */
+  readonly forNewHost?: boolean;
   readonly allowed: boolean;
   /** A part of the message, where refused. */
   readonly says?: string;
@@ -29,6 +31,8 @@ const recreate = { upgrade: { strategy: 'Recreate' } };
 const blueGreen = { upgrade: { strategy: 'BlueGreen' } };
 const retain = { deletionPolicy: 'Retain' };
 const repairsHost = { drift: { overrides: { aws_instance: 'repair' } } };
+
+const replacesHost = { drift: { overrides: { 'host.enclaveOptions': 'replace' } } };
 
 const rows: readonly Row[] = [
   { reason: 'what is taken over may differ', run: 'adopt', changes: [change(HOST, 'update')], allowed: true },
@@ -130,6 +134,45 @@ const rows: readonly Row[] = [
     says: GROUP,
   },
   {
+    reason: 'a repair for a difference that only a new host cures gets one where an override says so',
+    run: 'repair',
+    changes: [change(HOST, 'delete', 'create')],
+    policy: replacesHost,
+    forNewHost: true,
+    allowed: true,
+  },
+  {
+    reason: 'and deletes none',
+    run: 'repair',
+    changes: [change(HOST, 'delete')],
+    policy: replacesHost,
+    forNewHost: true,
+    allowed: false,
+  },
+  {
+    reason: 'and replaces nothing besides',
+    run: 'repair',
+    changes: [change(GROUP, 'delete', 'create')],
+    policy: replacesHost,
+    forNewHost: true,
+    allowed: false,
+    says: GROUP,
+  },
+  {
+    reason: 'a repair for something else gets no new host by that override',
+    run: 'repair',
+    changes: [change(HOST, 'delete', 'create')],
+    policy: replacesHost,
+    allowed: false,
+  },
+  {
+    reason: 'nor is there one without the override',
+    run: 'repair',
+    changes: [change(HOST, 'delete', 'create')],
+    forNewHost: true,
+    allowed: false,
+  },
+  {
     reason: 'an override that says alert allows nothing',
     run: 'repair',
     changes: [change(HOST, 'delete', 'create')],
@@ -199,11 +242,12 @@ const rows: readonly Row[] = [
 ];
 
 describe('the gate', () => {
-  it.each(rows)('$run: $reason', ({ run, changes, policy, pinned, allowed, says }) => {
+  it.each(rows)('$run: $reason', ({ run, changes, policy, pinned, forNewHost, allowed, says }) => {
     const verdict = judge({
       action: run === 'destroy' ? 'destroy' : 'deploy',
       reason: run,
       policy: readPolicy(policy),
+      change: forNewHost ? 'replace' : undefined,
       plan: { resource_changes: changes, resource_drift: [] },
       pinned,
     });
@@ -243,6 +287,7 @@ describe('the gate', () => {
         deletionPolicy: 'Delete',
         upgradeStrategy: 'Recreate',
         repairMayReplace: new Set(),
+        repairMayReplaceHost: false,
       });
     }
   });

@@ -1,0 +1,87 @@
+/** Noting drift: what a look adds to what is remembered of a difference, and when it is over. */
+import type { Lifecycle } from '../enclave/items.ts';
+import { type Context, canDrift } from './context.ts';
+import {
+  attributesOf,
+  driftFingerprint,
+  driftSeenAt,
+  isOfFindings,
+  isRestOf,
+  noteHealed,
+  settledAttributes,
+  weakenedBy,
+} from './drift.ts';
+
+export function noteWeakened(context: Context): Lifecycle {
+  const { weakened: before, ...lifecycle } = context.lifecycle;
+  const weakened = weakenedBy(context);
+  if (weakened.length === 0) return before === undefined ? context.lifecycle : lifecycle;
+  return { ...lifecycle, weakened: [...weakened] };
+}
+
+/** Counts observations of one drift; forgets one that is over. */
+export function noteDrift(context: Context): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const { now, limits } = assessment;
+  const { drift } = lifecycle;
+  const fingerprint = driftFingerprint(context);
+  if (fingerprint === undefined) return noteEnd(context);
+  const observedAt = driftSeenAt(context);
+  if (drift === undefined || !isRestOf(fingerprint, drift.fingerprint)) {
+    const since = drift?.since ?? new Date(now).toISOString();
+    const left = isOfFindings(drift?.fingerprint) ? noteMended(context) : lifecycle;
+    const other = { ...left, drift: { fingerprint, seen: 1, since, observedAt } };
+    // The pause was before another try at what differed before.
+    if (lifecycle.phase === 'ready') delete other.nextAttemptAt;
+    return other;
+  }
+  const rest = fingerprint === drift.fingerprint ? lifecycle : noteRest(context, fingerprint);
+  // Two sweeps may look at one report: what an enclave reports must still stand a while later.
+  const gapMs = fingerprint.startsWith('enclave:') ? limits.observeMs : 0;
+  const again = drift.seen < 2 && isLater(observedAt, drift.observedAt, gapMs, now);
+  return again ? { ...rest, drift: { ...drift, fingerprint, seen: drift.seen + 1, observedAt } } : rest;
+}
+
+/** Some of it has healed; the attempts were at what is left as well. */
+function noteRest(context: Context, fingerprint: string): Lifecycle {
+  const { drift, attempts } = context.lifecycle;
+  const mended = noteMended(context);
+  if (drift === undefined) return mended;
+  const rest = { ...mended, drift: { ...drift, fingerprint } };
+  const tried = attempts.key === `drift:${drift.fingerprint}`;
+  return tried ? { ...rest, attempts: { ...attempts, key: `drift:${fingerprint}` } } : rest;
+}
+
+/** Nothing differs in this look: the drift is over where the look shows all of it. */
+function noteEnd(context: Context): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const { host, enclave, findings } = assessment;
+  const { drift } = lifecycle;
+  if (drift === undefined) return lifecycle;
+  const matches =
+    host.verdict === 'Match' &&
+    (lifecycle.desired !== 'Running' || enclave.verdict === 'Match' || enclave.reason === 'LegacyHost');
+  const healed = isOfFindings(drift.fingerprint)
+    ? settledAttributes(drift.fingerprint, findings).length === attributesOf(drift.fingerprint).length
+    : matches;
+  if (!healed && canDrift(lifecycle)) return lifecycle;
+  const { drift: _over, ...rest } = healed ? noteMended(context) : lifecycle;
+  if (lifecycle.phase !== 'ready') return rest;
+  // What was given up has healed by itself.
+  const { failure: _past, nextAttemptAt: _rest, ...well } = rest;
+  return well;
+}
+
+/** What a repair was tried for, and is over now: remembered by its name, for whether it comes back. */
+function noteMended({ lifecycle, assessment }: Context): Lifecycle {
+  const { drift, attempts } = lifecycle;
+  if (drift === undefined || attempts.key !== `drift:${drift.fingerprint}`) return lifecycle;
+  const ofFindings = isOfFindings(drift.fingerprint);
+  const names = ofFindings ? settledAttributes(drift.fingerprint, assessment.findings) : [drift.fingerprint];
+  return names.length === 0 ? lifecycle : noteHealed(lifecycle, names, assessment.now);
+}
+
+/** An observation newer than the one that is remembered; one remembered from the future was of a clock that was wrong. */
+export function isLater(observedAt: number, remembered: number, gapMs: number, now: number): boolean {
+  return observedAt > remembered + gapMs || remembered > now;
+}

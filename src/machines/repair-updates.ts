@@ -1,0 +1,116 @@
+/** Updates of a repair: its attempts, its end, and what is left where no rung cures. Pure, as all updates. */
+import type { Lifecycle } from '../enclave/items.ts';
+import type { Context } from './context.ts';
+import { attributesOf, driftKey, isOfFindings, repairRung, restartsHost } from './drift.ts';
+import { runResult } from './guards.ts';
+import {
+  backoffMs,
+  beginRun,
+  counted,
+  endRun,
+  fail,
+  failureOf,
+  failVerification,
+  finishedOutcome,
+  iso,
+  stall,
+} from './updates.ts';
+
+/** Every repair counts when it is begun: one that "succeeds" without healing must not be repeated for ever. */
+export function countRepair(context: Context): Lifecycle {
+  const key = driftKey(context);
+  const { lifecycle } = context;
+  return { ...lifecycle, attempts: { ...counted(lifecycle, key), rung: repairRung(context) } };
+}
+
+/**
+ * The attempt and its run, in one: what was counted already would be of the next rung. What merely differs is put back
+ * as it was: a newer generation waits for its own admission.
+ */
+export function beginRepairRun(context: Context): Lifecycle {
+  const rung = repairRung(context);
+  const tried = { ...context, lifecycle: countRepair(context) };
+  if (!isOfFindings(context.lifecycle.drift?.fingerprint)) return beginRun(tried, 'deploy');
+  const { mending } = context.assessment;
+  const variables = mending === undefined || rung !== 'replace' ? mending : { ...mending, change: 'replace' };
+  const restarts = rung === 'replace' || context.assessment.findings.some(restartsHost);
+  return beginRun(tried, 'deploy', { variables, reason: 'repair', restarts });
+}
+
+/** A repair run that ended well is given time to show before it is tried again; what it was for must be seen anew. */
+export function endRepair(context: Context): Lifecycle {
+  const { assessment, lifecycle } = context;
+  const ended = endRun(context);
+  if (ended.drift === undefined || !isOfFindings(ended.drift.fingerprint)) return ended;
+  const pauseMs = backoffMs(lifecycle.attempts.count, assessment.random, assessment.limits);
+  return {
+    ...ended,
+    // Not every look is of now: one from before the end says nothing of what came of it.
+    drift: { ...ended.drift, observedAt: Math.max(ended.drift.observedAt, assessment.now) },
+    nextAttemptAt: iso(assessment.now + pauseMs),
+  };
+}
+
+/** A repair run that failed waits before the next rung; its attempt was counted when it began. */
+export function failRepair(context: Context): Lifecycle {
+  const { assessment, lifecycle } = context;
+  const outcome = finishedOutcome(context);
+  return {
+    ...endRun(context),
+    ...(runResult(context) === 'failed' ? { failure: failureOf(outcome, context) } : {}),
+    nextAttemptAt: iso(assessment.now + backoffMs(lifecycle.attempts.count, assessment.random, assessment.limits)),
+  };
+}
+
+/** The ladder is at its end: what the last repair said, or that none helped. */
+export function exhaust(context: Context): Lifecycle {
+  const { lifecycle } = context;
+  const { attempts } = lifecycle;
+  const { key, count } = attempts;
+  const failed = fail(context, 'unknown', `${count} repairs did not cure ${driftKey(context)}`, key);
+  const failure = lifecycle.failure ?? failed.failure;
+  return stall(
+    { ...context, lifecycle: { ...failed, attempts, ...(failure === undefined ? {} : { failure }) } },
+    false,
+  );
+}
+
+/** May not be repaired now: it is looked after again as any other. */
+export function withdraw({ lifecycle }: Context): Lifecycle {
+  const { nextAttemptAt: _pause, ...rest } = lifecycle;
+  return rest;
+}
+
+/** What differed is as it should be, and nothing has been done to the host: it serves as it did before. */
+export function mended({ lifecycle }: Context): Lifecycle {
+  const { failure: _past, nextAttemptAt: _pause, ...rest } = lifecycle;
+  return rest;
+}
+
+/** No rung cures what merely differs: the enclave serves on, and the last rung is tried again after a rest. */
+export function giveUp(context: Context): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const { direct: _past, ...rest } = lifecycle;
+  const { count } = lifecycle.attempts;
+  const what = attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ');
+  const failure = lifecycle.failure ?? {
+    class: 'unknown' as const,
+    message: `${count} repairs did not cure ${what}`,
+    at: iso(assessment.now),
+  };
+  return { ...rest, failure, nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs) };
+}
+
+/** The rest is over: one more try. */
+export function climbAgain(context: Context): Lifecycle {
+  const { lifecycle } = context;
+  const { attempts } = lifecycle;
+  if (!isOfFindings(lifecycle.drift?.fingerprint) || repairRung(context) !== 'exhausted') return lifecycle;
+  const { nextAttemptAt: _rest, ...due } = lifecycle;
+  return { ...due, attempts: { ...attempts, count: attempts.count - 1 } };
+}
+
+/** A repair came to nothing: the host runs and does not report. */
+export function repairFailed(context: Context): Lifecycle {
+  return { ...stall({ ...context, lifecycle: failVerification(context) }, false), serving: false };
+}
