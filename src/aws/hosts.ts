@@ -7,7 +7,7 @@ import {
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import { SendCommandCommand } from '@aws-sdk/client-ssm';
+import { DescribeInstanceInformationCommand, SendCommandCommand } from '@aws-sdk/client-ssm';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
 import { type Host, type HostState, type Hosts, OperatorError, type Posture } from '../reconciler/ports.ts';
 import type { AwsClients } from './clients.ts';
@@ -154,6 +154,22 @@ export function createHosts({ clients, environment, prefix }: HostsOptions): Hos
       await call('ec2:StopInstances', `host ${instanceId}`, () =>
         clients.ec2(region).send(new StopInstancesCommand({ InstanceIds: [instanceId] })),
       );
+    },
+
+    async askToReport(region, instanceId) {
+      const answer = await call('ssm:DescribeInstanceInformation', `host ${instanceId}`, () =>
+        clients.ssm(region).send(
+          new DescribeInstanceInformationCommand({
+            Filters: [{ Key: 'InstanceIds', Values: [instanceId] }],
+            // SSM takes no fewer.
+            MaxResults: 5,
+          }),
+        ),
+      );
+      const known = answer.InstanceInformationList?.find((each) => each.InstanceId === instanceId);
+      if (known?.PingStatus !== 'Online') return 'unreachable';
+      await command(region, instanceId, 'report-now');
+      return 'asked';
     },
 
     restartEnclave: (region, instanceId) => command(region, instanceId, 'restart-enclave'),

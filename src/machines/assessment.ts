@@ -118,6 +118,8 @@ export interface Assessment {
   readonly rests: boolean;
   readonly host: HostView;
   readonly enclave: EnclaveView;
+  /** What the host said, or did not, when it was asked by another way; undefined: it was not asked lately. */
+  readonly secondLook: 'unreachable' | 'unanswered' | 'unwell' | 'well' | undefined;
   /**
    * Every attribute that was compared, those that match among them, each once. None: nothing was. What the policy wants
    * told only has the rung `alert`.

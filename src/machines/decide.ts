@@ -91,6 +91,7 @@ const EFFECTS: ReadonlySet<string> = new Set([
   'stopHost',
   'restartEnclave',
   'restartAllocator',
+  'askHost',
   'forget',
 ]);
 

@@ -17,6 +17,8 @@ export type Effect =
   | { readonly type: 'restartEnclave'; readonly instanceId: string }
   /** Reserve cores and memory anew, and start the enclave. */
   | { readonly type: 'restartAllocator'; readonly instanceId: string }
+  /** Ask it to report, by another way: what comes of it decides whether it is restarted. */
+  | { readonly type: 'askHost'; readonly instanceId: string }
   /** Forget the enclave: record and resources are gone. */
   | { readonly type: 'forget' }
   /** Look again after this long, whatever happens before. */

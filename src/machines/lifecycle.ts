@@ -11,6 +11,7 @@ import * as repairs from './repair-updates.ts';
 import {
   absentFirst,
   applying,
+  askHost,
   begin,
   cancel,
   changeOnceAdmitted,
@@ -189,7 +190,12 @@ export const lifecycleMachine = machineSetup.createMachine({
             guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartAllocator']),
             actions: repair('restartAllocator'),
           },
-          { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartHost']), actions: repair('stopHost') },
+          {
+            guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartHost', 'secondLookAgrees']),
+            actions: repair('stopHost'),
+          },
+          // What restarts everything on it is done only where two ways to the host say that it must be.
+          { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartHost', 'unasked']), actions: askHost },
           {
             guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'canDeploy', 'rungIsRun']),
             actions: [remember(repairs.beginRepairRun), startRun],

@@ -266,7 +266,7 @@ function describePhase(context: Context): string {
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;
     case 'repairing':
-      return `repairing ${attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ')}`;
+      return describeRepair(context);
     case 'pausing':
       return 'stopping the host';
     case 'paused':
@@ -285,6 +285,12 @@ function describePhase(context: Context): string {
     case 'destroyed':
       return lifecycle.retained ? 'deleted; its resources are retained by policy' : 'destroyed';
   }
+}
+
+function describeRepair({ lifecycle, assessment }: Context): string {
+  const what = `repairing ${attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ')}`;
+  if (assessment.secondLook === 'well') return `${what}; the host says that it is well, and is not restarted`;
+  return assessment.secondLook === 'unanswered' ? `${what}; the host was asked to report before it is restarted` : what;
 }
 
 /** Which generation, how disruptive it is, and because of which fields. */

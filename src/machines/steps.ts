@@ -57,6 +57,9 @@ export const machineSetup = setup({
     rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
     rungIsRestartAllocator: ({ context }) => repairRung(context) === 'restartAllocator',
     rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
+    unasked: ({ context }) => context.assessment.secondLook === undefined,
+    secondLookAgrees: ({ context: { assessment } }) =>
+      assessment.secondLook === 'unwell' || assessment.secondLook === 'unreachable',
     rungIsRun: ({ context }) => repairRung(context) === 'apply' || repairRung(context) === 'replace',
   },
   actions: {
@@ -66,6 +69,7 @@ export const machineSetup = setup({
     stopHost: (_, _params: Params<'stopHost'>) => {},
     restartEnclave: (_, _params: Params<'restartEnclave'>) => {},
     restartAllocator: (_, _params: Params<'restartAllocator'>) => {},
+    askHost: (_, _params: Params<'askHost'>) => {},
     forget: (_, _params: Params<'forget'>) => {},
   },
 });
@@ -111,10 +115,11 @@ const cancelRun = {
     taskArn: scope.context.assessment.run.state === 'running' ? scope.context.assessment.run.taskArn : undefined,
   }),
 };
-const onHost = <T extends update.DirectEffect>(type: T) => ({
+const onHost = <T extends update.DirectEffect | 'askHost'>(type: T) => ({
   type,
   params: ({ context }: Scope) => ({ instanceId: context.assessment.host.instanceId ?? '' }),
 });
+export const askHost = onHost('askHost');
 export const forget = { type: 'forget' as const, params: {} };
 
 export const begin = (action: 'deploy' | 'destroy') => [

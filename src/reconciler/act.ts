@@ -98,6 +98,9 @@ async function perform(
         actor: operator,
       });
       return ports.hosts.restartAllocator(region, effect.instanceId);
+    case 'askHost':
+      context.epoch();
+      return askHost(id, region, effect.instanceId, context, emit);
     case 'forget': {
       context.epoch();
       const result = await ports.state.forget(id, lifecycle.revision);
@@ -111,6 +114,23 @@ async function perform(
     default:
       return assertNever(effect, 'effect');
   }
+}
+
+/** A call that fails says nothing of the host: it is asked again at the next look, and not restarted. */
+async function askHost(
+  id: string,
+  region: string,
+  instanceId: string,
+  { ports, secondLooks }: ReconcileContext,
+  emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
+): Promise<void> {
+  const result = await ports.hosts.askToReport(region, instanceId);
+  secondLooks.asked(id, result);
+  const message =
+    result === 'asked'
+      ? `asked ${instanceId} to report before it is restarted`
+      : `SSM does not reach ${instanceId}, which is to be restarted`;
+  emit('Normal', { reason: 'HostAsked', message, actor: 'operator' });
 }
 
 /** Flag first, so that a run that has not begun to apply never does; then withdraw what is unclaimed, or stop its task. */

@@ -126,6 +126,12 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const findings = underPolicy(findingsIn(seen, context), policy);
   const leave = { repairs: context.repairs, defaultRegion: context.config.region, now, findings };
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
+  const enclave = viewEnclave(look, seen.host.instanceId, lifecycle, {
+    debugAllowed,
+    silenceMs: context.config.reportSilenceMs,
+    // Written by this schema, of a spec that was valid.
+    applied: lifecycle.applied as EnclaveSpec | undefined,
+  });
   return {
     now,
     random: random.next(),
@@ -147,12 +153,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     retain: policy.deletionPolicy === 'Retain',
     rests: rests(lifecycle),
     host: seen.host,
-    enclave: viewEnclave(look, seen.host.instanceId, lifecycle, {
-      debugAllowed,
-      silenceMs: context.config.reportSilenceMs,
-      // Written by this schema, of a spec that was valid.
-      applied: lifecycle.applied as EnclaveSpec | undefined,
-    }),
+    enclave,
+    secondLook: context.secondLooks.answer(lifecycle.id, seen.reports, enclave),
     findings,
     run: seen.run,
     slot: seen.slot,

@@ -7,12 +7,13 @@ import { type BucketLimits, TokenBucket } from './token-bucket.ts';
 
 /**
  * AWS' own limits by family of calls, an account and a region: those of EC2 and ECS everywhere, of Step Functions
- * outside its three large regions. SendCommand's is not published: a careful guess.
+ * outside its three large regions. Those of SSM are not published: careful guesses.
  */
 export const AWS_LIMITS = {
   'ec2:Describe': { burst: 100, perSecond: 20 },
   'ec2:StartInstances': { burst: 5, perSecond: 2 },
   'ec2:StopInstances': { burst: 50, perSecond: 5 },
+  'ssm:DescribeInstanceInformation': { burst: 10, perSecond: 5 },
   'ssm:SendCommand': { burst: 10, perSecond: 5 },
   'states:StartExecution': { burst: 800, perSecond: 150 },
   'states:StopExecution': { burst: 500, perSecond: 25 },
@@ -223,6 +224,11 @@ export class Budgets {
       async stop(region, instanceId) {
         await turn('ec2:StopInstances', region);
         return inner.stop(region, instanceId);
+      },
+      async askToReport(region, instanceId) {
+        await turn('ssm:DescribeInstanceInformation', region);
+        await turn('ssm:SendCommand', region);
+        return inner.askToReport(region, instanceId);
       },
       async restartEnclave(region, instanceId) {
         await turn('ssm:SendCommand', region);

@@ -11,6 +11,7 @@ import type { RepairGovernor } from './repair-governor.ts';
 import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
+import type { SecondLooks } from './second-looks.ts';
 import type { Told } from './tell-commit.ts';
 import type { WalletQuota } from './wallet-quota.ts';
 import type { Stopwatches } from './watchdog.ts';
@@ -31,6 +32,7 @@ export interface ReconcileContext {
   readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
+  readonly secondLooks: SecondLooks;
   /** The epoch under which this process leads; throws where it no longer does. */
   readonly epoch: () => number;
   readonly dependencies: Dependencies;

@@ -28,6 +28,7 @@ import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
+import { SecondLooks } from './second-looks.ts';
 import { tellCommit, tellFleetRun } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
@@ -117,6 +118,7 @@ export class Controller {
     });
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
+    const secondLooks = new SecondLooks(ports.clock, 2 * config.sweepMs);
     this.#orphans = new Orphans({
       ports: heard,
       known: options.control.orphans ?? [],
@@ -184,6 +186,7 @@ export class Controller {
       repairs,
       plans: this.#plans,
       reports,
+      secondLooks,
       epoch: () => term.assert(),
       dependencies: fleet.dependencies,
       deletionsAllowed: () => fleet.deletionsAllowed,
@@ -195,6 +198,7 @@ export class Controller {
         this.#plans.know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
+          secondLooks.forget(id);
           this.#feed.forget(id);
         } else notifier.sawLifecycle(lifecycle);
       },

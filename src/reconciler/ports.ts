@@ -209,6 +209,11 @@ export interface Hosts {
   byInstanceId(region: string, instanceId: string): Promise<Host | undefined>;
   start(region: string, instanceId: string): Promise<void>;
   stop(region: string, instanceId: string): Promise<void>;
+  /**
+   * Asks the host to report now, by another way than its reports take. `unreachable`: SSM has not heard of it lately;
+   * what cannot be known throws.
+   */
+  askToReport(region: string, instanceId: string): Promise<'asked' | 'unreachable'>;
   /** Asks the host's agent to restart the enclave (an SSM document with fixed commands). */
   restartEnclave(region: string, instanceId: string): Promise<void>;
   /** Asks it to reserve cores and memory for the enclave anew, and to start it; likewise. */

@@ -11,6 +11,7 @@ import { RepairGovernor } from '../../src/reconciler/repair-governor.ts';
 import { ReportFreshness } from '../../src/reconciler/report-freshness.ts';
 import { RunObserver } from '../../src/reconciler/run-observer.ts';
 import { RunSlots } from '../../src/reconciler/run-slots.ts';
+import { SecondLooks } from '../../src/reconciler/second-looks.ts';
 import { WalletQuota } from '../../src/reconciler/wallet-quota.ts';
 import { Stopwatches } from '../../src/reconciler/watchdog.ts';
 
@@ -45,6 +46,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     plans: { resultOf: () => undefined, entered: () => {} },
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),
+    secondLooks: new SecondLooks(ports.clock, 2 * config.sweepMs),
     epoch: () => 1,
     dependencies: new Dependencies(() => {}),
     deletionsAllowed: () => true,

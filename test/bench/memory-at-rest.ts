@@ -85,6 +85,7 @@ const ports: Ports = {
     byInstanceId: never,
     start: never,
     stop: never,
+    askToReport: never,
     restartEnclave: never,
     restartAllocator: never,
   },

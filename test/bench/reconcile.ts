@@ -41,6 +41,7 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
       byInstanceId: never,
       start: never,
       stop: never,
+      askToReport: never,
       restartEnclave: never,
       restartAllocator: never,
     },

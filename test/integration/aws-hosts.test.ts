@@ -132,4 +132,27 @@ describe('EC2 and SSM', () => {
     aws.endpoint.script(() => jsonError('InvalidInstanceId'));
     await expect(aws.ports.hosts.restartEnclave('us-west-2', 'i-1')).rejects.toMatchObject({ class: 'Transient' });
   });
+
+  it('asks a host to report where SSM hears of it, and says so where it does not', async () => {
+    const online = { InstanceInformationList: [{ InstanceId: 'i-1', PingStatus: 'Online' }] };
+    aws.endpoint.script((_, index) => ({ body: index === 0 ? online : { Command: {} } }));
+    expect(await aws.ports.hosts.askToReport('us-west-2', 'i-1')).toBe('asked');
+    expect(aws.endpoint.requests).toEqual([
+      {
+        operation: 'DescribeInstanceInformation',
+        input: { Filters: [{ Key: 'InstanceIds', Values: ['i-1'] }], MaxResults: 5 },
+      },
+      { operation: 'SendCommand', input: { DocumentName: 'p-report-now', InstanceIds: ['i-1'] } },
+    ]);
+    for (const list of [
+      [],
+      [{ InstanceId: 'i-1', PingStatus: 'ConnectionLost' }],
+      [{ InstanceId: 'i-2', PingStatus: 'Online' }],
+    ]) {
+      aws.endpoint.script(() => ({ body: { InstanceInformationList: list } }));
+      expect(await aws.ports.hosts.askToReport('us-west-2', 'i-1')).toBe('unreachable');
+    }
+    aws.endpoint.script(() => jsonError('AccessDeniedException'));
+    await expect(aws.ports.hosts.askToReport('us-west-2', 'i-1')).rejects.toMatchObject({ class: 'Blocked' });
+  });
 });

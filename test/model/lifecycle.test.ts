@@ -35,6 +35,7 @@ const EVENTS: readonly ModelEvent[] = [
   { type: 'hostStops' },
   { type: 'enclaveCrashes' },
   { type: 'reports' },
+  { type: 'drifts' },
   { type: 'blind', blind: true },
   { type: 'slots', full: true },
 ];
@@ -55,6 +56,18 @@ const LIMIT = 200;
 
 const inPhase = (phase: string) => (state: ModelState) => state.lifecycle?.phase === phase;
 
+/** Lets the same happen over and over while `goesOn` says so. */
+function stepModels(
+  from: ModelState,
+  goesOn: (state: ModelState) => boolean,
+  events: readonly ModelEvent[],
+): ModelState {
+  let state = from;
+  for (let round = 0; round < 50 && goesOn(state); round += 1)
+    for (const event of events) state = stepModel(state, event);
+  return state;
+}
+
 /** Where the walk begins: every first status, and the places a long life rests in. */
 function beginnings(): readonly ModelState[] {
   const ready = cooperate(initialModel('PENDING_DEPLOY'), inPhase('ready'));
@@ -62,8 +75,25 @@ function beginnings(): readonly ModelState[] {
   const edited = stepModel(stepModel(ready, { type: 'edit', valid: true }), { type: 'look' });
   const stopped = stepModel(ready, { type: 'hostStops' });
   const crashed = stepModel(stepModel(ready, { type: 'enclaveCrashes' }), { type: 'reports' });
+  // Dies again whenever it is restarted, until that is given up.
+  const dying = stepModels(crashed, (state) => !stepModel(state, { type: 'look' }).effects.includes('askHost'), [
+    { type: 'enclaveCrashes' },
+    { type: 'reports' },
+    { type: 'look' },
+  ]);
+  const changed = stepModel(ready, { type: 'drifts' });
   const gone = cooperate(stepModel(ready, { type: 'deleteRecord' }), inPhase('destroyed'));
-  return [...ORIGINS.map((status) => initialModel(status)), ready, paused, edited, stopped, crashed, gone];
+  return [
+    ...ORIGINS.map((status) => initialModel(status)),
+    ready,
+    paused,
+    edited,
+    stopped,
+    crashed,
+    dying,
+    changed,
+    gone,
+  ];
 }
 
 /** All states the world can get into from there, breadth first, by xstate's own graph walk, up to a limit each. */
@@ -112,6 +142,7 @@ describe('the lifecycle machine, explored', () => {
       'startHost',
       'stopHost',
       'restartEnclave',
+      'askHost',
       'forget',
       'requeueAfter',
       'emitEvent',

@@ -63,13 +63,16 @@ export function hostsConformance(name: string, makeServices: MakeServices): void
       expect(await hosts.byInstanceId(harness.region, UNKNOWN)).toBeUndefined();
       await expect(hosts.stop(harness.region, UNKNOWN)).rejects.toMatchObject({ class: 'Conflict' });
       await expect(hosts.start(harness.region, UNKNOWN)).rejects.toMatchObject({ class: 'Conflict' });
+      expect(await hosts.askToReport(harness.region, UNKNOWN)).toBe('unreachable');
     });
 
-    it('stops and starts, however often it is asked to; the enclave of a stopped host cannot be restarted', async () => {
+    it('stops and starts, however often it is asked to; of a stopped one nobody hears, nor is its enclave restarted', async () => {
       const { hosts } = harness.ports;
       const { region } = harness;
+      expect(await hosts.askToReport(region, instanceId)).toBe('asked');
       await hosts.stop(region, instanceId);
       await becomes('stopped');
+      expect(await hosts.askToReport(region, instanceId)).toBe('unreachable');
       await hosts.stop(region, instanceId);
       await expect(hosts.restartEnclave(region, instanceId)).rejects.toMatchObject({ class: 'Transient' });
       await hosts.start(region, instanceId);

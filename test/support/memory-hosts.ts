@@ -34,6 +34,15 @@ export const HOST_TIMINGS: HostTimings = {
   reportEveryMs: 300_000,
 };
 
+/** What ails a host until it is cured: its reports say so, over what is else to be said. */
+export interface Illness {
+  readonly says: Partial<Report>;
+  /** The least that cures it. */
+  readonly cure: 'restartEnclave' | 'restartAllocator' | 'boot';
+}
+
+const STRENGTHS: readonly Illness['cure'][] = ['restartEnclave', 'restartAllocator', 'boot'];
+
 export interface MemoryEnclave {
   readonly name: string;
   readonly cpuCount: number;
@@ -61,8 +70,11 @@ export interface MemoryHost {
   sequence: number;
   /** False: the agent is frozen, or there is none; the host works on. */
   reports: boolean;
+  /** SSM reaches it. */
+  managed: boolean;
   /** Made by the incumbent, without an agent, until our Terraform is applied to it. */
   legacy: boolean;
+  illness: Illness | undefined;
   /** What EC2 shows of it besides; undefined: it shows nothing. */
   posture: Posture | undefined;
 }
@@ -142,7 +154,9 @@ export class MemoryHosts implements Hosts {
       bootId: '',
       sequence: 0,
       reports: options.reports ?? true,
+      managed: options.reports ?? true,
       legacy: options.reports === false,
+      illness: undefined,
       posture: options.posture,
     };
     this.all.set(host.instanceId, host);
@@ -169,7 +183,8 @@ export class MemoryHosts implements Hosts {
     host.enclave = enclave;
     if (host.legacy) host.reports = true;
     host.legacy = false;
-    if (host.state === 'running') this.#laterOn(host, this.#timings.applyMs, 'running', () => this.#runEnclave(host));
+    const restart = () => this.#runEnclave(host, 'restartEnclave');
+    if (host.state === 'running') this.#laterOn(host, this.#timings.applyMs, 'running', restart);
   }
 
   terminate(host: MemoryHost): void {
@@ -183,6 +198,12 @@ export class MemoryHosts implements Hosts {
   /** The enclave dies; the host reports it. */
   crashEnclave(host: MemoryHost): void {
     host.enclaveState = 'TERMINATED';
+    this.report(host);
+  }
+
+  /** Something is wrong with what runs on it, and it says so. */
+  ail(host: MemoryHost, illness: Illness): void {
+    host.illness = illness;
     this.report(host);
   }
 
@@ -208,6 +229,7 @@ export class MemoryHosts implements Hosts {
       health: 'none',
       completed: false,
       measurements: {},
+      ...host.illness?.says,
     };
     this.#state.put({ ...report, ...keys.report(host.enclaveId, host.instanceId) });
   }
@@ -260,16 +282,27 @@ export class MemoryHosts implements Hosts {
     });
   }
 
-  async restartEnclave(region: string, instanceId: string): Promise<void> {
+  async askToReport(region: string, instanceId: string): Promise<'asked' | 'unreachable'> {
+    const host = this.all.get(instanceId);
+    if (host?.region !== region || host.state !== 'running' || !host.managed) return 'unreachable';
+    this.#laterOn(host, 1_000, 'running', () => this.report(host));
+    return 'asked';
+  }
+
+  restartEnclave(region: string, instanceId: string): Promise<void> {
+    return this.#command(region, instanceId, 'restartEnclave');
+  }
+
+  async #command(region: string, instanceId: string, cure: Illness['cure']): Promise<void> {
     const host = this.#existing('ssm:SendCommand', region, instanceId);
     if (host.state !== 'running') {
       throw new OperatorError('Transient', 'ssm:SendCommand', `host ${instanceId}: InvalidInstanceId (tried again)`);
     }
-    this.#laterOn(host, this.#timings.applyMs, 'running', () => this.#runEnclave(host));
+    this.#laterOn(host, this.#timings.applyMs, 'running', () => this.#runEnclave(host, cure));
   }
 
   restartAllocator(region: string, instanceId: string): Promise<void> {
-    return this.restartEnclave(region, instanceId);
+    return this.#command(region, instanceId, 'restartAllocator');
   }
 
   #existing(operation: string, region: string, instanceId: string): MemoryHost {
@@ -289,7 +322,7 @@ export class MemoryHosts implements Hosts {
     const bootId = this.#random.id(12);
     host.bootId = bootId;
     host.sequence = 0;
-    this.#runEnclave(host);
+    this.#runEnclave(host, 'boot');
     const every = this.#timings.reportEveryMs;
     if (every === 0) return;
     const tick = () => {
@@ -300,7 +333,9 @@ export class MemoryHosts implements Hosts {
     this.#clock.schedule(every, tick);
   }
 
-  #runEnclave(host: MemoryHost): void {
+  #runEnclave(host: MemoryHost, by: Illness['cure']): void {
+    const { cure } = host.illness ?? {};
+    if (cure !== undefined && STRENGTHS.indexOf(by) >= STRENGTHS.indexOf(cure)) host.illness = undefined;
     host.enclaveState = 'RUNNING';
     host.ranAt = this.#clock.monotonic();
     this.report(host);

@@ -33,7 +33,7 @@ export interface Connection {
 /** Methods of those ports that are objects with more to them than their port. */
 export const PORT_METHODS = {
   workflows: ['start', 'startFleetRun', 'running', 'describe', 'tasks', 'abort'],
-  hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'restartEnclave', 'restartAllocator'],
+  hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'askToReport', 'restartEnclave', 'restartAllocator'],
   stream: ['describeTable', 'shards', 'iterator', 'page'],
 } as const;
 

@@ -1,5 +1,6 @@
 /** A small world around the lifecycle machine: what one enclave's surroundings may do, one event at a time. */
-import { type Lifecycle, type Outcome, PHASES } from '../../src/enclave/items.ts';
+import type { Finding } from '../../src/drift/index.ts';
+import { type Lifecycle, type Outcome, PHASES, type RunVariables } from '../../src/enclave/items.ts';
 import { type EnclaveRecord, readRecord } from '../../src/enclave/record.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec.ts';
 import { type Assessment, decide, type Effect, resolveIntent } from '../../src/machines/index.ts';
@@ -27,6 +28,8 @@ export type ModelEvent =
   | { readonly type: 'hostStops' }
   | { readonly type: 'enclaveCrashes' }
   | { readonly type: 'reports' }
+  /** Somebody changes the host, in a way that an apply cures. */
+  | { readonly type: 'drifts' }
   | { readonly type: 'blind'; readonly blind: boolean }
   | { readonly type: 'slots'; readonly full: boolean };
 
@@ -58,6 +61,9 @@ export interface ModelState {
       }
     | undefined;
   readonly crashed: boolean;
+  readonly drifted: boolean;
+  /** The host was asked to report by another way. */
+  readonly asked: boolean;
   readonly blind: boolean;
   readonly full: boolean;
   readonly looks: number;
@@ -80,6 +86,8 @@ export function initialModel(status: string, valid = true): ModelState {
     hosts: 0,
     report: undefined,
     crashed: false,
+    drifted: false,
+    asked: false,
     blind: false,
     full: false,
     looks: 0,
@@ -93,6 +101,36 @@ function recordOf(state: ModelState): EnclaveRecord | undefined {
   if (state.record === undefined) return undefined;
   const { status, updatedAt } = state.record;
   return readRecord({ id: 'e', status, updatedAt, createdAt: 'c', walletAddress: 'w', providerConfig: {} });
+}
+
+function variablesOf({ pinned }: Lifecycle, generation: number): RunVariables {
+  return {
+    region: 'r',
+    environment: 'dev',
+    stateKey: 'k',
+    stackVersion: 1,
+    walletAddress: 'w',
+    generation,
+    spec: {},
+    pinned,
+  };
+}
+
+/** What a sweep shows of the host, where nobody is at work on it. */
+function findingsIn({ host, blind, drifted, now }: ModelState, lifecycle: Lifecycle): readonly Finding[] {
+  if (host === undefined || blind || lifecycle.run !== undefined || lifecycle.desired === 'Absent') return [];
+  const finding: Finding = {
+    attribute: 'host.metadata',
+    desired: 'required',
+    observed: drifted ? 'optional' : 'required',
+    verdict: drifted ? 'Drift' : 'Match',
+    severity: 'high',
+    rung: 'apply',
+    owned: 'operator',
+    security: true,
+    observedAt: now,
+  };
+  return [finding];
 }
 
 /** One look: the real intent, observation, decision and effects, on this world. */
@@ -181,6 +219,7 @@ function look(state: ModelState): ModelState {
       applied: undefined,
       silenceMs: HOUR,
     }),
+    secondLook: state.asked ? (state.crashed ? 'unwell' : 'well') : undefined,
     run:
       lifecycle.run === undefined
         ? { state: 'none' }
@@ -190,20 +229,11 @@ function look(state: ModelState): ModelState {
             ? { state: 'running', taskArn: 'task' }
             : { state: 'intended' },
     slot: !state.full || state.run !== undefined,
-    findings: [],
+    findings: findingsIn(state, lifecycle),
     deletionsAllowed: true,
     dependents: [],
-    variables: {
-      region: 'r',
-      environment: 'dev',
-      stateKey: 'k',
-      stackVersion: 1,
-      walletAddress: 'w',
-      generation: lifecycle.generation,
-      spec: {},
-      pinned: lifecycle.pinned,
-    },
-    mending: undefined,
+    variables: variablesOf(lifecycle, lifecycle.generation),
+    mending: variablesOf(lifecycle, lifecycle.observedGeneration),
   };
   const decision = decide(state.lifecycle, lifecycle, assessment);
   let next: ModelState = {
@@ -229,12 +259,14 @@ function apply(state: ModelState, effect: Effect): ModelState {
       return { ...state, run: { ...run, outcome: outcome('cancelled') } };
     case 'startHost':
       return host?.state === 'stopped'
-        ? { ...state, host: { ...host, state: 'pending', boot: host.boot + 1 }, crashed: false }
+        ? { ...state, host: { ...host, state: 'pending', boot: host.boot + 1 }, crashed: false, asked: false }
         : state;
     case 'stopHost':
       return host?.state === 'running' ? { ...state, host: { ...host, state: 'stopping' } } : state;
     case 'restartEnclave':
       return { ...state, crashed: false };
+    case 'askHost':
+      return { ...state, asked: true };
     case 'forget':
       return { ...state, lifecycle: undefined };
     default:
@@ -288,6 +320,7 @@ export function stepModel(state: ModelState, event: ModelEvent): ModelState {
         hosts: Math.max(state.hosts, present.id),
         host: present,
         crashed: false,
+        drifted: false,
         run: { ...run, outcome: outcome('succeeded', present.id) },
       };
     }
@@ -296,7 +329,7 @@ export function stepModel(state: ModelState, event: ModelEvent): ModelState {
       if (host?.state === 'stopping') return { ...state, host: { ...host, state: 'stopped' } };
       return state;
     case 'hostLost':
-      return host === undefined ? state : { ...state, host: undefined };
+      return host === undefined ? state : { ...state, host: undefined, drifted: false };
     case 'hostStops':
       return host?.state === 'running' ? { ...state, host: { ...host, state: 'stopped' } } : state;
     case 'enclaveCrashes':
@@ -313,6 +346,8 @@ export function stepModel(state: ModelState, event: ModelEvent): ModelState {
           generation: lifecycle?.generation ?? 0,
         },
       };
+    case 'drifts':
+      return host === undefined ? state : { ...state, drifted: true };
     case 'blind':
       return { ...state, blind: event.blind };
     case 'slots':
@@ -372,6 +407,8 @@ export function modelKey(state: ModelState): string {
     host?.state ?? null,
     report !== undefined && host !== undefined && report.host === host.id && report.boot === host.boot,
     state.crashed,
+    state.drifted,
+    state.asked,
     state.blind,
     state.full,
     state.retry,

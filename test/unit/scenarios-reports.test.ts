@@ -54,8 +54,9 @@ describe('what a host reports', () => {
     ['one that does not end', { enclaves: [{ ...RUNNING, state: 'TERMINATING' }] }, 'EnclaveTerminating', 'stop'],
   ])('%s: InSync says so, it is cured, and the record stays DEPLOYED', async (_, report, reason, step) => {
     const stage = await deployed();
-    const { v, calls, says } = stage;
-    says(report);
+    const { v, calls } = stage;
+    const cure = step === 'stop' ? 'boot' : (step as 'restartEnclave' | 'restartAllocator');
+    v.world.hosts.ail(v.world.hosts.living(ID)[0]!, { says: report, cure });
     await v.until(() => is(stage, 'InSync') === `False ${reason}`, reason);
     expect(v.status(ID)).toBe('DEPLOYED');
     await v.until(() => calls(`hosts.${step}`) === 1, step);

@@ -52,6 +52,7 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
         HOST_COMMANDS.map((command) => names.arn('ssm', `document/${ssmDocumentName(prefix, command)}`, region)),
       ),
     ),
+    allow('SeeAgents', ['ssm:DescribeInstanceInformation'], { everything: 'SSM knows no resource for it' }),
     allow('Notify', ['sns:Publish'], [names.alarmsTopicArn]),
     // The collector beside it has the task's role.
     ...(config.monitoring.enabled ? [allow('SendMetrics', ['aps:RemoteWrite'], [names.metricsWorkspaceArn])] : []),

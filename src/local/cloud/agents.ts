@@ -61,6 +61,16 @@ export class Agents {
     this.#reachable(instanceId);
   }
 
+  isReachable(instanceId: string): boolean {
+    const host = this.#options.hosts.get(instanceId);
+    return host?.state === 'running' && host.agent !== undefined;
+  }
+
+  /** `report-now`. Throws where SSM reaches no agent. */
+  reportNow(instanceId: string): void {
+    if (this.#reachable(instanceId).stage !== 'booting') this.#report(instanceId);
+  }
+
   /** `restart-enclave`. Throws where SSM reaches no agent. */
   restartEnclave(instanceId: string): void {
     const agent = this.#reachable(instanceId);

@@ -4,7 +4,7 @@ import { type CloudOptions, type Core, createCore } from './core.ts';
 import { answerEc2 } from './ec2.ts';
 import { CloudError } from './model.ts';
 import { answerSim } from './sim-api.ts';
-import { sendCommand } from './ssm.ts';
+import { describeInstanceInformation, sendCommand } from './ssm.ts';
 
 export { type CloudOptions, type Core, createCore } from './core.ts';
 
@@ -17,22 +17,27 @@ export interface CloudRequest {
 
 export interface Cloud {
   readonly core: Core;
-  /** True where it took the request: EC2, SSM's SendCommand, `/_sim/*`. The answer may outlast the promise's start. */
+  /** True where it took the request: EC2, what it has of SSM, `/_sim/*`. The answer may outlast the promise's start. */
   handle(request: CloudRequest, response: ServerResponse): Promise<boolean>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
+
+const SSM_OPERATIONS: ReadonlySet<string> = new Set(['SendCommand', 'DescribeInstanceInformation']);
 
 /** The region a request was signed for: one endpoint stands for every region. */
 function signedRegion(headers: CloudRequest['headers']): string | undefined {
   return /Credential=[^/]+\/[0-9]{8}\/([a-z0-9-]+)\//.exec(headers.authorization ?? '')?.[1];
 }
 
-function ssm(options: CloudOptions, core: Core, body: string, response: ServerResponse): void {
+function ssm(options: CloudOptions, core: Core, operation: string, body: string, response: ServerResponse): void {
   const json = { 'content-type': 'application/x-amz-json-1.1' };
   try {
-    const answer = JSON.stringify(sendCommand(core, options.clock, options.random, body));
-    response.writeHead(200, json).end(answer);
+    const answer =
+      operation === 'SendCommand'
+        ? sendCommand(core, options.clock, options.random, body)
+        : describeInstanceInformation(core, body);
+    response.writeHead(200, json).end(JSON.stringify(answer));
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     response.writeHead(400, { ...json, 'x-amzn-errortype': error.code });
@@ -51,8 +56,9 @@ export function createCloud(options: CloudOptions): Cloud {
         return true;
       }
       if (method !== 'POST') return false;
-      if (headers['x-amz-target'] === 'AmazonSSM.SendCommand') {
-        ssm(options, core, body, response);
+      const [service, operation = ''] = headers['x-amz-target']?.split('.') ?? [];
+      if (service === 'AmazonSSM' && SSM_OPERATIONS.has(operation)) {
+        ssm(options, core, operation, body, response);
         return true;
       }
       if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return false;

@@ -20,7 +20,7 @@ export const AWS_OPERATIONS = {
   sfn: ['DescribeExecution', 'GetExecutionHistory', 'ListExecutions', 'StartExecution', 'StopExecution'],
   ecs: ['DescribeTasks', 'StopTask'],
   ec2: ['DescribeInstances', 'StartInstances', 'StopInstances'],
-  ssm: ['SendCommand'],
+  ssm: ['DescribeInstanceInformation', 'SendCommand'],
   sns: ['Publish'],
 } as const;
 export type AwsService = keyof typeof AWS_OPERATIONS;

@@ -1,0 +1,57 @@
+/** Second looks: what a host says that was asked by another way, before anything is restarted that cannot be undone. */
+import type { Report } from '../enclave/items.ts';
+import type { Assessment } from '../machines/index.ts';
+import type { Clock } from './ports.ts';
+
+interface Asked {
+  readonly at: number;
+  readonly result: 'asked' | 'unreachable';
+  /** What it had reported when it was asked. */
+  readonly reported: string;
+}
+
+/**
+ * Remembers who was asked to report, and takes a report that is newer for the answer.
+ *
+ * *Caveats*: it remembers nothing after a restart: then the host is asked again.
+ */
+export class SecondLooks {
+  readonly #clock: Clock;
+  readonly #keptMs: number;
+  readonly #reported = new Map<string, string>();
+  readonly #asked = new Map<string, Asked>();
+
+  /** An answer counts for `keptMs`; then the host is asked again. */
+  constructor(clock: Clock, keptMs: number) {
+    this.#clock = clock;
+    this.#keptMs = keptMs;
+  }
+
+  asked(id: string, result: Asked['result']): void {
+    this.#asked.set(id, { at: this.#clock.monotonic(), result, reported: this.#reported.get(id) ?? '' });
+  }
+
+  /** What has come of it; undefined: the host was not asked, or too long ago. */
+  answer(
+    id: string,
+    reports: readonly Report[],
+    { verdict }: Pick<Assessment['enclave'], 'verdict'>,
+  ): Assessment['secondLook'] {
+    const reported = reports.map(({ instanceId, bootId, sequence }) => `${instanceId}/${bootId}/${sequence}`).join();
+    this.#reported.set(id, reported);
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return undefined;
+    if (this.#clock.monotonic() - asked.at > this.#keptMs) {
+      this.#asked.delete(id);
+      return undefined;
+    }
+    if (asked.result === 'unreachable') return 'unreachable';
+    if (asked.reported === reported || verdict === 'Unknown') return 'unanswered';
+    return verdict === 'Drift' ? 'unwell' : 'well';
+  }
+
+  forget(id: string): void {
+    this.#reported.delete(id);
+    this.#asked.delete(id);
+  }
+}
