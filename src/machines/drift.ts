@@ -43,9 +43,12 @@ const ENCLAVE_SEVERITIES: Readonly<Partial<Record<Reason, Severity>>> = {
   AllocatorShort: 'high',
 };
 
+/** What the host's own view decides: where a plan says otherwise, the plan's state is what is wrong. */
+const HOST_VIEWED: ReadonlySet<Attribute> = new Set(['host.exists', 'host.running', 'host.paused']);
+
 /** What a repair may be begun for: differs, is the operator's, and the policy lets it be repaired. */
-export function isRepairable({ verdict, owned, rung }: Finding): boolean {
-  return verdict === 'Drift' && owned === 'operator' && isRung(rung);
+export function isRepairable({ verdict, owned, rung, attribute }: Finding): boolean {
+  return verdict === 'Drift' && owned === 'operator' && isRung(rung) && !HOST_VIEWED.has(attribute);
 }
 
 /** AWS changes it of a stopped host only: putting it back restarts what runs there. */

@@ -62,7 +62,9 @@ export function plannedFindings(lifecycle: Lifecycle): readonly Finding[] {
   return ROWS.flatMap((row): readonly Finding[] => {
     const texts = found.get(row.attribute);
     if (texts === undefined) return [];
-    const { attribute, severity, rung, owned, security } = row;
+    const { attribute, severity, owned, security } = row;
+    // Terraform replaces a host for nothing but what differs of the host.
+    const rung = row.rung === 'replace' && !texts.some((text) => typeOf(text) === 'aws_instance') ? 'apply' : row.rung;
     const observed = texts.slice(0, MOST_NAMED).join('; ');
     const difference = { verdict: 'Drift', observed, observedAt: Date.parse(planned.askedAt) } as const;
     return [{ attribute, desired: 'as it was applied', severity, rung, owned, security, ...difference }];

@@ -65,6 +65,13 @@ describe('findings of a plan', () => {
     }
   });
 
+  it('want no new host for what differs beside the host', () => {
+    const rungOf = (address: string, name: string) =>
+      plannedFindings(resting({ differences: [{ address, attributes: [name] }] }))[0]?.rung;
+    expect(rungOf('aws_s3_object.enclave_configuration', 'content')).toBe('apply');
+    expect(rungOf('aws_instance.enclave_instance', 'user_data')).toBe('replace');
+  });
+
   it.each<{ why: string; lifecycle: Lifecycle }>([
     { why: 'the plan agrees', lifecycle: resting({ verdict: 'Match' }) },
     { why: 'the plan could not be made', lifecycle: resting({ verdict: 'Unknown' }) },

@@ -152,6 +152,19 @@ describe('what differs of a host', () => {
   });
 });
 
+describe('what only a plan shows', () => {
+  it('is put back by a run, which plans anew', async () => {
+    const differences = [{ address: 'aws_security_group.enclave_sg', attributes: ['ingress'] }];
+    await deployed();
+    v.world.runs.fleet.plan = () => ({ drifted: true, planDigest: 'd1', differences });
+    await v.until(() => lifecycle().phase === 'repairing', 'under repair', 26 * 60 * MINUTE);
+    expect(lifecycle().drift?.fingerprint).toBe('apply:network.rules');
+    expect(condition('Secure')).toMatchObject({ status: 'False', message: 'network.rules' });
+    await v.until(() => isHealed(), 'healed', 20 * MINUTE);
+    expect([repairs(), told()]).toEqual([1, ['network.rules']]);
+  });
+});
+
 describe('what weakens an enclave', () => {
   beforeEach(() => deployed());
 
