@@ -16,15 +16,17 @@ beforeEach(() => {
 });
 afterEach(() => {
   endLocal();
-  try {
-    process.kill(prometheus(), 'SIGKILL');
-  } catch {
-    // None is left, or none was started.
+  for (const name of ['prometheus', 'database']) {
+    try {
+      process.kill(pidOf(name), 'SIGKILL');
+    } catch {
+      // None is left, or none was started.
+    }
   }
   rmSync(cwd, { recursive: true, force: true });
 });
 
-const prometheus = () => Number(readFileSync(join(cwd, '.local', 'prometheus.pid'), 'utf8'));
+const pidOf = (name: string) => Number(readFileSync(join(cwd, '.local', `${name}.pid`), 'utf8'));
 const answers = (url: string) =>
   fetch(url).then(
     ({ ok }) => ok,
@@ -87,7 +89,7 @@ describeWithPrometheus('with the program', () => {
     expect(await answers(`${url}/-/ready`)).toBe(true);
     const second = local(cwd, '--empty', '--prometheus', new URL(url).port);
     await second.said('Try, in another terminal:');
-    const pid = prometheus();
+    const pid = pidOf('prometheus');
     await eventually('ready again', () => answers(`${url}/-/ready`));
     second.child.kill('SIGINT');
     expect(await second.ended).toBe(0);
