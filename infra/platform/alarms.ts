@@ -108,7 +108,8 @@ export function alarms(platform: Platform, parts: { readonly keyId: string; read
       metricTransformation: { ...heartbeat, value: '$.heartbeat', dimensions: { Environment: '$.environment' } },
     });
     alarm('operator-silent', {
-      alarmDescription: 'No operator has led and made progress for five minutes, whatever runs. See its log.',
+      alarmDescription:
+        'No operator has led and made progress for five minutes. See docs/runbooks/enclave-operator-no-leader.md.',
       namespace: heartbeat.namespace,
       metricName: heartbeat.name,
       dimensions: { Environment: config.environment },

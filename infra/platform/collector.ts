@@ -7,8 +7,8 @@ import type { Monitoring } from './monitoring.ts';
 /** As the alerts and dashboards know it. */
 const JOB = 'enclave-operator';
 /** Of the task's memory; the limiter refuses samples well before the kernel ends the container. */
-const MEMORY_MIB = 192;
-const LIMIT_MIB = 144;
+const MEMORY_MIB = 256;
+const LIMIT_MIB = 176;
 /** Of the task's, in units of ECS: under load the operator comes first. */
 export const COLLECTOR_CPU = 32;
 const STOP_TIMEOUT_SECONDS = 10;

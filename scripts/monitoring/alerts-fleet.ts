@@ -125,7 +125,7 @@ export const FLEET_ALERTS: readonly Alert[] = [
     runbook: {
       meaning: 'Something differs, and repair is off, capped, contested or without success.',
       impact: 'An enclave is not what its record says.',
-      look: ['enclavectl get', 'enclavectl describe ID', 'enclavectl diff'],
+      look: ['enclavectl get', 'enclavectl describe ID', 'enclavectl diff -f FILE'],
       fix: [
         'Read the reason of `InSync`.',
         '`DriftContested`: find who changes it back.',

@@ -65,8 +65,8 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
     description: 'For two minutes more than one process has told of itself that it leads.',
     fires: [constant('enclave_operator_leader{instance="a"}', 1), constant('enclave_operator_leader{instance="b"}', 1)],
     silent: [
-      { series: 'enclave_operator_leader{instance="a"}', values: '1x117' },
-      { series: 'enclave_operator_leader{instance="b"}', values: '0x117 1x200' },
+      { series: 'enclave_operator_leader{instance="a"}', values: '1x37' },
+      { series: 'enclave_operator_leader{instance="b"}', values: '0x37 1x200' },
     ],
     runbook: {
       meaning: 'Two processes believe that they hold the lease. Writes carry the epoch, so the older one is refused.',
