@@ -11,6 +11,8 @@ export interface GatePolicy {
   readonly upgradeStrategy: string;
   /** Resource types that a repair may delete or replace; `*`: every type. */
   readonly repairMayReplace: ReadonlySet<string>;
+  /** Only the plan that a person has approved may be applied. */
+  readonly wantsApproval: boolean;
 }
 
 export interface GateInput {
@@ -60,6 +62,7 @@ export function readPolicy(policy: unknown): GatePolicy {
   return {
     deletionPolicy: map.deletionPolicy === 'Retain' ? 'Retain' : 'Delete',
     upgradeStrategy: typeof upgrade.strategy === 'string' ? upgrade.strategy : 'Recreate',
+    wantsApproval: drift.approval === 'manual',
     repairMayReplace: new Set(Object.keys(overrides).filter((type) => overrides[type] === 'repair')),
   };
 }

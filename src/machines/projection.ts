@@ -4,6 +4,7 @@ import type { Failure, Lifecycle } from '../enclave/items.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context, deletionHeld, driftConfirmed, elapsed } from './guards.ts';
+import { isUnapproved, planFailure, waitsForApproval } from './plan-projection.ts';
 
 /** Returns the lifecycle with conditions and message brought up to date. */
 export function project(context: Context): Lifecycle {
@@ -157,13 +158,6 @@ function attributesOf({ findings }: Context['assessment'], whose: 'operator' | '
   return drifted.map(({ attribute }) => attribute).join(', ');
 }
 
-/** As far as it was observed: of what only a plan shows, nothing is known. */
-function planFailure({ planned }: Lifecycle): Pick<ConditionUpdate, 'message'> {
-  if (planned?.verdict !== 'Unknown') return {};
-  const { failures, failure } = planned;
-  return { message: `no full plan could be made (${failure?.class ?? 'unknown'}, ${failures} in a row); tried again` };
-}
-
 function foreignDrift(assessment: Context['assessment']): Pick<ConditionUpdate, 'message'> {
   const differs = attributesOf(assessment, 'foreign');
   return differs === '' ? {} : { message: `${differs}: as it was found, and left so` };
@@ -206,7 +200,8 @@ function progressing(context: Context): ConditionUpdate {
   return { type: 'Progressing', status: active ? 'True' : 'False', reason: progressReason(context) };
 }
 
-function progressReason({ lifecycle, assessment }: Context): Reason {
+function progressReason(context: Context): Reason {
+  const { lifecycle, assessment } = context;
   if (assessment.record === 'other') return 'WaitingForPrevious';
   if (assessment.record === 'gone' && lifecycle.desired !== 'Absent') return 'WaitingForGrace';
   if (lifecycle.run !== undefined) return assessment.run.state === 'running' ? 'RunInProgress' : 'WaitingForRun';
@@ -215,8 +210,10 @@ function progressReason({ lifecycle, assessment }: Context): Reason {
       return assessment.admission.ok ? 'WaitingForSlot' : assessment.admission.reason;
     case 'verifying':
       return 'WaitingForReport';
+    case 'ready':
+      return isUnapproved(context) ? 'AwaitingApproval' : 'Waiting';
     case 'repairing':
-      return 'Repairing';
+      return waitsForApproval(context) ? 'AwaitingApproval' : 'Repairing';
     case 'backingOff':
       return 'BackingOff';
     case 'observing':
@@ -305,7 +302,9 @@ function describePhase(context: Context): string {
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;
     case 'repairing':
-      return `repairing ${lifecycle.drift?.fingerprint ?? 'drift'}`;
+      return waitsForApproval(context)
+        ? `what cures ${lifecycle.drift?.fingerprint ?? 'drift'} awaits approval: enclavectl plan, then approve`
+        : `repairing ${lifecycle.drift?.fingerprint ?? 'drift'}`;
     case 'pausing':
       return 'stopping the host';
     case 'paused':
