@@ -2,6 +2,7 @@
 import type { ConditionUpdate, Reason } from '../enclave/conditions.ts';
 import { behind, type Context } from './context.ts';
 import { attributesOf, isOfFindings, isRepairable } from './drift.ts';
+import { planFailure } from './plan-projection.ts';
 
 type Assessment = Context['assessment'];
 type Said = Pick<ConditionUpdate, 'reason' | 'message'>;
@@ -26,13 +27,6 @@ export function inSync(context: Context): ConditionUpdate {
   return assessment.host.verdict === 'Match'
     ? { type: 'InSync', status: 'True', reason: 'None', ...planFailure(lifecycle), ...foreignDrift(assessment) }
     : { type: 'InSync', status: 'Unknown', reason: 'Unobserved' };
-}
-
-/** As far as it was observed: of what only a plan shows, nothing is known. */
-function planFailure({ planned }: Context['lifecycle']): Pick<ConditionUpdate, 'message'> {
-  if (planned?.verdict !== 'Unknown') return {};
-  const { failures, failure } = planned;
-  return { message: `no full plan could be made (${failure?.class ?? 'unknown'}, ${failures} in a row); tried again` };
 }
 
 /** No rung has cured it, and the pause before the next try is not over. */

@@ -45,10 +45,13 @@ describe('the stack', () => {
       ['WalletIndex', 'walletAddress HASH', 'ALL'],
       ['status-index', 'status HASH', 'ALL'],
     ]);
-    for (const name of [stateTable, historyTable]) {
+    for (const [name, StreamViewType] of [
+      [stateTable, 'KEYS_ONLY'],
+      [historyTable, 'NEW_IMAGE'],
+    ] as const) {
       const { KeySchema, StreamSpecification } = await table(name);
       expect(KeySchema!.map((key) => key.AttributeName)).toEqual(['pk', 'sk']);
-      expect(StreamSpecification).toEqual({ StreamEnabled: true, StreamViewType: 'NEW_IMAGE' });
+      expect(StreamSpecification).toEqual({ StreamEnabled: true, StreamViewType });
     }
     const ttl = await stack.dynamodb.send(new DescribeTimeToLiveCommand({ TableName: historyTable }));
     expect(ttl.TimeToLiveDescription).toMatchObject({ AttributeName: 'expiresAt', TimeToLiveStatus: 'ENABLED' });

@@ -288,6 +288,7 @@ describe('the gate', () => {
         upgradeStrategy: 'Recreate',
         repairMayReplace: new Set(),
         repairMayReplaceHost: false,
+        wantsApproval: false,
       });
     }
   });
