@@ -13,6 +13,8 @@ export interface GatePolicy {
   readonly repairMayReplace: ReadonlySet<string>;
   /** Some difference of the host may be repaired by another host: the run says whether it is for that one. */
   readonly repairMayReplaceHost: boolean;
+  /** Only the plan that a person has approved may be applied. */
+  readonly wantsApproval: boolean;
 }
 
 export interface GateInput {
@@ -62,6 +64,7 @@ export function readPolicy(policy: unknown): GatePolicy {
   return {
     deletionPolicy: map.deletionPolicy === 'Retain' ? 'Retain' : 'Delete',
     upgradeStrategy: typeof upgrade.strategy === 'string' ? upgrade.strategy : 'Recreate',
+    wantsApproval: drift.approval === 'manual',
     repairMayReplace: new Set(Object.keys(overrides).filter((type) => overrides[type] === 'repair')),
     repairMayReplaceHost: Object.values(overrides).includes('replace'),
   };

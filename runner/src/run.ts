@@ -7,6 +7,7 @@ import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engi
 import type { EnclaveSettings } from './environment.ts';
 import { changesAnything, createsHost, judge, readPolicy, summarize } from './gate.ts';
 import type { Log } from './log.ts';
+import { digestOf } from './plan-digest.ts';
 import { scrub } from './scrub.ts';
 import { settle } from './settle.ts';
 import type { Stop } from './stop.ts';
@@ -29,7 +30,16 @@ export type Ending = Outcome['result'] | 'twin' | 'unusable';
 
 type Result = Pick<
   Outcome,
-  'result' | 'class' | 'message' | 'fix' | 'instanceId' | 'amiId' | 'imageDigest' | 'legacy' | 'remaining'
+  | 'result'
+  | 'class'
+  | 'message'
+  | 'fix'
+  | 'instanceId'
+  | 'amiId'
+  | 'imageDigest'
+  | 'legacy'
+  | 'remaining'
+  | 'unapproved'
 >;
 
 /**
@@ -121,6 +131,8 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
     pinned: await pinnedHost(engine, plan, variables.pinned.instanceId),
   });
   if (!verdict.allowed) return failed(verdict.class, verdict.message, verdict.fix);
+  const unapproved = withoutApproval(item, plan);
+  if (unapproved !== undefined) return unapproved;
 
   const permission = await store.advance(taskArn, 'applying', summary);
   if (permission === 'cancelled') stop.request('cancelled');
@@ -139,6 +151,21 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
     log.info('=== Terraform has nothing to change');
   }
   return settings.action === 'destroy' ? afterDestroy(engine) : afterDeploy(engine);
+}
+
+/** The operator begins no such run unapproved; what is applied is what was looked at, and nothing else. */
+function withoutApproval({ reason, variables }: RunItem, plan: TerraformPlan): Result | undefined {
+  const asked = (reason === 'update' || reason === 'repair') && readPolicy(variables.policy).wantsApproval;
+  if (!asked || !changesAnything(plan)) return undefined;
+  const digest = digestOf(plan);
+  if (variables.approved === digest) return undefined;
+  return {
+    result: 'cancelled',
+    class: 'cancelled',
+    message: 'The plan is not the one that was approved, so nothing was changed.',
+    fix: 'Look at a fresh one with `enclavectl plan`, and approve that.',
+    unapproved: digest,
+  };
 }
 
 /** Lets Terraform hear of a stop: once, and only while one of its operations is at work. */

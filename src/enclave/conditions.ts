@@ -89,6 +89,7 @@ export const REASON_MEANINGS = {
   DependencyNotReady: 'An enclave this one depends on is not ready.',
   DependencyCycle: 'The enclave depends on itself, by way of others: none of them can begin.',
   OutsideMaintenanceWindow: 'A change that interrupts the enclave waits for its maintenance window.',
+  AwaitingApproval: 'The policy wants a person to approve what a Terraform run would change: enclavectl plan, approve.',
   BackingOff: 'The last attempt failed; the next one is scheduled.',
   Repairing: 'Drift is being repaired.',
   RetryLimitReached: 'As many attempts failed as one generation has.',

@@ -266,7 +266,7 @@ export const ReportSchema = z.looseObject({
 });
 export type Report = z.infer<typeof ReportSchema>;
 
-export const REQUEST_VERBS = ['retry', 'adopt', 'unlock'] as const;
+export const REQUEST_VERBS = ['retry', 'adopt', 'unlock', 'plan', 'approve'] as const;
 /** `request#<id>` / `<time>-<random>`: a verb of enclavectl; deleted in the transaction that commits its effect. */
 export const RequestSchema = z.looseObject({
   ...Versioned,
@@ -275,6 +275,9 @@ export const RequestSchema = z.looseObject({
   verb: z.string(),
   actor: z.string(),
   at: z.string(),
+  /** Of `approve`: what is approved. */
+  generation: z.number().int().optional(),
+  digest: z.string().optional(),
 });
 export type Request = z.infer<typeof RequestSchema>;
 
@@ -343,6 +346,8 @@ export const OutcomeSchema = z.looseObject({
   imageDigest: z.string().optional(),
   /** Absent: the host is of our own making. */
   legacy: LegacySchema.optional(),
+  /** Digest of the plan that was not applied, because another one was approved, or none. */
+  unapproved: z.string().optional(),
   /** After a destroy: what named look-ups of every resource type and the state still list. */
   remaining: z.array(z.string()).optional(),
 });

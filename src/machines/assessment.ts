@@ -110,6 +110,8 @@ export interface Assessment {
   readonly spec: SpecView;
   readonly admission: Admission;
   readonly repair: RepairLeave;
+  /** Whether a person has approved what a run would apply; undefined: nobody is asked. */
+  readonly approval?: 'given' | 'awaited' | undefined;
   /** What the wanted spec changes of the applied one; undefined where nothing was applied. */
   readonly change: SpecChange | undefined;
   /** The deletion policy: what exists stays when the enclave is deleted. */

@@ -115,6 +115,12 @@ export const guards = {
   /** Allowed, by the policy and by what the rest of the fleet looks like as well. */
   mayRepair: ({ context }: { context: Context }) => guards.allowed({ context }) && context.assessment.repair.ok,
   serving: ({ context }: { context: Context }) => context.lifecycle.serving,
+  /** What serves waits for a person where its drift is repaired meanwhile. */
+  servesUnapproved: ({ context: { lifecycle, assessment } }: { context: Context }) =>
+    lifecycle.serving &&
+    assessment.run.state === 'none' &&
+    !assessment.admission.ok &&
+    assessment.admission.reason === 'AwaitingApproval',
   rests: ({ context }: { context: Context }) => context.assessment.rests && !behind(context),
   stoppedByUs: ({ context }: { context: Context }) => context.lifecycle.direct?.effect === 'stopHost',
   retainWanted: ({ context }: { context: Context }) => context.assessment.retain && context.lifecycle.touched,

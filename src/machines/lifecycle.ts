@@ -105,6 +105,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         { guard: 'pauseWanted', target: 'pausing', actions: remember(update.unserve) },
         { guard: and(['specInvalid', 'upToDateAndProven']), target: 'ready' },
         { guard: 'specInvalid', target: 'invalid' },
+        { guard: 'servesUnapproved', target: 'ready' },
         { guard: 'admittedUpdate', target: 'updating' },
         { guard: 'admitted', target: 'provisioning' },
       ],

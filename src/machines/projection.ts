@@ -7,6 +7,7 @@ import { behind, type Context, elapsed } from './context.ts';
 import { attributesOf, driftConfirmed, isOfFindings } from './drift.ts';
 import { deletionHeld } from './guards.ts';
 import { inSync, isGivenUp } from './in-sync.ts';
+import { isUnapproved, waitsForApproval } from './plan-projection.ts';
 
 /** Returns the lifecycle with conditions and message brought up to date. */
 export function project(context: Context): Lifecycle {
@@ -166,7 +167,8 @@ function progressing(context: Context): ConditionUpdate {
   return { type: 'Progressing', status: active ? 'True' : 'False', reason: progressReason(context) };
 }
 
-function progressReason({ lifecycle, assessment }: Context): Reason {
+function progressReason(context: Context): Reason {
+  const { lifecycle, assessment } = context;
   if (assessment.record === 'other') return 'WaitingForPrevious';
   if (assessment.record === 'gone' && lifecycle.desired !== 'Absent') return 'WaitingForGrace';
   if (lifecycle.run !== undefined) return assessment.run.state === 'running' ? 'RunInProgress' : 'WaitingForRun';
@@ -175,8 +177,10 @@ function progressReason({ lifecycle, assessment }: Context): Reason {
       return assessment.admission.ok ? 'WaitingForSlot' : assessment.admission.reason;
     case 'verifying':
       return 'WaitingForReport';
+    case 'ready':
+      return isUnapproved(context) ? 'AwaitingApproval' : 'Waiting';
     case 'repairing':
-      return 'Repairing';
+      return waitsForApproval(context) ? 'AwaitingApproval' : 'Repairing';
     case 'backingOff':
       return 'BackingOff';
     case 'observing':
@@ -287,8 +291,10 @@ function describePhase(context: Context): string {
   }
 }
 
-function describeRepair({ lifecycle, assessment }: Context): string {
+function describeRepair(context: Context): string {
+  const { lifecycle, assessment } = context;
   const what = `repairing ${attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ')}`;
+  if (waitsForApproval(context)) return `${what} awaits approval: \`enclavectl plan\`, then \`enclavectl approve\``;
   if (assessment.secondLook === 'well') return `${what}; the host says that it is well, and is not restarted`;
   return assessment.secondLook === 'unanswered' ? `${what}; the host was asked to report before it is restarted` : what;
 }

@@ -40,6 +40,7 @@ export const machineSetup = setup({
       context.assessment.run.state === 'none' &&
       context.assessment.slot &&
       guards.allowed({ context }) &&
+      context.assessment.approval !== 'awaited' &&
       context.assessment.variables !== undefined &&
       attemptReady(context),
     canDestroy: ({ context }) =>

@@ -101,7 +101,10 @@ export function endRun(context: Context): Lifecycle {
   const { run, ...rest } = context.lifecycle;
   // What was observed before the run ended says nothing about what it left behind: drift must be seen anew.
   const { observedAt } = context.assessment.host;
-  const ended = run === undefined ? rest : { ...rest, ranAt: iso(context.assessment.now) };
+  const { approval, ...unapproved } = rest;
+  const keeps = approval !== undefined && outcome?.result !== 'succeeded' && outcome?.unapproved === undefined;
+  const left = keeps ? rest : unapproved;
+  const ended = run === undefined ? rest : { ...left, ranAt: iso(context.assessment.now) };
   const lifecycle = rest.drift === undefined ? ended : { ...ended, drift: { ...rest.drift, seen: 0, observedAt } };
   if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
     return lifecycle;

@@ -9,6 +9,7 @@ import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
 import type { Assessment, Intent } from '../machines/index.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
+import { approvalOf, approved } from './approvals.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
@@ -122,6 +123,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const change = onLegacyHost(isLegacy, pendingChange(lifecycle, wanted));
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context, now);
+  const approval = approvalOf(lifecycle, policy, now);
   const retry = seen.requests.some(({ verb }) => verb === 'retry' || (verb === 'unlock' && isLocked(lifecycle)));
   const findings = underPolicy(findingsIn(seen, context), policy);
   const leave = { repairs: context.repairs, defaultRegion: context.config.region, now, findings };
@@ -146,7 +148,12 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
       spec === undefined || spec.ok
         ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
         : { ok: false, issues: spec.errors },
-    admission: admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
+    admission: approved(
+      admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
+      lifecycle,
+      approval,
+    ),
+    approval,
     // What someone asks for is not contested.
     repair: repairLeave(retry ? withoutRepairs(lifecycle) : lifecycle, policy, admission, leave),
     change,

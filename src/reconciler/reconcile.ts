@@ -15,6 +15,7 @@ import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts'
 import type { SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, deletionHeld, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';
+import { approvalEvents, takeRequests } from './approvals.ts';
 import { assess, lookAtHost, policyOf, readSpec, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
@@ -74,7 +75,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     return { kind: 'ignored' };
   }
   const found = context.plans.resultOf(id);
-  const intent = withPlan(withPolicy(resolved, record), found, ports.clock.now());
+  const intent = taken(withPolicy(resolved, record), found, requests, ports.clock.now());
   // Of a record that is another's, or in nobody's status, nothing is applied.
   const spec = intent.record === 'ours' ? read : undefined;
 
@@ -125,7 +126,9 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   if (found !== undefined) context.plans.entered(id, found.run);
 
   // Act. What fails here is derived anew by the next assessment; what is to be seen is published all the same.
-  const effects = [...planEvents(remembered.lifecycle, lifecycle), ...decision.effects];
+  const outcome = run.state === 'finished' ? run.outcome : undefined;
+  const told = { before: remembered.lifecycle, after: lifecycle, requests, outcome };
+  const effects = [...planEvents(told.before, lifecycle), ...approvalEvents(told), ...decision.effects];
   const failure = await act(id, lifecycle, effects, requestEvents(requests), context).then(
     () => undefined,
     (error: unknown) => error,
@@ -155,8 +158,9 @@ function isUnderstood(request: Request): boolean {
   return (REQUEST_VERBS as readonly string[]).includes(request.verb) && !isFromTheFuture(request);
 }
 
-function withPlan(intent: Intent, found: PlanResult | undefined, now: number): Intent {
-  return found === undefined ? intent : { ...intent, lifecycle: notePlan(intent.lifecycle, found, now) };
+/** With what a plan has found, and what is asked of plans. */
+function taken(intent: Intent, found: PlanResult | undefined, requests: readonly Request[], now: number): Intent {
+  return { ...intent, lifecycle: takeRequests(notePlan(intent.lifecycle, found, now), requests, now) };
 }
 
 /** Of what kind a run of this enclave would be now, and whose. */
@@ -169,6 +173,7 @@ function askerOf(lifecycle: Lifecycle, host: Assessment['host']): Asker {
 /** Would have begun a run, had there been a slot. */
 function waitsForSlot(lifecycle: Lifecycle, assessment: Assessment): boolean {
   if (lifecycle.run !== undefined) return false;
+  if (assessment.approval === 'awaited' && lifecycle.desired !== 'Absent') return false;
   if (lifecycle.phase === 'pending' || lifecycle.phase === 'provisioning' || lifecycle.phase === 'updating') {
     return assessment.spec.ok && assessment.admission.ok;
   }
@@ -203,7 +208,12 @@ function startOf(
       generation: run.generation,
       requestedAt: new Date(now).toISOString(),
       // What may be done, and to which host, is decided by what is known now, not when the last run began.
-      variables: { ...variables, policy: { ...policyOf(lifecycle) }, pinned: lifecycle.pinned },
+      variables: {
+        ...variables,
+        policy: { ...policyOf(lifecycle) },
+        pinned: lifecycle.pinned,
+        ...(lifecycle.approval === undefined ? {} : { approved: lifecycle.approval.digest }),
+      },
     },
   };
 }

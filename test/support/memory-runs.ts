@@ -32,6 +32,8 @@ export const RUN_TIMINGS: RunTimings = {
 export interface RunScript {
   readonly workMs?: number;
   readonly fails?: { readonly class: ErrorClass; readonly message: string; readonly fix?: string };
+  /** The digest of its plan, where that is not the approved one. */
+  readonly unapproved?: string;
   /** What a destroy leaves behind. */
   readonly remaining?: readonly string[];
   /** True where what fails or dies has done its work by then. */
@@ -275,6 +277,10 @@ export class MemoryRuns implements Workflows {
       const failed = script.fails !== undefined || script.dies === 'task' || script.dies === 'workflow';
       if (failed && script.applied) this.#apply(run, script);
       if (script.dies === 'task' || script.dies === 'workflow') return script.dies;
+      if (script.unapproved !== undefined) {
+        this.#settle(execution, { ...this.#cancelled(), unapproved: script.unapproved });
+        return undefined;
+      }
       if (script.fails !== undefined) {
         this.#settle(execution, { result: 'failed', ...script.fails, at: this.#now(), by: 'runner' });
         return undefined;

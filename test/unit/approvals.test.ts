@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { keys, type Request } from '../../src/enclave/items.ts';
+import type { RawRecord } from '../../src/reconciler/ports.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+
+const ID = 'enc_1';
+const HOUR = 3_600_000;
+const MANUAL = { drift: { approval: 'manual' } };
+const D1 = '1'.repeat(64);
+
+async function deployed(fields: Record<string, unknown> = {}): Promise<VirtualOperator> {
+  const v = virtualOperator({ driftEveryMs: 0 });
+  v.world.runs.fleet.plan = () => ({ drifted: true, planDigest: D1, differences: [], summary: NOTHING });
+  v.start();
+  v.post(ID, { policy: MANUAL, ...fields });
+  await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'ready');
+  return v;
+}
+const NOTHING = { create: 0, update: 1, replace: 0, delete: 0 };
+
+function change(v: VirtualOperator, image = 'nginx:1.28'): void {
+  const { providerConfig } = v.world.record(ID) as RawRecord;
+  const next = { ...(providerConfig as object), dockerImage: image };
+  v.world.updateRecord(ID, { providerConfig: next, updatedAt: v.clock.iso() });
+}
+
+async function plan(v: VirtualOperator): Promise<void> {
+  const before = v.lifecycle(ID)?.planned?.run;
+  v.world.putRequest(ID, 'plan');
+  await v.until(() => ![undefined, before].includes(v.lifecycle(ID)?.planned?.run), 'planned', HOUR / 2);
+}
+
+function approve(v: VirtualOperator, changes: Partial<Request> = {}): void {
+  const request = v.world.putRequest(ID, 'approve');
+  const { generation } = v.lifecycle(ID)!;
+  v.world.tables.state.put({ ...request, generation, digest: D1, ...changes, ...keys.request(ID, request.key) });
+}
+const reasonOf = (v: VirtualOperator, type: string) =>
+  v.lifecycle(ID)?.conditions.find((each) => each.type === type)?.reason;
+const events = (v: VirtualOperator) => v.world.tables.history.partition(keys.events(ID)).map(({ reason }) => reason);
+const deploys = (v: VirtualOperator) => v.executions(ID).length;
+const runItem = (v: VirtualOperator) => v.world.tables.history.partition(keys.runs(ID)).at(-1) as Record<string, never>;
+
+describe('a policy that wants approval', () => {
+  it('asks nobody for a first deployment, and waits with a change, serving as before', async () => {
+    const v = await deployed();
+    change(v);
+    await v.clock.advance(HOUR);
+    expect(deploys(v)).toBe(1);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', generation: 2, observedGeneration: 1 });
+    expect(reasonOf(v, 'Progressing')).toBe('AwaitingApproval');
+    expect(v.lifecycle(ID)?.message).toContain('enclavectl approve enc_1');
+  });
+
+  it('applies what was planned and approved, and hands the digest to the run', async () => {
+    const v = await deployed();
+    change(v);
+    await plan(v);
+    expect(v.lifecycle(ID)?.planned).toMatchObject({ generation: 2, digest: D1, summary: NOTHING });
+    const [planned] = v.world.tables.history.partition(keys.fleetRuns);
+    expect(planned).toMatchObject({ enclaves: [{ id: ID, variables: { spec: { dockerImage: 'nginx:1.28' } } }] });
+    expect(deploys(v)).toBe(1);
+    approve(v);
+    await v.until(() => v.lifecycle(ID)?.observedGeneration === 2, 'applied');
+    expect(runItem(v)).toMatchObject({ variables: { approved: D1 }, reason: 'update' });
+    await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'ready');
+    expect(v.lifecycle(ID)?.approval).toBeUndefined();
+    expect(events(v)).toContain('Approved');
+    change(v, 'nginx:1.29');
+    await v.clock.advance(HOUR);
+    expect(v.lifecycle(ID)).toMatchObject({ generation: 3, observedGeneration: 2 });
+  });
+
+  it.each<{ why: string; changes: Partial<Request> }>([
+    { why: 'another plan', changes: { digest: '2'.repeat(64) } },
+    { why: 'another generation', changes: { generation: 1 } },
+    { why: 'nothing', changes: { digest: undefined, generation: undefined } },
+  ])('takes no approval of $why', async ({ changes }) => {
+    const v = await deployed();
+    change(v);
+    await plan(v);
+    approve(v, changes);
+    await v.until(() => events(v).includes('ApprovalRefused'), 'refused');
+    await v.clock.advance(HOUR);
+    expect(v.lifecycle(ID)).toMatchObject({ observedGeneration: 1 });
+    expect(v.lifecycle(ID)?.approval).toBeUndefined();
+  });
+
+  it('takes none without a plan', async () => {
+    const v = await deployed();
+    change(v);
+    await v.until(() => v.lifecycle(ID)?.generation === 2, 'noticed');
+    approve(v);
+    await v.until(() => events(v).includes('ApprovalRefused'), 'refused');
+    expect(v.lifecycle(ID)?.approval).toBeUndefined();
+  });
+
+  it('waits again, and says why, where the run plans something else', async () => {
+    const v = await deployed();
+    change(v);
+    await plan(v);
+    v.world.runs.script = () => ({ unapproved: '3'.repeat(64) });
+    approve(v);
+    await v.until(() => events(v).includes('ApprovalVoid'), 'void');
+    await v.clock.advance(HOUR);
+    expect(deploys(v)).toBe(2);
+    expect(v.status(ID)).toBe('DEPLOYED');
+    expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', observedGeneration: 1, attempts: { count: 0 } });
+    expect(reasonOf(v, 'Progressing')).toBe('AwaitingApproval');
+    // What a run has overtaken cannot be approved: it takes a fresh plan.
+    v.world.runs.script = () => ({});
+    approve(v);
+    await v.until(() => events(v).includes('ApprovalRefused'), 'refused');
+    await plan(v);
+    approve(v);
+    await v.until(() => v.lifecycle(ID)?.observedGeneration === 2, 'applied');
+  });
+
+  it('forgets an approval after a day in which nothing could be begun', async () => {
+    const v = await deployed();
+    change(v);
+    await plan(v);
+    const at = v.clock.iso();
+    await v.world.bare.state.amendControl({ freeze: { reason: 'a test', actor: 'test', at } });
+    await v.clock.advance(10_000);
+    approve(v);
+    await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
+    await v.until(() => events(v).includes('ApprovalExpired'), 'expired', 26 * HOUR);
+    expect(v.lifecycle(ID)?.approval).toBeUndefined();
+    const { freeze: _lifted, ...control } = v.world.tables.state.get('fleet', 'control') as Record<string, unknown>;
+    v.world.tables.state.put(control);
+    await v.clock.advance(HOUR);
+    expect(v.lifecycle(ID)).toMatchObject({ observedGeneration: 1 });
+  });
+
+  it('goes with the generation it was given for', async () => {
+    const v = await deployed();
+    change(v);
+    await plan(v);
+    const at = v.clock.iso();
+    await v.world.bare.state.amendControl({ freeze: { reason: 'a test', actor: 'test', at } });
+    await v.clock.advance(10_000);
+    approve(v);
+    await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
+    change(v, 'nginx:1.29');
+    await v.until(() => events(v).includes('ApprovalVoid'), 'void');
+    expect(v.lifecycle(ID)?.approval).toBeUndefined();
+  });
+
+  it('lets a repair restart what it may, and waits before Terraform makes a new host', async () => {
+    const v = await deployed();
+    const [host] = v.world.hosts.living(ID);
+    v.world.hosts.terminate(host!);
+    await v.until(() => reasonOf(v, 'Progressing') === 'AwaitingApproval', 'waiting', HOUR);
+    await v.clock.advance(HOUR);
+    expect(deploys(v)).toBe(1);
+    expect(v.lifecycle(ID)?.message).toContain('host:gone');
+    await plan(v);
+    approve(v);
+    await v.until(() => v.lifecycle(ID)?.phase === 'ready' && v.world.hosts.living(ID).length === 1, 'repaired');
+    expect(runItem(v)).toMatchObject({ reason: 'repair', variables: { approved: D1 } });
+  });
+
+  it('never stands in the way of a deletion', async () => {
+    const v = await deployed();
+    change(v);
+    await v.until(() => v.lifecycle(ID)?.generation === 2, 'noticed');
+    v.command(ID, 'PENDING_DESTROY');
+    await v.until(() => v.status(ID) === 'DESTROYED', 'destroyed');
+  });
+
+  it('where the policy asks nobody, a plan can be looked at all the same', async () => {
+    const v = await deployed({ policy: {} });
+    await plan(v);
+    expect(v.lifecycle(ID)?.planned).toMatchObject({ generation: 1, digest: D1 });
+    expect(v.lifecycle(ID)?.planAsked).toBeUndefined();
+    change(v);
+    await v.until(() => v.lifecycle(ID)?.observedGeneration === 2, 'applied unasked');
+  });
+});
