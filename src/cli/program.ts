@@ -94,6 +94,29 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/unlock.ts')).unlock,
   },
   {
+    name: 'plan',
+    args: '<id>',
+    summary: 'make a full Terraform plan of one enclave now, and show what it would change',
+    examples: ['plan enc_1755986905612_ouocac870', 'plan enc_1755986905612_ouocac870 -o json'],
+    options: (command) =>
+      command.addOption(output('table', 'json')).option('--timeout <seconds>', 'how long to wait for it', '900'),
+    load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  {
+    name: 'approve',
+    args: '<id>',
+    summary: 'let the operator apply what was planned, where policy.drift.approval is manual (asks)',
+    examples: [
+      'approve enc_1755986905612_ouocac870',
+      'approve enc_1755986905612_ouocac870 --generation 2 --digest 3f2a9c81d7e4',
+    ],
+    options: (command) =>
+      command
+        .option('--generation <n>', 'the generation that was planned')
+        .option('--digest <digest>', 'the digest of the plan, or its first 12 characters or more'),
+    load: async () => (await import('./commands/approve.ts')).approve,
+  },
+  {
     name: 'preflight',
     summary: 'check whether the operator may take over here: the old pipeline off, names, permissions',
     examples: ['preflight --environment dev', 'preflight --config operator.yaml -o json'],

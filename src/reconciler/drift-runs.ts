@@ -43,7 +43,8 @@ interface Ended {
   readonly until: number;
 }
 
-const TICK_MS = 30_000;
+const LONGEST_TICK_MS = 30_000;
+const SHORTEST_TICK_MS = 1_000;
 /** While somebody waits for a plan. */
 const QUICK_MS = 2_000;
 /** Where fewer than a run takes are due, they wait for others, for this part of the interval. */
@@ -131,9 +132,15 @@ export class DriftRuns {
         this.#isLoaded = false;
         log.warn({ error: String(error) }, 'drift runs could not be seen to; trying again');
       }
-      const pauseMs = this.#asked.size > 0 ? QUICK_MS : TICK_MS;
-      await clock.sleep(pauseMs, AbortSignal.any([signal, woken.signal]));
+      await clock.sleep(this.#pauseMs, AbortSignal.any([signal, woken.signal]));
     }
+  }
+
+  get #pauseMs(): number {
+    if (this.#asked.size > 0) return QUICK_MS;
+    const { driftEveryMs } = this.#options.config;
+    const waitMs = driftEveryMs === 0 ? LONGEST_TICK_MS : driftEveryMs * WAIT_PART;
+    return Math.max(SHORTEST_TICK_MS, Math.min(LONGEST_TICK_MS, waitMs));
   }
 
   async #step(): Promise<void> {

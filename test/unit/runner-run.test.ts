@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type ApplyResult, type Engine, EngineFailure, type TerraformPlan } from '../../runner/src/engine/port.ts';
 import { readSettings } from '../../runner/src/environment.ts';
 import { createLog } from '../../runner/src/log.ts';
+import { digestOf } from '../../runner/src/plan-digest.ts';
 import { carryOutRun, type RunParts } from '../../runner/src/run.ts';
 import { Stop } from '../../runner/src/stop.ts';
 import type { RunStore } from '../../runner/src/store.ts';
@@ -335,5 +336,46 @@ describe('settings', () => {
     expect(() => readSettings({ ...terraform, PLATFORM_FACTS: JSON.stringify(wrong) })).toThrow(
       /malformed in plans \(invalid_type\), agent \(invalid_type\)(?!.*a-secret)/,
     );
+  });
+});
+
+describe('a policy that wants approval', () => {
+  const policy = { drift: { approval: 'manual' } };
+  const update = (ingress: string): TerraformPlan => ({
+    resource_changes: [
+      {
+        address: 'aws_security_group.enclave_sg',
+        type: 'aws_security_group',
+        change: { actions: ['update'], before: { ingress: [] }, after: { ingress: [ingress] } },
+      },
+    ],
+    resource_drift: [],
+  });
+  const approvedRun = async (reason: string, approved: string | undefined, plan = update('10.0.0.0/8')) => {
+    const variables = { ...base, spec: {}, pinned: {}, policy, ...(approved === undefined ? {} : { approved }) };
+    const { run, did, outcomes } = setUp({ item: { reason, variables }, plan: async () => plan });
+    await run();
+    return { applied: did.includes('apply'), outcome: outcomes[0] };
+  };
+
+  it.each(['update', 'repair'])('applies the plan that was approved (%s)', async (reason) => {
+    const { applied, outcome } = await approvedRun(reason, digestOf(update('10.0.0.0/8')));
+    expect(outcome).toMatchObject({ result: 'succeeded' });
+    expect(applied).toBe(true);
+  });
+
+  it.each([
+    { why: 'another was approved', approved: digestOf(update('0.0.0.0/0')) },
+    { why: 'none was', approved: undefined },
+  ])('applies nothing where $why, and says what it planned', async ({ approved }) => {
+    const { applied, outcome } = await approvedRun('update', approved);
+    expect(outcome).toMatchObject({ result: 'cancelled', unapproved: digestOf(update('10.0.0.0/8')) });
+    expect(applied).toBe(false);
+  });
+
+  it('asks nobody for a first deployment, nor to change nothing', async () => {
+    expect(await approvedRun('create', undefined)).toMatchObject({ applied: true });
+    const nothing = { resource_changes: [], resource_drift: [] };
+    expect(await approvedRun('update', undefined, nothing)).toMatchObject({ outcome: { result: 'succeeded' } });
   });
 });
