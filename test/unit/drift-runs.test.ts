@@ -92,6 +92,18 @@ describe('drift runs', () => {
     await v.until(() => v.status('enc_2') === 'DEPLOYED', 'deployed once the run was over');
   });
 
+  it('begins none while all slots are taken, however long a plan is due', async () => {
+    const v = quiet({ maxRuns: 1, driftEveryMs: HOUR, deployDeadlineMs: 10 * HOUR });
+    v.world.runs.script = ({ id }) => (id === 'enc_2' ? { workMs: 4 * HOUR } : {});
+    v.start();
+    await deployed(v);
+    v.post('enc_2');
+    await v.until(() => v.world.runs.executions.size === 2, 'at work');
+    await v.clock.advance(3.5 * HOUR);
+    expect(v.world.runs.fleet.executions.size).toBe(0);
+    await v.until(() => planned(v) !== undefined, 'planned once a slot was free', 2 * HOUR);
+  });
+
   it.each([
     { why: 'drift is off', policy: { drift: { mode: 'off' } } },
     { why: 'it is suspended', policy: { suspend: { reason: 'a test' } } },
