@@ -1,14 +1,13 @@
 /** Record to host and back with real Terraform: operator, workflows and runner as processes, AWS emulated. */
-import { hostname } from 'node:os';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { FleetRunItemSchema } from '../../src/enclave/fleet-run.ts';
 import { keys, type Report } from '../../src/enclave/items.ts';
 import { stateKey } from '../../src/enclave/names.ts';
+import type { Planned } from '../../src/enclave/planned.ts';
 import { type App, type Item, startApp } from '../support/app.ts';
-import { driftRun } from '../support/drift-run.ts';
-import { printLogsOnFailure } from '../support/embedded.ts';
+import { cli } from '../support/cli.ts';
+import { eventually, printLogsOnFailure } from '../support/embedded.ts';
 import { type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
 import { awsOn, isMissing } from '../support/terraform.ts';
 
@@ -41,13 +40,18 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   beforeEach(() => printLogsOnFailure(app.embedded));
 
   /** What the agent on the host would write once the generation is in force. */
-  async function report(instanceId: string, appliedGeneration: number, cpuCount: number): Promise<void> {
+  async function report(
+    instanceId: string,
+    appliedGeneration: number,
+    cpuCount: number,
+    bootId = 'boot-1',
+  ): Promise<void> {
     const item: Report = {
       v: 1,
       minReader: 1,
       id: ID,
       instanceId,
-      bootId: 'boot-1',
+      bootId,
       sequence: appliedGeneration,
       appliedGeneration,
       at: new Date().toISOString(),
@@ -84,21 +88,20 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
     await app.until(ID, 'DEPLOYED');
   });
 
+  /** `enclavectl plan`: a full plan by a task of the operator's. */
+  async function plan(): Promise<{ readonly code: number; readonly planned: Planned }> {
+    const { code, out, err } = await cli(['plan', ID, '-o', 'json', '--timeout', '180'], { env: app.embedded.env });
+    expect(out, err).not.toBe('');
+    return { code, planned: JSON.parse(out) };
+  }
+
   it('finds nothing to change in a second plan', async () => {
-    const { item, output } = await driftRun(app.embedded, emulator, 'drift-1', [ID]);
-    expect(item.outcome, output).toMatchObject({ result: 'succeeded' });
-    expect(item.results?.[ID], output).toMatchObject({ generation: 1, drifted: false, differences: [] });
-    const plan = aws(
-      's3api',
-      'get-object',
-      '--bucket',
-      'treza-dev-plans',
-      '--key',
-      `plans/${ID}/drift-1/plan.json`,
-      '/dev/null',
-    );
-    expect(plan.ContentLength).toBeGreaterThan(1_000);
-    expect(item.host).toBe(hostname());
+    const { code, planned } = await plan();
+    expect(planned).toMatchObject({ verdict: 'Match', generation: 1 });
+    expect(code).toBe(0);
+    const key = `plans/${ID}/${planned.run}/plan.json`;
+    const full = aws('s3api', 'get-object', '--bucket', 'treza-dev-plans', '--key', key, '/dev/null');
+    expect(full.ContentLength).toBeGreaterThan(1_000);
   });
 
   it('changes cpuCount on the host that is there', async () => {
@@ -114,42 +117,101 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
     await app.untilItem(ID, 'ready again', phase('ready', 2));
   });
 
-  it('sees by a full plan what was changed by hand', async () => {
-    const groups = aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`);
-    const [{ GroupId }] = groups.SecurityGroups;
-    aws(
-      'ec2',
-      'authorize-security-group-ingress',
-      '--group-id',
-      GroupId,
-      '--protocol',
-      'tcp',
-      '--port',
-      '22',
-      '--cidr',
-      '0.0.0.0/0',
-    );
+  const ownGroup = () =>
+    aws('ec2', 'describe-security-groups', '--filters', `Name=tag:EnclaveId,Values=${ID}`).SecurityGroups[0];
+  const inlinePolicies = () => aws('iam', 'list-role-policies', '--role-name', ROLE).PolicyNames;
+  const host = () => hosts().find(({ State }: { State: { Name: string } }) => State.Name !== 'terminated');
+  const tagsOf = ({ Tags }: { Tags: readonly { Key: string }[] }) => Tags.map(({ Key }) => Key);
+  const inSync = (item: Item) => app.condition(item, 'InSync') === 'True' && item.operator?.phase === 'ready';
+
+  it('finds by a full plan what no sweep shows, and puts it back', async () => {
+    const rules = ownGroup().IpPermissions;
+    const policies = inlinePolicies();
     const everything = JSON.stringify({
       Version: '2012-10-17',
       Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }],
     });
+    const ssh = ['--protocol', 'tcp', '--port', '22', '--cidr', '0.0.0.0/0'];
+    aws('ec2', 'authorize-security-group-ingress', '--group-id', ownGroup().GroupId, ...ssh);
     aws('iam', 'put-role-policy', '--role-name', ROLE, '--policy-name', 'by-hand', '--policy-document', everything);
-    const { item, output } = await driftRun(app.embedded, emulator, 'drift-2', [ID]);
-    const { results = {} } = FleetRunItemSchema.parse(item);
-    expect(item.outcome, output).toMatchObject({ result: 'succeeded' });
-    expect(results[ID]).toMatchObject({ generation: 2, drifted: true });
-    expect(results[ID]?.differences).toEqual(
+    const { code, planned } = await plan();
+    expect(planned).toMatchObject({ verdict: 'Drift', generation: 2 });
+    expect(code).toBe(1);
+    expect(planned.differences).toEqual(
       expect.arrayContaining([
         { address: 'aws_security_group.enclave_sg', attributes: ['ingress'] },
         { address: 'aws_iam_role_policies_exclusive.enclave_policies', attributes: ['policy_names'] },
       ]),
     );
+    await eventually('the policy is taken away', async () => !inlinePolicies().includes('by-hand'), PATIENCE_MS);
+    const item = await app.untilItem(ID, 'in sync', inSync, PATIENCE_MS);
+    expect(item.status).toBe('DEPLOYED');
+    expect(inlinePolicies()).toEqual(policies);
+    expect(ownGroup().IpPermissions).toEqual(rules);
+    const { out } = await cli(['events', ID], { env: app.embedded.env });
+    expect(out).toContain('SecurityFinding');
+  });
+
+  it('puts back what every sweep shows: metadata options, and a tag', async () => {
+    const before = host();
+    const id = ['--instance-id', before.InstanceId];
+    aws(
+      'ec2',
+      'modify-instance-metadata-options',
+      ...id,
+      '--http-tokens',
+      'optional',
+      '--http-put-response-hop-limit',
+      '3',
+    );
+    aws('ec2', 'delete-tags', '--resources', before.InstanceId, '--tags', 'Key=ManagedBy');
+    const item = await app.untilItem(ID, 'found', (each) => app.condition(each, 'InSync') === 'False');
+    expect(item.status).toBe('DEPLOYED');
+    await app.untilItem(ID, 'in sync', inSync, PATIENCE_MS);
+    const after = host();
+    expect(after.InstanceId).toBe(before.InstanceId);
+    expect(after.MetadataOptions).toMatchObject({ HttpTokens: 'required', HttpPutResponseHopLimit: 1 });
+    expect(tagsOf(after)).toContain('ManagedBy');
+  });
+
+  it('only tells what the policy says is to be told', async () => {
+    await app.put(ID, { policy: { drift: { overrides: { tags: 'alert' } } } });
+    const { InstanceId } = host();
+    const runs = (await app.executions(ID)).length;
+    aws('ec2', 'delete-tags', '--resources', InstanceId, '--tags', 'Key=ManagedBy');
+    const told = await app.untilItem(ID, 'told', (each) => app.condition(each, 'InSync') === 'False');
+    expect(told.operator?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'InSync', message: 'tags: told, and not repaired' }),
+    );
+    aws('ec2', 'create-tags', '--resources', InstanceId, '--tags', 'Key=ManagedBy,Value=terraform');
+    await app.untilItem(ID, 'in sync', inSync);
+    expect(await app.executions(ID)).toHaveLength(runs);
+  });
+
+  it('starts a host that somebody stopped', async () => {
+    const { InstanceId } = host();
+    aws('ec2', 'stop-instances', '--instance-ids', InstanceId);
+    await eventually('it runs', async () => host()?.State.Name === 'running', PATIENCE_MS);
+    expect(host().InstanceId).toBe(InstanceId);
+    await report(InstanceId, 2, 4, 'boot-2');
+    await app.untilItem(ID, 'in sync', inSync, PATIENCE_MS);
+  });
+
+  it('makes a host anew that somebody terminated, while the record stays DEPLOYED', async () => {
+    const { InstanceId } = host();
+    aws('ec2', 'terminate-instances', '--instance-ids', InstanceId);
+    await eventually('there is another', async () => host() !== undefined, PATIENCE_MS);
+    expect(host().InstanceId).not.toBe(InstanceId);
+    expect(await app.status(ID)).toBe('DEPLOYED');
+    await report(host().InstanceId, 2, 4, 'boot-3');
+    const item = await app.untilItem(ID, 'in sync', inSync, PATIENCE_MS);
+    expect(item.instance_id).toBe(host().InstanceId);
   });
 
   it('leaves nothing of a destroyed enclave, and no lock', async () => {
     await app.patch(ID, 'PENDING_DESTROY');
     await app.until(ID, 'DESTROYED', PATIENCE_MS);
-    expect(hosts().map((host: { State: { Name: string } }) => host.State.Name)).toEqual(['terminated']);
+    expect(host()).toBeUndefined();
     const groups = aws('ec2', 'describe-security-groups', '--filters', `Name=group-name,Values=*${ID}*`);
     expect(groups.SecurityGroups).toEqual([]);
     expect(isMissing(() => aws('iam', 'get-role', '--role-name', ROLE))).toBe(true);
