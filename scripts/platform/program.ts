@@ -9,7 +9,7 @@ import { standingEnclaves } from './standing.ts';
 import { Refusal, type Terminal } from './terminal.ts';
 import { type Options, work } from './work.ts';
 
-function createProgram(terminal: Terminal): Command {
+export function createProgram(terminal: Terminal): Command {
   const program = new Command('platform').description('The platform the operator runs on').exitOverride();
   program.configureOutput({ writeOut: (text) => terminal.say(text.trimEnd()), writeErr: terminal.complain });
   const command = (name: string, description: string) =>
