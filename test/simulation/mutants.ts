@@ -89,6 +89,18 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
   },
   {
+    name: 'one look suffices for a repair',
+    file: 'src/machines/drift.ts',
+    find: 'drift.seen < 2',
+    replace: 'drift.seen < 1',
+  },
+  {
+    name: 'a host restarted without a second look',
+    file: 'src/machines/steps.ts',
+    find: "assessment.secondLook === 'unwell' ||",
+    replace: "assessment.secondLook === undefined || assessment.secondLook === 'unwell' ||",
+  },
+  {
     name: 'attempts reset too eagerly',
     file: 'src/machines/updates.ts',
     find: "attempts: lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 },",
