@@ -39,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `(record.status !== lifecycle.lastSeen.status ||
       (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt))`,
     replace: '(onlyCommandsLead || true)',
-    seed: 46,
+    seed: 26,
   },
   {
     name: 'new record given the old host',
@@ -52,7 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
-    seed: 32,
+    seed: 7,
   },
   {
     name: 'lock freed on execution end alone',
