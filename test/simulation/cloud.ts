@@ -4,6 +4,7 @@ import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { MemoryExecution, RunScript, StartScript } from '../support/memory-runs.ts';
 import { SICK_ID } from './app.ts';
 import type { Dice } from './dice.ts';
+import { Intruder } from './intruder.ts';
 import { FAMILIES } from './limits.ts';
 import type { Stage } from './stage.ts';
 
@@ -29,6 +30,7 @@ export class Cloud {
   readonly #stage: Stage;
   readonly #dice: Dice;
   readonly #runDice: Dice;
+  readonly #intruder: Intruder;
   /** Hosts whose agents froze. Those of the time before the operator, which have none, are not among them. */
   readonly #frozen = new Set<MemoryHost>();
 
@@ -37,6 +39,7 @@ export class Cloud {
     this.#dice = stage.dice.fork('cloud');
     this.#runDice = stage.dice.fork('runs');
     const { runs, hosts } = stage.world;
+    this.#intruder = new Intruder(hosts, stage.dice.fork('intruder'), (what) => this.#say(what));
     runs.script = (run) => this.#runScript(run);
     runs.startScript = (execution) => this.#startScript(execution);
     const lag = stage.dice.fork('lag');
@@ -83,6 +86,8 @@ export class Cloud {
     };
     add('hosts', 2, () => this.#hostFault());
     add('agents', 2, () => this.#agentFault());
+    add('intruders', 3, () => this.#intruder.act());
+    add('massDrift', 0.5, () => this.#intruder.actOnAll());
     add('tasks', 2, () => this.#taskFault());
     add('shards', 2, () => this.#shardFault());
     add('gaps', 1, () => this.#gapFault());

@@ -1,5 +1,6 @@
 /** Goal: how the world must be once faults have stopped, by what was asked for last. */
 import { keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { equalJson } from '../../src/enclave/json.ts';
 import type { RawRecord } from '../../src/reconciler/ports.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type LastCommand, type Owned, ownerOf, UNKNOWN_VERB } from './app.ts';
@@ -34,7 +35,9 @@ export function unrest(stage: Stage, { id }: Owned): string | undefined {
   const expected = statusAtRest(lifecycle);
   if (record.status !== expected || !hostsAtRest(lifecycle, record, living)) {
     const states =
-      living.map((host) => `${host.state}/${host.enclaveState}/${host.appliedGeneration}`).join(' ') || 'none';
+      living
+        .map((host) => `${host.state}/${host.enclaveState}/${host.appliedGeneration}${isSound(host) ? '' : '/changed'}`)
+        .join(' ') || 'none';
     const { phase, generation, observedGeneration } = lifecycle;
     return `${phase} ${observedGeneration}/${generation}, record ${record.status}, hosts ${states}: ${lifecycle.message}`;
   }
@@ -52,6 +55,8 @@ function statusAtRest({ phase, serving, nextAttemptAt, desired }: Lifecycle): st
   return undefined;
 }
 
+const isSound = ({ posture, made, illness }: MemoryHost) => equalJson(posture, made) && illness === undefined;
+
 function hostsAtRest(lifecycle: Lifecycle, record: RawRecord, living: readonly MemoryHost[]): boolean {
   const { phase, generation, observedGeneration } = lifecycle;
   const [host] = living;
@@ -66,6 +71,8 @@ function hostsAtRest(lifecycle: Lifecycle, record: RawRecord, living: readonly M
     living.length === 1 &&
     host !== undefined &&
     host.state === 'running' &&
+    // A host that was changed, or that ails, is made well; nobody fights over it here.
+    isSound(host) &&
     // Of a host without an agent nobody can learn that its enclave has died.
     (host.legacy || host.enclaveState === 'RUNNING') &&
     (!valid || generation === observedGeneration) &&

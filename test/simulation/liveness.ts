@@ -65,6 +65,7 @@ export class Liveness implements Watcher {
   called(operation: string, args: readonly unknown[]): void {
     if (operation === 'records.get') this.#changes.delete(String(args[0]));
     else if (operation === 'workflows.start') this.#started(String(args[0]), String(args[2]));
+    else if (operation === 'hosts.askToReport') this.#safety.asking(String(args[1]));
     else if (operation.startsWith('hosts.')) this.#acted(operation, String(args[1]));
     else if (operation.startsWith('tasks.stop')) this.#stage.trace.say(this.#stage.actor, `stops ${String(args[0])}`);
   }

@@ -1,9 +1,25 @@
-/** Plays seeds: `npm run sim -- --seeds N --from S [--threads T] [--hours H] [--mutant NAME] [--stop] [--trace]`. */
+/**
+ * Plays seeds: `npm run sim -- --seeds N --from S [--threads T] [--hours H] [--mutant NAME] [--stop] [--trace]`, or
+ * fleets that drift, one a seed: `npm run sim -- --drift 2000 --seeds N --from S`.
+ */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { play, type Report } from './crew.ts';
+import { MASSES, playDrift } from './drift.ts';
 import { MUTANTS } from './mutants.ts';
 import { summaryOf } from './report.ts';
+
+async function playFleets(fleet: number, from: number, seeds: number): Promise<void> {
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const mass = MASSES[seed % MASSES.length];
+    const began = performance.now();
+    const { violations, changed, repairs } = await playDrift(seed, fleet, mass);
+    const took = `${Math.round((performance.now() - began) / 1_000)} s`;
+    console.log(`seed ${seed}: ${fleet} enclaves, all ${mass}: ${changed} changed, ${repairs} repairs, ${took}`);
+    for (const violation of violations) console.log(`  VIOLATION ${violation}`);
+    if (violations.length > 0) process.exitCode = 1;
+  }
+}
 
 const { values } = parseArgs({
   options: {
@@ -12,10 +28,16 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     hours: { type: 'string' },
     mutant: { type: 'string' },
+    drift: { type: 'string' },
     trace: { type: 'boolean', default: false },
     stop: { type: 'boolean', default: false },
   },
 });
+
+if (values.drift !== undefined) {
+  await playFleets(Number(values.drift), Number(values.from), Number(values.seeds));
+  process.exit();
+}
 
 const mutant = MUTANTS.find(({ name }) => name === values.mutant);
 if (values.mutant !== undefined && mutant === undefined) {

@@ -39,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `(record.status !== lifecycle.lastSeen.status ||
       (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt))`,
     replace: '(onlyCommandsLead || true)',
-    seed: 46,
+    seed: 26,
   },
   {
     name: 'new record given the old host',
@@ -52,7 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
-    seed: 32,
+    seed: 7,
   },
   {
     name: 'lock freed on execution end alone',
@@ -87,6 +87,18 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/assess.ts',
     find: 'return UNSEEN;',
     replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
+  },
+  {
+    name: 'one look suffices for a repair',
+    file: 'src/machines/drift.ts',
+    find: 'drift.seen < 2',
+    replace: 'drift.seen < 1',
+  },
+  {
+    name: 'a host restarted without a second look',
+    file: 'src/machines/steps.ts',
+    find: "assessment.secondLook === 'unwell' ||",
+    replace: "assessment.secondLook === undefined || assessment.secondLook === 'unwell' ||",
   },
   {
     name: 'attempts reset too eagerly',

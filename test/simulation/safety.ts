@@ -1,6 +1,6 @@
 /** Safety: what must hold at every instant, checked on every write as it happens. */
 import { keys, type Lifecycle, type Lock } from '../../src/enclave/items.ts';
-import type { JsonMap } from '../../src/enclave/json.ts';
+import { equalJson, type JsonMap } from '../../src/enclave/json.ts';
 import { isCommand } from '../../src/enclave/record.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type App, ownerOf } from './app.ts';
@@ -9,6 +9,9 @@ import { isOperator, type Stage } from './stage.ts';
 const MINUTE = 60_000;
 /** Healthy for this long, past repairs are history (architecture §9). */
 const HEALTHY_RESET_MS = 30 * MINUTE;
+
+/** An answer counts no longer than this. */
+const ASKED_MS = 5 * MINUTE;
 
 /** Attributes of a record the operator may write. */
 const OWN = new Set([
@@ -43,6 +46,8 @@ export class Safety {
   readonly #locks = new Set<string>();
   readonly #begun = new Map<string, { readonly incarnation: string; readonly atMs: number }>();
   readonly #working = new Map<string, number>();
+  /** When each host was last asked to report, virtual ms. */
+  readonly #asked = new Map<string, number>();
   /** Restarts of an enclave in a row, since anything else was tried. */
   readonly #restarts = new Map<string, number>();
 
@@ -68,6 +73,11 @@ export class Safety {
   /** When the lifecycle of `id` began, virtual ms. */
   begunMs(id: string): number {
     return this.#begun.get(id)?.atMs ?? 0;
+  }
+
+  /** Called as an operator asks a host to report. */
+  asking(instanceId: string): void {
+    this.#asked.set(instanceId, this.#stage.clock.monotonic());
   }
 
   /** Called as an operator's StartExecution arrives. */
@@ -213,19 +223,39 @@ export class Safety {
     const acted = after.direct !== undefined && after.direct.at !== before?.direct?.at;
     const ran = after.run?.reason === 'repair' && after.run.name !== before?.run?.name;
     if (after.phase !== 'repairing' || (!acted && !ran)) return;
+    this.#consideredWell(before, after);
     const host = this.#hostOf(before?.pinned.instanceId);
     if (host === undefined || host.state !== 'running' || !host.reports) return;
     const { clock } = this.#stage;
     const what = ran ? 'an apply' : after.direct?.effect;
     const upMs = clock.now() - Date.parse(host.launchedAt);
-    const wellMs = host.enclaveState === 'RUNNING' ? clock.monotonic() - host.ranAt : 0;
-    const ofHost = after.drift?.fingerprint.startsWith('host:') === true;
-    const limitMs = ofHost ? 2 * config.sweepMs + 3 * MINUTE : config.reportSilenceMs + 3 * MINUTE;
-    if (Math.min(upMs, ofHost ? upMs : wellMs) > limitMs) {
+    const runs = host.enclaveState === 'RUNNING' && host.illness === undefined;
+    const wellMs = runs ? clock.monotonic() - host.ranAt : 0;
+    const asMadeMs = equalJson(host.posture, host.made) ? clock.monotonic() - host.alteredAt : 0;
+    const fingerprint = after.drift?.fingerprint ?? '';
+    const ofEnclave = fingerprint.startsWith('enclave:');
+    const soundMs = ofEnclave ? wellMs : fingerprint.startsWith('host:') ? upMs : asMadeMs;
+    const limitMs = ofEnclave ? config.reportSilenceMs + 3 * MINUTE : 2 * config.sweepMs + 3 * MINUTE;
+    if (Math.min(upMs, soundMs) > limitMs) {
       this.#violate(
         'nothing is repaired on Unknown',
         `${what} for ${after.drift?.fingerprint} of ${after.id}, which is well`,
       );
+    }
+  }
+
+  /** One look may be wrong; and what takes everything down is not done on the word of reports alone. */
+  #consideredWell(before: Lifecycle | undefined, after: Lifecycle): void {
+    if (before?.drift === undefined) {
+      this.#violate(
+        'a repair follows from two looks',
+        `${after.id} is repaired for ${after.drift?.fingerprint} at once`,
+      );
+    }
+    if (after.direct?.effect !== 'stopHost' || after.direct.at === before?.direct?.at) return;
+    const askedMs = this.#asked.get(after.pinned.instanceId ?? '') ?? Number.NEGATIVE_INFINITY;
+    if (this.#stage.clock.monotonic() - askedMs > ASKED_MS) {
+      this.#violate('a host is asked before it is restarted', `${after.id} is restarted unasked`);
     }
   }
 

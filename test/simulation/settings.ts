@@ -27,6 +27,10 @@ export const FAULTS = [
   'hosts',
   /** Enclaves crash, agents freeze. */
   'agents',
+  /** What runs is changed behind our back, attribute by attribute. */
+  'intruders',
+  /** The same is done to all at once. */
+  'massDrift',
   /** Sweeps that break off, regions that describe nothing. */
   'sweeps',
   /** Runs fail, hang, and leave things behind. */
@@ -100,6 +104,7 @@ function configOf(dice: Dice): Config {
     verifyDeadlineMs: 3 * MINUTE,
     pauseDeadlineMs: 4 * MINUTE,
     resumeDeadlineMs: 4 * MINUTE,
+    breakerRestMs: 2 * MINUTE,
     logLevel: 'warn',
   });
 }

@@ -1,5 +1,6 @@
 /** EC2, SSM and the host agents in memory, on virtual time. */
 import { keys, type Report } from '../../src/enclave/items.ts';
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../src/enclave/names.ts';
 import {
   type Clock,
   type Host,
@@ -77,6 +78,10 @@ export interface MemoryHost {
   illness: Illness | undefined;
   /** What EC2 shows of it besides; undefined: it shows nothing. */
   posture: Posture | undefined;
+  /** The same as Terraform last made it. */
+  made: Posture | undefined;
+  /** Virtual time of its last change, ms. */
+  alteredAt: number;
 }
 
 export interface LaunchOptions {
@@ -115,6 +120,8 @@ export class MemoryHosts implements Hosts {
   readonly all = new Map<string, MemoryHost>();
   /** How long EC2 goes on telling the old state after a change, ms: DescribeInstances is eventually consistent. */
   lagMs: () => number = () => 0;
+  /** EC2 describes nothing, and says that this is all. */
+  blind = false;
   /** Told of every change of a host's true state. */
   onState: (host: MemoryHost) => void = () => {};
   readonly #byEnclave = new Map<string, MemoryHost[]>();
@@ -158,6 +165,8 @@ export class MemoryHosts implements Hosts {
       legacy: options.reports === false,
       illness: undefined,
       posture: options.posture,
+      made: options.posture,
+      alteredAt: this.#clock.monotonic(),
     };
     this.all.set(host.instanceId, host);
     const siblings = this.#byEnclave.get(host.enclaveId) ?? [];
@@ -170,15 +179,18 @@ export class MemoryHosts implements Hosts {
     return host;
   }
 
-  /** Hosts of an enclave that are not terminated, nor on the way there. */
+  /** Hosts of an enclave of this environment that are not terminated, nor on the way there. */
   living(enclaveId: string): readonly MemoryHost[] {
     const hosts = this.#byEnclave.get(enclaveId) ?? [];
-    return hosts.filter((host) => host.state !== 'terminated' && host.state !== 'shutting-down');
+    const isOver = ({ state }: MemoryHost) => state === 'terminated' || state === 'shutting-down';
+    return hosts.filter((host) => host.environment === this.#environment && !isOver(host));
   }
 
   /** What an apply does to a host that exists: the agent takes up the new configuration. */
   apply(host: MemoryHost, generation: number, enclave: MemoryEnclave, posture?: Posture): void {
     host.posture = posture;
+    host.made = posture;
+    host.alteredAt = this.#clock.monotonic();
     host.appliedGeneration = generation;
     host.enclave = enclave;
     if (host.legacy) host.reports = true;
@@ -199,6 +211,12 @@ export class MemoryHosts implements Hosts {
   crashEnclave(host: MemoryHost): void {
     host.enclaveState = 'TERMINATED';
     this.report(host);
+  }
+
+  /** Somebody changes what EC2 shows of it. */
+  alter(host: MemoryHost, changes: Partial<Posture>): void {
+    host.posture = { ...host.posture, ...changes };
+    host.alteredAt = this.#clock.monotonic();
   }
 
   /** Something is wrong with what runs on it, and it says so. */
@@ -240,7 +258,7 @@ export class MemoryHosts implements Hosts {
     let page: Host[] = [];
     for (const host of this.all.values()) {
       const shown = this.#view(host);
-      if (host.region !== region || !this.#isOurs(shown)) continue;
+      if (this.blind || host.region !== region || !this.#isOurs(shown)) continue;
       page.push(shown);
       if (page.length < this.#pageSize) continue;
       signal.throwIfAborted();
@@ -259,7 +277,7 @@ export class MemoryHosts implements Hosts {
 
   async byInstanceId(region: string, instanceId: string): Promise<Host | undefined> {
     const host = this.all.get(instanceId);
-    return host?.region === region ? this.#view(host) : undefined;
+    return !this.blind && host?.region === region ? this.#view(host) : undefined;
   }
 
   async start(region: string, instanceId: string): Promise<void> {
@@ -362,7 +380,10 @@ export class MemoryHosts implements Hosts {
 
   /** The host as EC2 tells it; undefined: EC2 does not know it yet. */
   #view(host: MemoryHost): Host | undefined {
-    const { instanceId, enclaveId, environment, launchedAt, posture } = host;
+    const { instanceId, launchedAt, posture } = host;
+    // By its tags it is found; where none are shown, by what it was launched with.
+    const enclaveId = posture?.tags === undefined ? host.enclaveId : (posture.tags[TAG_ENCLAVE_ID] ?? '');
+    const environment = posture?.tags === undefined ? host.environment : (posture.tags[TAG_ENVIRONMENT] ?? '');
     const now = this.#clock.monotonic();
     const shown = this.#shown.get(host);
     const state = shown === undefined ? host.state : shown.findLast(({ fromMs }) => fromMs <= now)?.state;
@@ -370,7 +391,8 @@ export class MemoryHosts implements Hosts {
   }
 
   #isOurs(host: Host | undefined): host is Host {
-    return host !== undefined && host.environment === this.#environment && host.state !== 'terminated';
+    const isTagged = host !== undefined && host.enclaveId !== '' && host.environment === this.#environment;
+    return isTagged && host.state !== 'terminated';
   }
 
   #now(): string {
