@@ -179,7 +179,11 @@ export const applying = () =>
   machineSetup.createStateConfig({
     always: [
       absentFirst,
-      { guard: 'runSucceeded', target: 'verifying', actions: remember(update.endRun) },
+      {
+        guard: 'runSucceeded',
+        target: 'verifying',
+        actions: [remember(update.endRun), remember(update.beginVerifying)],
+      },
       { guard: 'runOutdated', target: 'pending', actions: remember(update.endRun) },
       {
         guard: 'runFailedForGood',
