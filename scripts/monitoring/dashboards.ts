@@ -300,6 +300,15 @@ export const DASHBOARDS: readonly Dashboard[] = [
         unit: 'short',
         queries: [increase('plan_changes_total', 'kind')],
       },
+      {
+        title: 'Full plans',
+        description: 'Enclaves that drift runs planned within an hour, by verdict and, where there is none, why.',
+        unit: 'short',
+        queries: [increase('plans_total', 'verdict, class')].map(({ expr }) => ({
+          expr,
+          legend: '{{verdict}} {{class}}',
+        })),
+      },
     ],
   },
   {

@@ -228,7 +228,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         absentFirst,
         { guard: 'pauseWanted', target: 'pausing' },
         { guard: 'hostLost', target: 'pending' },
-        { guard: 'hostRunning', target: 'verifying' },
+        { guard: 'hostRunning', target: 'verifying', actions: remember(update.beginVerifying) },
       ],
       on: { SETTLED: [{ guard: and(['hostStopped', 'canAct']), actions: direct('startHost') }] },
     },

@@ -40,7 +40,7 @@ export const machineSetup = setup({
       context.assessment.run.state === 'none' &&
       context.assessment.slot &&
       guards.allowed({ context }) &&
-      context.assessment.approval !== 'awaited' &&
+      mayApply(context) &&
       context.assessment.variables !== undefined &&
       attemptReady(context),
     canDestroy: ({ context }) =>
@@ -74,6 +74,13 @@ export const machineSetup = setup({
     forget: (_, _params: Params<'forget'>) => {},
   },
 });
+
+/** What was approved of a change says nothing of the repair of what was applied before. */
+function mayApply({ lifecycle, assessment: { approval } }: Context): boolean {
+  if (approval === 'given' && lifecycle.phase === 'repairing')
+    return lifecycle.generation === lifecycle.observedGeneration;
+  return approval !== 'awaited';
+}
 
 function attemptReady({ lifecycle, assessment }: Context): boolean {
   return lifecycle.nextAttemptAt === undefined || Date.parse(lifecycle.nextAttemptAt) <= assessment.now;
@@ -172,7 +179,11 @@ export const applying = () =>
   machineSetup.createStateConfig({
     always: [
       absentFirst,
-      { guard: 'runSucceeded', target: 'verifying', actions: remember(update.endRun) },
+      {
+        guard: 'runSucceeded',
+        target: 'verifying',
+        actions: [remember(update.endRun), remember(update.beginVerifying)],
+      },
       { guard: 'runOutdated', target: 'pending', actions: remember(update.endRun) },
       {
         guard: 'runFailedForGood',

@@ -145,6 +145,11 @@ export function counted(lifecycle: Lifecycle, key: string): Lifecycle['attempts'
   return { key, count: lifecycle.attempts.key === key ? lifecycle.attempts.count + 1 : 1 };
 }
 
+/** The wait for a report begins now: how long a run took, or a host to start, is no part of it. */
+export function beginVerifying({ lifecycle, assessment }: Context): Lifecycle {
+  return { ...lifecycle, phaseSince: iso(assessment.now) };
+}
+
 /** A run that was cut off (cancelled, aborted) is no attempt; a failed one is. Both are tried again after a pause. */
 export function failRun(context: Context, key = generationKey(context.lifecycle)): Lifecycle {
   const { assessment } = context;

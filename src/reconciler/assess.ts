@@ -203,7 +203,7 @@ function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
 }
 
 /** What was last applied, once more. */
-function mendingOf(
+export function mendingOf(
   { snapshot, applied, pinned, observedGeneration: generation }: Lifecycle,
   policy: EnclavePolicy,
 ): RunVariables | undefined {

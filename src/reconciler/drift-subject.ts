@@ -1,34 +1,37 @@
 /** Drift subject: what a drift run is to plan of one enclave, by what is stored of it at this moment. */
-import { isFromTheFuture, type Lifecycle } from '../enclave/items.ts';
+import { isFromTheFuture, type Lifecycle, type RunVariables } from '../enclave/items.ts';
 import { type EnclavePolicy, suspension } from '../enclave/policy.ts';
 import { readRecord } from '../enclave/record.ts';
 import { specHash } from '../enclave/spec.ts';
-import { policyOf, readSpec, variablesOf } from './assess.ts';
+import { onLegacyHost, pendingChange } from './admission.ts';
+import { mendingOf, policyOf, readSpec, variablesOf } from './assess.ts';
 import type { ReconcileContext } from './context.ts';
-import type { Asked, Subject } from './drift-runs.ts';
-import { appliedVariables, isPlanAsked, planDueAt } from './plan-due.ts';
+import type { Asked } from './drift-runs.ts';
+import { isPlanAsked, planDueAt } from './plan-due.ts';
 
 const NOT_NOW: Asked = { kind: 'notNow' };
 
 /**
- * What was applied, where its plan is due; what is wanted, where somebody asks: so that a change can be looked at before
- * it is made.
+ * What was applied, where its plan is due. Where somebody asks, what a run that is begun now would be given: so that it
+ * can be looked at before it is begun.
  */
 export async function driftSubject(id: string, context: ReconcileContext): Promise<Asked> {
   const { ports, config } = context;
   const { lifecycle, fromTheFuture } = await ports.state.read(id);
   if (lifecycle === undefined || fromTheFuture || isFromTheFuture(lifecycle)) return NOT_NOW;
   const now = ports.clock.now();
+  const policy = policyOf(lifecycle);
   const asked = isPlanAsked(lifecycle, now);
-  if (!asked && isLeftAlone(policyOf(lifecycle), now)) return { kind: 'never', revision: lifecycle.revision };
+  if (!asked && isLeftAlone(policy, now)) return { kind: 'never', revision: lifecycle.revision };
   const dueAt = planDueAt(lifecycle, config.driftEveryMs);
-  const isDue = dueAt !== undefined && dueAt <= now && suspension(policyOf(lifecycle), now) === undefined;
+  const isDue = dueAt !== undefined && dueAt <= now && suspension(policy, now) === undefined;
   if (!asked && !isDue) return NOT_NOW;
   const isApplied = lifecycle.generation === lifecycle.observedGeneration;
-  const variables = isApplied ? appliedVariables(lifecycle) : await wantedVariables(lifecycle, context);
+  const variables = isApplied
+    ? appliedVariables(lifecycle, policy, asked)
+    : await wantedVariables(lifecycle, policy, context);
   if (variables === undefined) return NOT_NOW;
-  const subject: Subject = { id, generation: lifecycle.generation, variables };
-  return { kind: 'subject', subject };
+  return { kind: 'subject', subject: { id, generation: lifecycle.generation, variables } };
 }
 
 /** For as long as this revision stands: a suspension that ends by itself is waited for. */
@@ -36,10 +39,23 @@ function isLeftAlone(policy: EnclavePolicy, now: number): boolean {
   return policy.drift.mode === 'off' || (policy.suspend?.until === undefined && suspension(policy, now) !== undefined);
 }
 
+function appliedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, asked: boolean): RunVariables | undefined {
+  const mending = mendingOf(lifecycle, policy);
+  if (mending === undefined || lifecycle.snapshot === undefined) return undefined;
+  // What another version of the stack would make of it is no drift; what a person approves is what would be made of it.
+  if (!asked || policy.drift.approval !== 'manual')
+    return { ...mending, stackVersion: lifecycle.snapshot.stackVersion };
+  const replaces = lifecycle.drift?.fingerprint.startsWith('replace:') === true;
+  return replaces ? { ...mending, change: 'replace' } : mending;
+}
+
 /** Undefined where the record says something else by now, which the next reconcile takes note of. */
-async function wantedVariables(lifecycle: Lifecycle, context: ReconcileContext) {
-  const raw = await context.ports.records.get(lifecycle.id);
+async function wantedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, context: ReconcileContext) {
+  const { ports, config } = context;
+  const [raw, reports] = await Promise.all([ports.records.get(lifecycle.id), ports.state.reports(lifecycle.id)]);
   const read = raw === undefined ? undefined : readSpec(readRecord(raw), lifecycle, context);
   if (read?.ok !== true || specHash(read.spec) !== lifecycle.specHash) return undefined;
-  return variablesOf(lifecycle, read.spec, policyOf(lifecycle), undefined, context.config);
+  const isLegacy = lifecycle.adopted && reports.length === 0;
+  const change = onLegacyHost(isLegacy, pendingChange(lifecycle, read.spec));
+  return variablesOf(lifecycle, read.spec, policy, change, config);
 }

@@ -1,5 +1,5 @@
 /** When an enclave's next plan is due. Pure: computed from what is remembered alone, so that a restart plans nothing early. */
-import type { Lifecycle, ListedLifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/items.ts';
 
 /** A new enclave's first plan comes within this part of the interval, wherever in it. */
 const FIRST_WITHIN = 0.8;
@@ -51,9 +51,4 @@ export function isPlanAsked(lifecycle: ListedLifecycle, now: number): boolean {
   const { planAsked, run, desired, phase, adopted, pinned } = lifecycle;
   if (planAsked === undefined || run !== undefined || desired === 'Absent' || phase === 'destroyed') return false;
   return now - Date.parse(planAsked.at) < ASKED_MS && (!adopted || pinned.legacy !== undefined);
-}
-
-/** The variables of what was applied last; undefined where what was begun last is something else. */
-export function appliedVariables({ snapshot, pinned, observedGeneration }: Lifecycle) {
-  return snapshot?.generation === observedGeneration ? { ...snapshot, pinned } : undefined;
 }

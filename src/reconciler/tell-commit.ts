@@ -73,7 +73,12 @@ function rungOf({ attempts }: Lifecycle): Rung | undefined {
 /** Called once a run over several enclaves is off the ledger. */
 export function tellFleetRun(runs: Metrics['runs'], item: FleetRunItem, outcome: Outcome): void {
   runs.ended(item.action, outcome, secondsSince(item.requestedAt, Date.parse(outcome.at)));
-  for (const { summary } of Object.values(item.results ?? {})) if (summary !== undefined) runs.planned(summary);
+  for (const { id } of item.enclaves) {
+    const { summary, drifted, failure } = item.results?.[id] ?? {};
+    if (summary !== undefined) runs.planned(summary);
+    if (drifted === undefined) runs.looked('unknown', failure?.class ?? outcome.class ?? 'unknown');
+    else runs.looked(drifted ? 'drift' : 'match');
+  }
 }
 
 function secondsSince(time: string, now: number): number {

@@ -42,6 +42,19 @@ describe('plans', () => {
     expect(first.digest).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it('find what no description of a host shows, and it is put back', async () => {
+    const id = 'enc_found';
+    await app.post(id);
+    await app.until(id, 'DEPLOYED');
+    const attributes = { retention_in_days: 1 };
+    await app.embedded.sim('modifyResource', { enclaveId: id, type: 'aws_cloudwatch_log_group', attributes });
+    const item = await app.untilItem(id, 'InSync=False', (each) => app.condition(each, 'InSync') === 'False');
+    expect(JSON.stringify(item.operator?.conditions)).toContain('logs.group');
+    await app.untilItem(id, 'InSync=True', (each) => app.condition(each, 'InSync') === 'True');
+    expect(await app.executions(id)).toHaveLength(2);
+    expect(await app.status(id)).toBe('DEPLOYED');
+  });
+
   it('are asked for, approved by their digest, and applied as approved', async () => {
     const id = 'enc_approved';
     await app.post(id, { policy: { drift: { approval: 'manual' } } });

@@ -155,7 +155,7 @@ describe('a policy that wants approval', () => {
     await v.until(() => reasonOf(v, 'Progressing') === 'AwaitingApproval', 'waiting', HOUR);
     await v.clock.advance(HOUR);
     expect(deploys(v)).toBe(1);
-    expect(v.lifecycle(ID)?.message).toContain('host.gone');
+    expect(v.lifecycle(ID)?.message).toContain('host.gone awaits approval');
     await plan(v);
     approve(v);
     await v.until(() => v.lifecycle(ID)?.phase === 'ready' && v.world.hosts.living(ID).length === 1, 'repaired');

@@ -52,6 +52,8 @@ const DRIFT_FAILED = 'runs_total{action="drift",outcome="failed",class="unknown"
 describe('drift runs', () => {
   it('plans an enclave within a day of its deployment, then a day later, give or take a fifth', async () => {
     const v = quiet();
+    const summary = { create: 0, update: 3, replace: 0, delete: 0 };
+    v.world.runs.fleet.plan = () => ({ drifted: false, planDigest: 'none', summary });
     const { metrics } = v.start();
     await deployed(v);
     const readyAt = v.clock.now();
@@ -64,7 +66,10 @@ describe('drift runs', () => {
     expect(pauseMs).toBeGreaterThan(0.8 * 24 * HOUR);
     expect(pauseMs).toBeLessThan(1.2 * 24 * HOUR + 1.1 * HOUR);
     await v.until(() => ledger(v)?.runs.length === 0, 'the ledger empty');
-    expect((await scrape(metrics)).get(DRIFT_SUCCEEDED)).toBe(2);
+    const told = await scrape(metrics);
+    expect(told.get(DRIFT_SUCCEEDED)).toBe(2);
+    expect(told.get('plans_total{verdict="match",class="none"}')).toBe(2);
+    expect(told.get('plan_changes_total{kind="update"}')).toBe(6);
   });
 
   it('plans what is wanted of many in runs of twenty, never more at once than the cap', async () => {
@@ -213,7 +218,9 @@ describe('drift runs', () => {
     expect(items(v)[0]?.outcome).toMatchObject({ result: 'failed', by: 'operator' });
     await v.until(() => planned(v)?.verdict === 'Match', 'planned again, soon', 2 * HOUR);
     await v.until(() => ledger(v)?.runs.length === 0, 'the ledger empty');
-    expect((await scrape(metrics)).get(DRIFT_FAILED)).toBe(1);
+    const told = await scrape(metrics);
+    expect(told.get(DRIFT_FAILED)).toBe(1);
+    expect(told.get('plans_total{verdict="unknown",class="unknown"}')).toBe(1);
   });
 
   it('gives up a run that passes its deadline', async () => {

@@ -36,6 +36,16 @@ describe('an enclave from record to reality', () => {
     expect(v.world.hosts.living(ID)).toHaveLength(0);
   });
 
+  it('gives a host its whole time to report, however long its run took', async () => {
+    const v = virtualOperator();
+    v.world.runs.script = () => ({ workMs: 25 * 60_000 });
+    v.start();
+    v.post(ID);
+    await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'ready', HOUR);
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.lifecycle(ID)?.attempts.count).toBe(0);
+  });
+
   it('publishes every attribute of the contract', async () => {
     const v = await deployed();
     const instanceId = v.world.hosts.living(ID)[0]?.instanceId;

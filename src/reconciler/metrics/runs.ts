@@ -1,10 +1,11 @@
 /** Metrics of Terraform runs, drift and repairs. */
-import { ERROR_CLASSES, type Outcome, type PlanSummary } from '../../enclave/items.ts';
+import { ERROR_CLASSES, type ErrorClass, type Outcome, type PlanSummary } from '../../enclave/items.ts';
 import { RUNGS, type Rung } from '../../machines/index.ts';
 import type { Declarations } from './declare.ts';
 
 export const RUN_ACTIONS = ['deploy', 'destroy', 'drift'] as const;
 const OUTCOMES = ['succeeded', 'failed', 'cancelled'] as const;
+const VERDICTS = ['match', 'drift', 'unknown'] as const;
 const PLAN_KINDS = ['create', 'update', 'replace', 'delete'] as const;
 export const REPAIR_OUTCOMES = ['begun', 'healed'] as const;
 export type RepairOutcome = (typeof REPAIR_OUTCOMES)[number];
@@ -12,6 +13,8 @@ export type RepairOutcome = (typeof REPAIR_OUTCOMES)[number];
 export interface RunInstruments {
   ended(action: (typeof RUN_ACTIONS)[number], outcome: Outcome, seconds: number): void;
   planned(plan: PlanSummary): void;
+  /** A drift run has looked at one enclave; class: why it could not. */
+  looked(verdict: (typeof VERDICTS)[number], errorClass?: ErrorClass): void;
 }
 
 export interface DriftInstruments {
@@ -58,7 +61,15 @@ export function runMetrics(declare: Declarations, inFlight: () => number): RunIn
     unit: 'resources',
     labels: { kind: PLAN_KINDS },
   });
+  const looked = declare.counter({
+    name: 'plans_total',
+    help: 'Enclaves that drift runs planned, by what was found and why it could not be; `none` where it could.',
+    unit: 'enclaves',
+    labels: { verdict: VERDICTS, class: ['none', ...ERROR_CLASSES] },
+    occurs: ({ verdict, class: errorClass }) => (verdict === 'unknown') === (errorClass !== 'none'),
+  });
   return {
+    looked: (verdict, errorClass) => looked({ verdict, class: errorClass ?? 'none' }),
     ended(action, { result, class: errorClass }, seconds) {
       const reason = { succeeded: 'none', cancelled: 'cancelled', failed: errorClass ?? 'unknown' } as const;
       ended({ action, outcome: result, class: reason[result] });
