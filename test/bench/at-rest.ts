@@ -1,6 +1,7 @@
 /** Enclaves at rest: what the tables and EC2 hold of one that a real operator deployed, under any number of ids. */
 
 import type { JsonMap } from '../../src/enclave/json.ts';
+import type { Planned } from '../../src/enclave/planned.ts';
 import type { Host, RawRecord } from '../../src/reconciler/ports.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 
@@ -44,5 +45,8 @@ export async function enclaveAtRest(): Promise<Template> {
     return (id: string, newInstanceId: string): T =>
       JSON.parse(text.replaceAll(ID, id).replaceAll(instanceId, newInstanceId));
   };
-  return { record: like(record), lifecycle: like(lifecycle), report: like(report), host: like(shown) };
+  const at = new Date(clock.now()).toISOString();
+  // The next one is not due before much of a day is over.
+  const planned = { askedAt: at, at, run: 'drift-1-1', generation: 1, verdict: 'Match', failures: 0 } satisfies Planned;
+  return { record: like(record), lifecycle: like({ ...lifecycle, planned }), report: like(report), host: like(shown) };
 }

@@ -11,16 +11,24 @@ import { Skipped } from './skipped.ts';
 import { rounded } from './statistics.ts';
 
 const ENCLAVES = 10_000;
+interface AdoptableHost {
+  readonly enclaveId: string;
+  readonly instanceId: string;
+  readonly amiId: string;
+}
+
 /** Production's pace: the local one is for a handful of hosts. */
 const PACE = { ENCLAVE_OPERATOR_SWEEP_MS: '60000', ENCLAVE_OPERATOR_OBSERVE_MS: '5000' };
+
+const pinnedTo = ({ instanceId, amiId }: AdoptableHost) => ({ instanceId, amiId, imageDigest: 'sha256:0' });
 
 /** Hosts in the simulated cloud; record, lifecycle and report as an operator and a host left them yesterday. */
 async function preloaded(): Promise<Embedded> {
   const empty = await startEmbedded({ withOperator: false });
   const { enclavesTable, stateTable } = empty.endpoints;
   const schema = await schemaOf(empty.dynamodb, [enclavesTable, stateTable]);
-  const answer = await empty.sim('adoptable', { enclaveId: 'enc_many', count: ENCLAVES });
-  const { hosts } = answer as { hosts: readonly { readonly enclaveId: string; readonly instanceId: string }[] };
+  const answer = await empty.sim('adoptable', { enclaveId: 'enc_many', count: ENCLAVES, httpTokens: 'required' });
+  const { hosts } = answer as { hosts: readonly AdoptableHost[] };
   await empty.stack.stop();
 
   const template = await enclaveAtRest();
@@ -29,7 +37,7 @@ async function preloaded(): Promise<Embedded> {
     {
       name: stateTable,
       items: hosts.flatMap((host) => [
-        packLifecycle(template.lifecycle(host.enclaveId, host.instanceId)),
+        packLifecycle({ ...template.lifecycle(host.enclaveId, host.instanceId), pinned: pinnedTo(host) }),
         template.report(host.enclaveId, host.instanceId),
       ]),
     },

@@ -69,6 +69,7 @@ export const ControlSchema = z.discriminatedUnion('op', [
     instanceType: z.string().default('m6i.xlarge'),
     /** With a host agent that reports, which the incumbent's hosts do not have. */
     agent: z.boolean().default(false),
+    httpTokens: z.enum(['required', 'optional']).optional(),
   }),
   /** A host tagged ours that nothing else knows of; launched `ageMs` ago, as young ones are no orphans yet. */
   z.object({
@@ -168,7 +169,7 @@ export function control(core: Core, order: Control): object {
       const ids = Array.from({ length: order.count }, (_, index) =>
         order.count === 1 ? order.enclaveId : `${order.enclaveId}-${index + 1}`,
       );
-      return { hosts: ids.map((each) => shown(leaveBehind(core, each, order.instanceType, order.agent))) };
+      return { hosts: ids.map((each) => shown(leaveBehind(core, each, order))) };
     }
     case 'orphan':
       return shown(orphan(core, order.enclaveId, order.environment ?? core.environment, order.ageMs));

@@ -53,7 +53,11 @@ function describe(core: Core, host: SimHost): XmlMap {
         }),
     enclaveOptions: { enabled: true },
     // As the stacks set it; how many hops an answer may travel is not modelled.
-    metadataOptions: { state: 'applied', httpEndpoint: 'enabled', httpTokens: host.hasAgent ? 'required' : 'optional' },
+    metadataOptions: {
+      state: 'applied',
+      httpEndpoint: 'enabled',
+      httpTokens: host.httpTokens ?? (host.hasAgent ? 'required' : 'optional'),
+    },
     tagSet: tagSet(host.tags),
   };
 }

@@ -5,7 +5,15 @@ import { architectureOf, newestAmi } from './ids.ts';
 import type { Attributes, Recorded, SimHost } from './model.ts';
 
 /** Makes it all at once, running. Its host has an image of its own and no configuration object to follow. */
-export function leaveBehind(core: Core, enclaveId: string, instanceType: string, hasAgent: boolean): SimHost {
+export function leaveBehind(
+  core: Core,
+  enclaveId: string,
+  {
+    instanceType,
+    agent: hasAgent,
+    httpTokens,
+  }: { readonly instanceType: string; readonly agent: boolean; readonly httpTokens?: SimHost['httpTokens'] },
+): SimHost {
   const { region } = core;
   const group = resourceName('sg', enclaveId);
   const role = resourceName('instance-role', enclaveId);
@@ -47,6 +55,7 @@ export function leaveBehind(core: Core, enclaveId: string, instanceType: string,
     profileName: profile,
     tags,
     hasAgent,
+    httpTokens,
   });
   const attributes = { instance_type: instanceType, ami: amiId, tags };
   recorded.push({ address: HOST_ADDRESS, type: 'aws_instance', id: host.instanceId, attributes });

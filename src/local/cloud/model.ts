@@ -61,6 +61,8 @@ export const HostSchema = z.object({
   enclaveId: z.string(),
   /** False for a host of the incumbent: nothing on it reports. */
   hasAgent: z.boolean(),
+  /** Whether its metadata service wants tokens; absent: as whoever made it sets it. */
+  httpTokens: z.enum(['required', 'optional']).optional(),
   agent: AgentSchema.optional(),
 });
 export type SimHost = Readonly<z.infer<typeof HostSchema>>;
