@@ -65,6 +65,7 @@ function repairable({ lifecycle, assessment: { host, findings } }: Context): rea
 /** The worst and what is repaired with it; what somebody else wants so comes after all the rest. */
 function leading(context: Context): readonly Finding[] {
   const all = repairable(context);
+  if (all.length === 0) return all;
   const isContested = ({ attribute }: Finding) =>
     contestedSince(context.lifecycle, attribute, context.assessment.now) !== undefined;
   const free = all.filter((each) => !isContested(each));

@@ -121,11 +121,13 @@ async function askHost(
   id: string,
   region: string,
   instanceId: string,
-  { ports, secondLooks }: ReconcileContext,
+  { ports, secondLooks, reports }: ReconcileContext,
   emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
 ): Promise<void> {
+  // Before it is asked: what it reports meanwhile may be the answer.
+  const reported = reports.seen(id) ?? '';
   const result = await ports.hosts.askToReport(region, instanceId);
-  secondLooks.asked(id, result);
+  secondLooks.asked(id, result, reported);
   const message =
     result === 'asked'
       ? `asked ${instanceId} to report before it is restarted`

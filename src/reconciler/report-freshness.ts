@@ -17,7 +17,7 @@ export class ReportFreshness {
       this.#seen.delete(id);
       return 0;
     }
-    const key = reports.map((report) => `${report.instanceId}/${report.bootId}/${report.sequence}`).join();
+    const key = keyOf(reports);
     const now = this.#clock.monotonic();
     const seen = this.#seen.get(id);
     if (seen?.key === key) return now - seen.at;
@@ -25,7 +25,16 @@ export class ReportFreshness {
     return 0;
   }
 
+  /** What tells the reports of `id`, as they were seen last, from any others. */
+  seen(id: string): string | undefined {
+    return this.#seen.get(id)?.key;
+  }
+
   forget(id: string): void {
     this.#seen.delete(id);
   }
+}
+
+export function keyOf(reports: readonly Report[]): string {
+  return reports.map((report) => `${report.instanceId}/${report.bootId}/${report.sequence}`).join();
 }

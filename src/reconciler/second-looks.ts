@@ -2,6 +2,7 @@
 import type { Report } from '../enclave/items.ts';
 import type { Assessment } from '../machines/index.ts';
 import type { Clock } from './ports.ts';
+import { keyOf } from './report-freshness.ts';
 
 interface Asked {
   readonly at: number;
@@ -18,7 +19,6 @@ interface Asked {
 export class SecondLooks {
   readonly #clock: Clock;
   readonly #keptMs: number;
-  readonly #reported = new Map<string, string>();
   readonly #asked = new Map<string, Asked>();
 
   /** An answer counts for `keptMs`; then the host is asked again. */
@@ -27,8 +27,9 @@ export class SecondLooks {
     this.#keptMs = keptMs;
   }
 
-  asked(id: string, result: Asked['result']): void {
-    this.#asked.set(id, { at: this.#clock.monotonic(), result, reported: this.#reported.get(id) ?? '' });
+  /** `reported`: what tells the reports it had made by then from newer ones. */
+  asked(id: string, result: Asked['result'], reported: string): void {
+    this.#asked.set(id, { at: this.#clock.monotonic(), result, reported });
   }
 
   /** What has come of it; undefined: the host was not asked, or too long ago. */
@@ -37,8 +38,6 @@ export class SecondLooks {
     reports: readonly Report[],
     { verdict }: Pick<Assessment['enclave'], 'verdict'>,
   ): Assessment['secondLook'] {
-    const reported = reports.map(({ instanceId, bootId, sequence }) => `${instanceId}/${bootId}/${sequence}`).join();
-    this.#reported.set(id, reported);
     const asked = this.#asked.get(id);
     if (asked === undefined) return undefined;
     if (this.#clock.monotonic() - asked.at > this.#keptMs) {
@@ -46,12 +45,11 @@ export class SecondLooks {
       return undefined;
     }
     if (asked.result === 'unreachable') return 'unreachable';
-    if (asked.reported === reported || verdict === 'Unknown') return 'unanswered';
+    if (asked.reported === keyOf(reports) || verdict === 'Unknown') return 'unanswered';
     return verdict === 'Drift' ? 'unwell' : 'well';
   }
 
   forget(id: string): void {
-    this.#reported.delete(id);
     this.#asked.delete(id);
   }
 }

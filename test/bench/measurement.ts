@@ -55,6 +55,17 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     bars: { queue_add_get_done_per_second: atLeast(300_000) },
     load: async () => (await import('./queue.ts')).benchQueue,
   },
+  sweep: {
+    about:
+      '10,000 hosts of one region over an EC2 that only counts: calls of one sweep, and its processor time, median of 5',
+    bars: { sweep_10k_ec2_calls: atMost(10), sweep_10k_status_calls: atMost(100), sweep_10k_cpu_ms: atMost(2_000) },
+    load: async () => (await import('./sweep.ts')).benchSweep,
+  },
+  detect: {
+    about: 'virtual time from a change of a host to the commit that says so; 400 changes at random times',
+    bars: { detect_seconds_p99: atMost(70) },
+    load: async () => (await import('./detect.ts')).benchDetect,
+  },
   plans: {
     about:
       'virtual time until each of 10,000 enclaves deployed within an hour was planned once: 20 a run, 2 runs at a time',

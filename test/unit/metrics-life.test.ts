@@ -85,6 +85,28 @@ describe('an enclave', () => {
     await operator.stop();
   });
 
+  it('whose host was changed is a finding of the host and of security, one repair begun and one healed', async () => {
+    const { v, operator, after } = await deployed();
+    const [host] = v.world.hosts.living(ID);
+    if (host === undefined) throw new Error('no host');
+    v.world.hosts.alter(host, { metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 1 } });
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen');
+    const seen = await scrape(operator.metrics);
+    expect(seen.get('drift_findings{attribute="host",severity="warning"}')).toBe(1);
+    expect(seen.get('drift_findings{attribute="secure",severity="security"}')).toBe(1);
+    await v.until(() => v.lifecycle(ID)?.drift === undefined && v.lifecycle(ID)?.phase === 'ready', 'healed');
+    await v.clock.advance(5 * MINUTE);
+    const later = await scrape(operator.metrics);
+    expect(risen(after, later, 'repairs_total', 'drift_')).toEqual({
+      'repairs_total{rung="apply",outcome="begun"}': 1,
+      'repairs_total{rung="apply",outcome="healed"}': 1,
+      drift_detect_seconds_count: 1,
+      drift_heal_seconds_count: 1,
+    });
+    expect(later.get('drift_findings{attribute="secure",severity="security"}')).toBe(0);
+    await operator.stop();
+  });
+
   it('whose host had to be restarted is one repair of that rung, though it is stopped and started', async () => {
     const { v, operator, after } = await deployed();
     agentSays(v, 'TERMINATING');

@@ -153,15 +153,22 @@ describe('what differs of a host', () => {
 });
 
 describe('what only a plan shows', () => {
-  it('is put back by a run, which plans anew', async () => {
-    const differences = [{ address: 'aws_security_group.enclave_sg', attributes: ['ingress'] }];
+  it.each([
+    ['aws_security_group.enclave_sg', 'ingress', 'network.rules', true],
+    ['aws_iam_role_policies_exclusive.enclave_policies', 'policy_names', 'role.policies', true],
+    ['aws_kms_key.enclave', 'policy', 'key.policy', true],
+    ['aws_cloudwatch_log_group.enclave_logs', 'retention_in_days', 'logs.group', false],
+    ['aws_instance.enclave_instance', 'disable_api_termination', 'host.terminationProtection', false],
+    ['aws_s3_object.enclave_configuration', 'content', 'host.userData', false],
+  ])('%s (%s) is put back by a run, which plans anew', async (address, name, attribute, security) => {
     await deployed();
+    const differences = [{ address, attributes: [name] }];
     v.world.runs.fleet.plan = () => ({ drifted: true, planDigest: 'd1', differences });
     await v.until(() => lifecycle().phase === 'repairing', 'under repair', 26 * 60 * MINUTE);
-    expect(lifecycle().drift?.fingerprint).toBe('apply:network.rules');
-    expect(condition('Secure')).toMatchObject({ status: 'False', message: 'network.rules' });
+    expect(lifecycle().drift?.fingerprint).toBe(`apply:${attribute}`);
+    expect(condition('Secure')?.status).toBe(security ? 'False' : 'True');
     await v.until(() => isHealed(), 'healed', 20 * MINUTE);
-    expect([repairs(), told()]).toEqual([1, ['network.rules']]);
+    expect([repairs(), told()]).toEqual([1, security ? [attribute] : []]);
   });
 });
 
@@ -197,6 +204,18 @@ describe('the maintenance window', () => {
     expect([repairs(), lifecycle().phase, v.status(ID)]).toEqual([0, 'ready', 'DEPLOYED']);
     await v.until(isHealed, 'healed in the window', 24 * 60 * MINUTE);
     expect(new Date(runs().at(-1)?.requestedAt ?? '').getUTCHours()).toBe(12);
+  });
+
+  it('is waited for by a restart of an enclave that runs all the same', async () => {
+    await deployed(CLOSED);
+    const [first] = v.world.hosts.living(ID);
+    if (first === undefined) throw new Error('no host');
+    const small = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 64, debug: false };
+    v.world.hosts.ail(first, { says: { enclaves: [small] }, cure: 'restartEnclave' });
+    await v.until(() => /EnclaveSize waits for the maintenance window/.test(lifecycle().message), 'waits');
+    expect(calls('hosts.restartEnclave')).toBe(0);
+    await v.until(() => isHealed(), 'healed in the window', 24 * 60 * MINUTE);
+    expect(calls('hosts.restartEnclave')).toBe(1);
   });
 
   it('is not waited for by what restarts nothing, nor by what lets somebody in', async () => {
