@@ -38,6 +38,8 @@ export interface ReconcileContext {
   readonly dependencies: Dependencies;
   /** True while deletions of records that vanished are carried out. */
   readonly deletionsAllowed: () => boolean;
+  /** Something may be requested of this enclave; where not, nobody looks. */
+  readonly asked: boolean;
   /** Told of every lifecycle as it now stands; undefined: forgotten. */
   readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
   /** Told of what each commit changed, for metrics. */

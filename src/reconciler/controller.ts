@@ -70,6 +70,8 @@ export class Controller {
   readonly #plans: DriftRuns;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
+  /** Enclaves of which something was requested since it was last looked for. */
+  readonly #asked = new Set<string>();
   #reconciles = 0;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
@@ -165,6 +167,7 @@ export class Controller {
         this.#slots.counted();
         void fleet.listed(records).then(() => notifier.sawHold(fleet.deletionHold));
       },
+      onRequested: (id) => this.#asked.add(id),
       onControl: () => void fleet.refresh(),
       onFleetRun: (name) => this.#plans.told(name),
     });
@@ -190,6 +193,7 @@ export class Controller {
       epoch: () => term.assert(),
       dependencies: fleet.dependencies,
       deletionsAllowed: () => fleet.deletionsAllowed,
+      asked: false,
       onLifecycle: (id, lifecycle) => {
         fleet.know(id, lifecycle);
         this.#tally.know(id, lifecycle);
@@ -351,14 +355,22 @@ export class Controller {
     const began = ports.clock.monotonic();
     this.#reconciles += 1;
     const log = logWith(ports.log, { reconcileId: `${term.epoch}-${this.#reconciles}`, epoch: term.epoch });
+    // Taken before anything is read: what is requested from now on is told anew.
+    const asked = this.#asked.delete(id);
     try {
-      const result = await reconcile(id, this.#contextWith(log));
+      const result = await reconcile(id, this.#contextWith(log, asked));
       this.#failures.delete(id);
       metrics.reconciled(result.kind, (ports.clock.monotonic() - began) / 1_000);
-      if (result.kind === 'conflict')
+      if (result.kind === 'conflict') {
+        if (asked) this.#asked.add(id);
         this.#queue.add(id, { priority: PRIORITY.retry, delayMs: 100 * ports.random.next() });
-      if (result.kind === 'done') this.#queue.add(id, { priority: PRIORITY.resync, delayMs: result.requeueAfterMs });
+      }
+      if (result.kind === 'done') {
+        if (result.asked) this.#asked.add(id);
+        this.#queue.add(id, { priority: PRIORITY.resync, delayMs: result.requeueAfterMs });
+      }
     } catch (error) {
+      if (asked) this.#asked.add(id);
       metrics.reconciled('error', (ports.clock.monotonic() - began) / 1_000);
       // Whoever cannot be reconciled gives its turn to the next in line.
       this.#slots.leave(id);
@@ -370,10 +382,11 @@ export class Controller {
   }
 
   /** One reconcile's: its lines can be told from those of others. */
-  #contextWith(log: Log): ReconcileContext {
+  #contextWith(log: Log, asked: boolean): ReconcileContext {
     const fleet = this.#fleet;
     return {
       ...this.#context,
+      asked,
       ports: { ...this.#context.ports, log },
       get control() {
         return fleet.control;

@@ -25,6 +25,8 @@ export interface FeedOptions {
   readonly onListed: (records: number) => void;
   /** A run over several enclaves has an outcome. */
   readonly onFleetRun: (name: string) => void;
+  /** Something is requested of an enclave: told before it is enqueued. */
+  readonly onRequested: (id: string) => void;
   /** `fleet/control` has changed. */
   readonly onControl: () => void;
 }
@@ -143,7 +145,7 @@ export class Feed {
    * at once, the rest when the list is done: reading each on its own takes from the list what it needs to be quick.
    */
   async #list(signal: AbortSignal): Promise<void> {
-    const { ports, enqueue, onLifecycle, onRecord } = this.#options;
+    const { ports, enqueue, onLifecycle, onRecord, onRequested } = this.#options;
     const listed = new Map<string, string>();
     const found: string[] = [];
     const toldBefore = this.#told;
@@ -156,7 +158,10 @@ export class Feed {
           resting.add(lifecycle.id);
         }
         // Of an enclave that has neither record nor lifecycle nothing else would tell.
-        for (const id of page.requested) enqueue(id, PRIORITY.resync);
+        for (const id of page.requested) {
+          onRequested(id);
+          enqueue(id, PRIORITY.resync);
+        }
       }
       for await (const page of ports.records.scan(signal)) {
         for (const record of page) {
@@ -216,8 +221,10 @@ export class Feed {
     const [kind, id] = split(pk);
     if (id === '') return;
     const put = change.kind === 'put';
-    if (kind === 'request' && put) this.#options.enqueue(id, PRIORITY.command);
-    else if (kind === 'enclave' && sk === 'lock' && !put) this.#options.enqueue(id, PRIORITY.change);
+    if (kind === 'request' && put) {
+      this.#options.onRequested(id);
+      this.#options.enqueue(id, PRIORITY.command);
+    } else if (kind === 'enclave' && sk === 'lock' && !put) this.#options.enqueue(id, PRIORITY.change);
     // Every host reports every few minutes: a fleet's reports must not keep what was asked for waiting.
     else if (kind === 'report' && put) this.#options.enqueue(id, PRIORITY.drift);
   }

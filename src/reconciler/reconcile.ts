@@ -31,7 +31,13 @@ export type ReconcileResult =
   | { readonly kind: 'ignored' }
   /** Another writer was faster: read again, decide again. */
   | { readonly kind: 'conflict' }
-  | { readonly kind: 'done'; readonly requeueAfterMs: number; readonly changed: boolean };
+  | {
+      readonly kind: 'done';
+      readonly requeueAfterMs: number;
+      readonly changed: boolean;
+      /** Requests were found: there may be more than one commit consumes. */
+      readonly asked: boolean;
+    };
 
 /**
  * Brings one enclave one step closer to its record.
@@ -47,7 +53,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   const [raw, remembered, asked] = await Promise.all([
     ports.records.get(id),
     ports.state.read(id),
-    ports.state.requests(id),
+    context.asked ? ports.state.requests(id) : [],
   ]);
   if (remembered.fromTheFuture || (remembered.lifecycle !== undefined && isFromTheFuture(remembered.lifecycle))) {
     ports.log.error({ enclaveId: id }, 'written by a newer operator: left alone until this one is upgraded');
@@ -139,7 +145,12 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     await context.publishes.time(id, () => publish(record, lifecycle, intent, spec, context));
   }
   if (failure !== undefined) throw failure;
-  return { kind: 'done', requeueAfterMs: requeueAfter(decision.effects), changed: decision.changed };
+  return {
+    kind: 'done',
+    requeueAfterMs: requeueAfter(decision.effects),
+    changed: decision.changed,
+    asked: requests.length > 0,
+  };
 }
 
 /** Requests for what never was, or is no more: left lying, they would be carried out on a later enclave of this id. */

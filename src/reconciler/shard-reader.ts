@@ -59,6 +59,7 @@ export class ShardReader {
     let idleMs = config.feedIdleMinMs;
     let failures = 0;
     while (this.#iterator !== undefined && !signal.aborted) {
+      const began = ports.clock.monotonic();
       try {
         const told = await this.#poll(this.#iterator, signal);
         failures = 0;
@@ -71,7 +72,10 @@ export class ShardReader {
         ports.log.debug({ feed: this.#options.name, error: String(error) }, 'poll failed; trying again');
         idleMs = Math.min(LONGEST_RETRY_MS, 500 * 2 ** Math.min(failures, 6));
       }
-      if (this.#iterator !== undefined) await ports.clock.sleep(idleMs * (0.9 + 0.2 * ports.random.next()), signal);
+      if (this.#iterator === undefined) return;
+      // Counted from when it was asked: AWS allows so many polls a second, and a slow answer is pause enough.
+      const pauseMs = idleMs * (0.9 + 0.2 * ports.random.next()) - (ports.clock.monotonic() - began);
+      await ports.clock.sleep(Math.max(0, pauseMs), signal);
     }
   }
 

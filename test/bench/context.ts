@@ -50,6 +50,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     epoch: () => 1,
     dependencies: new Dependencies(() => {}),
     deletionsAllowed: () => true,
+    asked: false,
     onLifecycle: () => {},
     onCommitted: () => {},
     onPublished: () => {},

@@ -78,6 +78,7 @@ export async function startFeed(options: FeedBenchOptions = {}): Promise<FeedBen
     onTable: () => {},
     onListed: () => {},
     onFleetRun: () => {},
+    onRequested: () => {},
     onControl: () => {},
   });
   const stopping = new AbortController();
