@@ -84,6 +84,7 @@ function rankOf(findings: readonly Finding[]): number {
  */
 function trackedFindings(context: Context): readonly Finding[] {
   const now = leading(context);
+  if (now.length === 0) return now;
   const known = trackedOf(context.lifecycle.drift?.fingerprint);
   if (known === undefined || now[0]?.rung !== known.rung) return now;
   const left = now.filter(({ attribute }) => known.attributes.includes(attribute));
@@ -142,9 +143,12 @@ export function settledAttributes(fingerprint: string, findings: readonly Findin
   });
 }
 
+const NOTHING: readonly Attribute[] = [];
+
 /** What weakens the enclave, by name: what was not seen now is as it was. */
 export function weakenedBy({ lifecycle, assessment: { findings } }: Context): readonly Attribute[] {
-  const known = (lifecycle.weakened ?? []) as readonly Attribute[];
+  const known = (lifecycle.weakened ?? NOTHING) as readonly Attribute[];
+  if (known.length === 0 && !findings.some(({ verdict, security }) => security && verdict === 'Drift')) return known;
   const seen = findings.filter(
     ({ verdict, owned, security }) => security && owned === 'operator' && verdict !== 'Unknown',
   );

@@ -169,7 +169,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     deletionsAllowed: context.deletionsAllowed(),
     dependents: context.dependencies.dependents(lifecycle.id),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
-    mending: mendingOf(lifecycle, policy),
+    // Asked for by nobody before something has been seen to differ.
+    mending: lifecycle.drift === undefined ? undefined : mendingOf(lifecycle, policy),
   };
 }
 
@@ -177,6 +178,7 @@ function findingsIn({ intent: { lifecycle }, host }: Observations, { config }: R
   const observed = findingsOf(lifecycle, host, config.environment);
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
+  if (lifecycle.planned?.verdict !== 'Drift') return observed;
   const all = withPlanned(observed, lifecycle, (attribute) => decidedAt(attribute, host));
   // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
   return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));
