@@ -180,6 +180,15 @@ export function driftConfirmed(context: Context): boolean {
   return !fingerprint.startsWith('enclave:') || elapsed(drift.since, context.assessment.now) >= patienceMs(context);
 }
 
+/** What is looked at closely shows within a minute what came of a repair. */
+const CLOSELY_MS = 60_000;
+
+/** A repair is over, and what it was for is looked at so seldom that looking closely at the rest shows nothing. */
+export function awaitsLook({ phase, run, drift }: Pick<Lifecycle, 'phase' | 'run' | 'drift'>, now: number): boolean {
+  if (phase !== 'repairing' || run !== undefined || drift === undefined || drift.seen >= 2) return false;
+  return isOfFindings(drift.fingerprint) && now - drift.observedAt > CLOSELY_MS;
+}
+
 /** Seen twice not to be there, or not to run: what merely differs serves all the same. */
 export function seenDead(context: Context): boolean {
   return driftConfirmed(context) && !isOfFindings(context.lifecycle.drift?.fingerprint);

@@ -7,7 +7,7 @@ import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
-import type { Assessment, Intent } from '../machines/index.ts';
+import { type Assessment, awaitsLook, type Intent } from '../machines/index.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approvals.ts';
 import type { Config } from './config.ts';
@@ -84,7 +84,8 @@ async function lookIn(
   lifecycle: Lifecycle,
   { config, ports, hosts }: ReconcileContext,
 ): Promise<Assessment['host']> {
-  const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
+  const settled = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
+  const atRest = settled || awaitsLook(lifecycle, ports.clock.now());
   const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
   try {
     const look = await hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
