@@ -20,6 +20,8 @@ export interface CompareOptions {
   readonly ignore?: readonly IgnoreRule[];
   /** @default all attributes */
   readonly only?: ReadonlySet<Attribute>;
+  /** Only what differs is put into words: most looks find nothing, and words cost more than the comparison. */
+  readonly brief?: boolean;
 }
 
 const ORDER = new Map(ATTRIBUTES.map((attribute, index) => [attribute, index]));
@@ -38,13 +40,13 @@ export const ROWS: readonly Row[] = [...HOST_ROWS, ...ENCLAVE_ROWS, ...ACCOUNT_R
 export function compare(
   wanted: Wanted,
   observed: Observed,
-  { ignore = [], only }: CompareOptions = {},
+  { ignore = [], only, brief = false }: CompareOptions = {},
 ): readonly Finding[] {
   const holding = ignore.filter(({ expires }) => observed.observedAt < Date.parse(expires));
   const isAsked = ({ attribute }: Row) =>
     (only === undefined || only.has(attribute)) && !holding.some(({ path }) => covers(path, attribute));
   return ROWS.filter(isAsked).flatMap((row) => {
-    const finding = findingOf(row, wanted, observed);
+    const finding = findingOf(row, wanted, observed, brief);
     return finding === undefined ? [] : [finding];
   });
 }
@@ -53,16 +55,17 @@ function covers(path: string, attribute: Attribute): boolean {
   return attribute === path || attribute.startsWith(`${path}.`);
 }
 
-function findingOf(row: Row, wanted: Wanted, observed: Observed): Finding | undefined {
+function findingOf(row: Row, wanted: Wanted, observed: Observed, brief: boolean): Finding | undefined {
   const judgement = row.judge(wanted, observed);
   if (judgement === undefined) return undefined;
   const { facets, severity = row.severity, rung = row.rung, owned = row.owned } = judgement;
   const verdict = verdictOf(facets);
+  const isTold = verdict === 'Drift' || !brief;
   const shown = verdict === 'Drift' ? facets.filter((each) => each.verdict === 'Drift') : facets;
   return {
     attribute: row.attribute,
-    desired: describe(shown, 'desired'),
-    observed: verdict === 'Unknown' ? undefined : describe(shown, 'observed'),
+    desired: isTold ? describe(shown, 'desired') : undefined,
+    observed: isTold && verdict !== 'Unknown' ? describe(shown, 'observed') : undefined,
     verdict,
     severity,
     rung,

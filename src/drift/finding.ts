@@ -59,7 +59,7 @@ export type DriftRung =
 
 export interface Finding {
   readonly attribute: Attribute;
-  /** Short printable text; undefined: nobody knows what it should be. */
+  /** Short printable text; undefined: nobody knows what it should be, or nobody asked for it in words. */
   readonly desired: string | undefined;
   /** Likewise; undefined where the verdict is Unknown. Written by others: to be shown, never to be acted on. */
   readonly observed: string | undefined;

@@ -84,6 +84,7 @@ function rankOf(findings: readonly Finding[]): number {
  */
 function trackedFindings(context: Context): readonly Finding[] {
   const now = leading(context);
+  if (now.length === 0) return now;
   const known = trackedOf(context.lifecycle.drift?.fingerprint);
   if (known === undefined || now[0]?.rung !== known.rung) return now;
   const left = now.filter(({ attribute }) => known.attributes.includes(attribute));
@@ -142,9 +143,12 @@ export function settledAttributes(fingerprint: string, findings: readonly Findin
   });
 }
 
+const NOTHING: readonly Attribute[] = [];
+
 /** What weakens the enclave, by name: what was not seen now is as it was. */
 export function weakenedBy({ lifecycle, assessment: { findings } }: Context): readonly Attribute[] {
-  const known = (lifecycle.weakened ?? []) as readonly Attribute[];
+  const known = (lifecycle.weakened ?? NOTHING) as readonly Attribute[];
+  if (known.length === 0 && !findings.some(({ verdict, security }) => security && verdict === 'Drift')) return known;
   const seen = findings.filter(
     ({ verdict, owned, security }) => security && owned === 'operator' && verdict !== 'Unknown',
   );
@@ -174,6 +178,15 @@ export function driftConfirmed(context: Context): boolean {
   const { drift } = context.lifecycle;
   if (fingerprint === undefined || drift?.fingerprint !== fingerprint || drift.seen < 2) return false;
   return !fingerprint.startsWith('enclave:') || elapsed(drift.since, context.assessment.now) >= patienceMs(context);
+}
+
+/** What is looked at closely shows within a minute what came of a repair. */
+const CLOSELY_MS = 60_000;
+
+/** A repair is over, and what it was for is looked at so seldom that looking closely at the rest shows nothing. */
+export function awaitsLook({ phase, run, drift }: Pick<Lifecycle, 'phase' | 'run' | 'drift'>, now: number): boolean {
+  if (phase !== 'repairing' || run !== undefined || drift === undefined || drift.seen >= 2) return false;
+  return isOfFindings(drift.fingerprint) && now - drift.observedAt > CLOSELY_MS;
 }
 
 /** Seen twice not to be there, or not to run: what merely differs serves all the same. */

@@ -11,7 +11,7 @@ export type {
   Verdict,
 } from './assessment.ts';
 export { type Decision, decide } from './decide.ts';
-export { attributesOf, contestedUntil, isOfFindings, RUNGS, type Rung, restartsHost } from './drift.ts';
+export { attributesOf, awaitsLook, contestedUntil, isOfFindings, RUNGS, type Rung, restartsHost } from './drift.ts';
 export type { Effect, EffectType } from './effects.ts';
 export { deletionHeld, holdsRepair } from './guards.ts';
 export { type Intent, resolveIntent } from './intent.ts';

@@ -1,7 +1,7 @@
 /** When an enclave must be looked at again, if nothing happens before. */
 import type { Phase } from '../enclave/items.ts';
 import type { Context } from './context.ts';
-import { patienceMs } from './drift.ts';
+import { awaitsLook, patienceMs } from './drift.ts';
 
 /** Longer pauses are the relist's and the sweep's business. */
 const LONGEST_MS = 60 * 60_000;
@@ -37,6 +37,8 @@ export function nextLookMs(context: Context): number {
     at(lifecycle.run.deadlineAt);
     if (assessment.run.state === 'intended' || assessment.run.state === 'none') delays.push(limits.observeMs);
     if (lifecycle.run.cancelledAt !== undefined) delays.push(limits.observeMs);
+  } else if (awaitsLook(lifecycle, now)) {
+    delays.push(limits.runBackstopMs);
   } else if (WATCHED.has(lifecycle.phase) || (lifecycle.drift !== undefined && lifecycle.drift.seen < 2)) {
     delays.push(limits.observeMs);
   }

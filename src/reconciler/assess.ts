@@ -7,7 +7,7 @@ import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
-import type { Assessment, Intent } from '../machines/index.ts';
+import { type Assessment, awaitsLook, type Intent } from '../machines/index.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approvals.ts';
 import type { Config } from './config.ts';
@@ -84,7 +84,8 @@ async function lookIn(
   lifecycle: Lifecycle,
   { config, ports, hosts }: ReconcileContext,
 ): Promise<Assessment['host']> {
-  const atRest = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
+  const settled = SETTLED_PHASES.has(lifecycle.phase) && lifecycle.drift === undefined;
+  const atRest = settled || awaitsLook(lifecycle, ports.clock.now());
   const maxAgeMs = atRest ? 2 * config.sweepMs : config.observeMs;
   try {
     const look = await hosts.look(region, id, lifecycle.pinned.instanceId, maxAgeMs);
@@ -169,7 +170,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     deletionsAllowed: context.deletionsAllowed(),
     dependents: context.dependencies.dependents(lifecycle.id),
     variables: variablesOf(lifecycle, wanted, policy, change, context.config),
-    mending: mendingOf(lifecycle, policy),
+    // Asked for by nobody before something has been seen to differ.
+    mending: lifecycle.drift === undefined ? undefined : mendingOf(lifecycle, policy),
   };
 }
 
@@ -177,6 +179,7 @@ function findingsIn({ intent: { lifecycle }, host }: Observations, { config }: R
   const observed = findingsOf(lifecycle, host, config.environment);
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
+  if (lifecycle.planned?.verdict !== 'Drift') return observed;
   const all = withPlanned(observed, lifecycle, (attribute) => decidedAt(attribute, host));
   // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
   return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));

@@ -42,7 +42,7 @@ export function findingsOf(
       amiId: pinned.amiId,
     },
     { observedAt, posture },
-    { only: SWEPT },
+    { only: SWEPT, brief: true },
   );
 }
 
@@ -51,7 +51,9 @@ export function findingsOf(
  * replaces a host unless `replace` says so of it.
  */
 export function underPolicy(findings: readonly Finding[], policy: EnclavePolicy): readonly Finding[] {
+  if (!findings.some(({ verdict }) => verdict === 'Drift')) return findings;
   return findings.flatMap((finding) => {
+    if (finding.verdict !== 'Drift') return [finding];
     const mode = driftModeOf(policy, finding.attribute);
     if (mode === 'off') return [];
     const isTold = mode === 'alert' || (finding.rung === 'replace' && mode !== 'replace');

@@ -184,6 +184,40 @@ describe('from what is not known', () => {
   });
 });
 
+describe('a repair that is over', () => {
+  it('is not begun again on a look of before its end, however often that is met', () => {
+    const fingerprint = 'apply:network.rules';
+    const repairing = lifecycleOf({ phase: 'repairing', fingerprint, seen: 0, count: 1 });
+    const look = (now: number, observedAt: number) => ({
+      ...assessmentOf(repairing, { ...running, observedAt: now }, { verdict: 'Match', reason: 'Running' }, [
+        { ...finding('network.rules', 'Drift', 'operator'), observedAt },
+      ]),
+      now,
+    });
+    const steps: [number, number, number][] = [];
+    let lifecycle: Lifecycle = repairing;
+    for (const [now, observedAt] of [
+      [NOW, READY.now - 1],
+      [NOW + 600_000, READY.now - 1],
+      [NOW + 900_000, NOW + 900_000],
+      [NOW + 960_000, NOW + 900_000],
+      [NOW + 1_800_000, NOW + 1_800_000],
+    ] as const) {
+      const decision = decide(lifecycle, lifecycle, look(now, observedAt));
+      const repairs = decision.effects.filter(({ type }) => REPAIRS.has(type)).length;
+      lifecycle = decision.lifecycle;
+      steps.push([lifecycle.drift?.seen ?? -1, repairs, lifecycle.attempts.count]);
+    }
+    expect(steps).toEqual([
+      [0, 0, 1],
+      [0, 0, 1],
+      [1, 0, 1],
+      [1, 0, 1],
+      [2, 1, 2],
+    ]);
+  });
+});
+
 describe('from one look', () => {
   it('no repair follows; from the second, one does, by the rung of what is worst', () => {
     const repairable = ATTRIBUTES.filter((attribute) => {
