@@ -1,6 +1,5 @@
 /** Rows of what surrounds the host: groups, role, key, logs, Terraform state. */
-import type { GroupRule, Observed, Role, Wanted } from './observed.ts';
-import { bypasses, samePolicy } from './policies.ts';
+import type { Digested, Observed, Wanted } from './observed.ts';
 import { type Facet, facet, type Judgement, judged, type Row } from './row.ts';
 import { groupNameOf } from './wanted-values.ts';
 
@@ -26,29 +25,16 @@ function groups(wanted: Wanted, { posture }: Observed): Facet {
   return judged('', sorted([own, ...extra]), sorted(shown), same);
 }
 
-function ruleText({ direction, protocol, fromPort, toPort, peer }: GroupRule): string {
-  // All protocols have no ports.
-  const ports = protocol === '-1' ? 'all' : `${protocol} ${fromPort}-${toPort}`;
-  return `${direction} ${ports} ${peer}`;
-}
-
-function policyNames(desired: Role | undefined, observed: Role | undefined): readonly Facet[] {
-  const [want, have] = [desired?.inline, observed?.inline];
-  const names = facet('inline', sorted(want && Object.keys(want)), sorted(have && Object.keys(have)));
-  const documents = Object.entries(want ?? {}).flatMap(([name, policy]) => {
-    const actual = have !== undefined && Object.hasOwn(have, name) ? have[name] : undefined;
-    // One that is missing shows among the names.
-    if (have !== undefined && actual === undefined) return [];
-    return [judged(name, policy, actual, samePolicy(policy, actual))];
-  });
-  return [names, ...documents];
+/** By digest; what is shown is as much as was kept of it. */
+function same(name: string, wanted: string | undefined, seen: Digested | undefined): Facet {
+  return judged(name, wanted, seen?.says ?? seen?.digest, seen && wanted === seen.digest);
 }
 
 /** Whose key it is, and undefined where the enclave uses none. */
-function keyOwner({ spec, keyPolicy }: Wanted): 'operator' | 'foreign' | undefined {
+function keyOwner({ spec, made }: Wanted): 'operator' | 'foreign' | undefined {
   if (spec.attestation.kmsKeyArn !== undefined) return 'foreign';
   const measures = spec.awsServices.includes('kms') && spec.attestation.expectedMeasurements.length > 0;
-  return keyPolicy !== undefined || measures ? 'operator' : undefined;
+  return made?.keyArn !== undefined || measures ? 'operator' : undefined;
 }
 
 export const ACCOUNT_ROWS: readonly Row[] = [
@@ -64,19 +50,18 @@ export const ACCOUNT_ROWS: readonly Row[] = [
     severity: 'critical',
     rung: 'apply',
     ...guarded,
-    judge: (wanted, observed) =>
-      of(facet('', sorted(wanted.rules?.map(ruleText)), sorted(observed.rules?.map(ruleText)))),
+    judge: ({ made }, { rules }) => of(same('', made?.rules, rules)),
   },
   {
     attribute: 'role.policies',
     severity: 'critical',
     rung: 'apply',
     ...guarded,
-    judge: ({ role: desired }, { role: observed }) =>
+    judge: ({ made }, { role }) =>
       of(
-        judged('trust', desired?.trust, observed?.trust, samePolicy(desired?.trust, observed?.trust)),
-        facet('attached', sorted(desired?.attachedArns), sorted(observed?.attachedArns)),
-        ...policyNames(desired, observed),
+        same('trust', made?.trust, role?.trust),
+        same('attached', made?.attached, role?.attached),
+        same('inline', made?.inline, role?.inline),
       ),
   },
   {
@@ -87,14 +72,9 @@ export const ACCOUNT_ROWS: readonly Row[] = [
     judge(wanted, { key }) {
       const owned = keyOwner(wanted);
       if (owned === undefined) return undefined;
-      const open = facet('bypass', [], bypasses(key?.policy));
+      const open = facet('bypass', [], key?.bypasses);
       if (owned === 'foreign') return { facets: [open], owned, rung: 'alert' };
-      const { keyPolicy } = wanted;
-      return of(
-        open,
-        facet('grants', [], sorted(key?.grantIds)),
-        judged('policy', keyPolicy, key?.policy, samePolicy(keyPolicy, key?.policy)),
-      );
+      return of(open, facet('grants', [], sorted(key?.grantIds)), same('policy', wanted.made?.keyPolicy, key?.policy));
     },
   },
   {

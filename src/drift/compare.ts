@@ -6,18 +6,7 @@ import { HOST_ROWS } from './host-rows.ts';
 import type { Observed, Wanted } from './observed.ts';
 import { describe, type Row, verdictOf } from './row.ts';
 
-/** Somebody has decided that an attribute, or a class of them, may differ for a while. */
-export interface IgnoreRule {
-  /** `tags`, `host.ami`, or `host` for all that begin with `host.`. */
-  readonly path: string;
-  readonly reason: string;
-  /** RFC 3339. From then on, and where it is no time, the rule does not hold. */
-  readonly expires: string;
-}
-
 export interface CompareOptions {
-  /** @default none */
-  readonly ignore?: readonly IgnoreRule[];
   /** @default all attributes */
   readonly only?: ReadonlySet<Attribute>;
   /** Only what differs is put into words: most looks find nothing, and words cost more than the comparison. */
@@ -35,24 +24,18 @@ export const ROWS: readonly Row[] = [...HOST_ROWS, ...ENCLAVE_ROWS, ...ACCOUNT_R
  *
  * *Guarantees*: pure and total. What was not seen, and what nobody knows how it should be, is Unknown and never Drift.
  * Tags, groups' names and policies are data: whatever they hold, a finding's texts are short and printable.
- * *Caveats*: an attribute an unexpired rule names has no finding. A report's part is the host's own word.
+ * *Caveats*: a report's part is the host's own word.
  */
 export function compare(
   wanted: Wanted,
   observed: Observed,
-  { ignore = [], only, brief = false }: CompareOptions = {},
+  { only, brief = false }: CompareOptions = {},
 ): readonly Finding[] {
-  const holding = ignore.filter(({ expires }) => observed.observedAt < Date.parse(expires));
-  const isAsked = ({ attribute }: Row) =>
-    (only === undefined || only.has(attribute)) && !holding.some(({ path }) => covers(path, attribute));
+  const isAsked = ({ attribute }: Row) => only === undefined || only.has(attribute);
   return ROWS.filter(isAsked).flatMap((row) => {
     const finding = findingOf(row, wanted, observed, brief);
     return finding === undefined ? [] : [finding];
   });
-}
-
-function covers(path: string, attribute: Attribute): boolean {
-  return attribute === path || attribute.startsWith(`${path}.`);
 }
 
 function findingOf(row: Row, wanted: Wanted, observed: Observed, brief: boolean): Finding | undefined {

@@ -70,6 +70,6 @@ export interface Finding {
   readonly owned: 'operator' | 'foreign';
   /** Told as an event even where it is repaired at once. */
   readonly security: boolean;
-  /** When it was looked at, wall time, ms. */
+  /** Wall time of the look it comes from, ms: two findings of one look are one observation. */
   readonly observedAt: number;
 }

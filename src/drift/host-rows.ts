@@ -121,7 +121,7 @@ export const HOST_ROWS: readonly Row[] = [
     severity: 'medium',
     rung: 'replace',
     ...operator,
-    judge: (wanted, observed) => unlessLegacy(wanted, facet('', wanted.userDataSha256, observed.userDataSha256)),
+    judge: (wanted, observed) => unlessLegacy(wanted, facet('', wanted.made?.userData, observed.userData)),
   },
   {
     attribute: 'host.terminationProtection',

@@ -1,4 +1,5 @@
 /** What is compared: what an enclave should be, and what was seen of it. Plain values. */
+import type { Made } from '../enclave/digests.ts';
 import type { EnclaveSpec } from '../enclave/spec-types.ts';
 
 /** Every part that is absent makes Unknown of what depends on it. */
@@ -17,29 +18,31 @@ export interface Wanted {
   readonly amiId?: string | undefined;
   /** Present for a host that was taken over: what of it stays as it was found. */
   readonly legacy?: { readonly securityGroupName: string } | undefined;
-  readonly userDataSha256?: string | undefined;
-  readonly rules?: readonly GroupRule[] | undefined;
-  readonly role?: Role | undefined;
-  /** Policy of the enclave's own key, JSON text. */
-  readonly keyPolicy?: string | undefined;
+  /** Absent: nobody knows how what surrounds the host should be. */
+  readonly made?: Made | undefined;
 }
 
-/** One peer of one rule of a security group. */
-export interface GroupRule {
-  readonly direction: 'ingress' | 'egress';
-  /** `tcp`, `udp`, or `-1` for all. */
-  readonly protocol: string;
-  readonly fromPort: number;
-  readonly toPort: number;
-  /** An address range, a prefix list or a group. */
-  readonly peer: string;
+/** What is too large to be kept: its digest, and, where somebody looks closely, what it says. */
+export interface Digested {
+  readonly digest: string;
+  readonly says?: readonly string[] | undefined;
 }
 
-/** An IAM role; policies are JSON text. */
+/** An IAM role. */
 export interface Role {
-  readonly trust?: string | undefined;
-  readonly attachedArns?: readonly string[] | undefined;
-  readonly inline?: Readonly<Record<string, string>> | undefined;
+  readonly trust?: Digested | undefined;
+  readonly attached?: Digested | undefined;
+  readonly inline?: Digested | undefined;
+}
+
+/** A KMS key. */
+export interface Key {
+  /** As DescribeKey spells it; `Gone` where it knows none. */
+  readonly state?: string | undefined;
+  readonly policy?: Digested | undefined;
+  /** Statements of its policy that lead to a plaintext without an attestation. */
+  readonly bypasses?: readonly string[] | undefined;
+  readonly grantIds?: readonly string[] | undefined;
 }
 
 /** What DescribeInstances shows of a host besides its state. Null: there is none. */
@@ -107,7 +110,7 @@ export interface Observed {
   /** All that carry the enclave's tag, and the known host, asked for by its id where no tag named it. */
   readonly hosts?: readonly { readonly instanceId: string; readonly state: string }[] | undefined;
   readonly posture?: Posture | undefined;
-  readonly userDataSha256?: string | undefined;
+  readonly userData?: string | undefined;
   readonly terminationProtection?: boolean | undefined;
   readonly rootVolume?:
     | { readonly encrypted?: boolean | undefined; readonly deleteOnTermination?: boolean | undefined }
@@ -119,16 +122,9 @@ export interface Observed {
   readonly report?: ReportFacts | undefined;
   /** Registers of an attestation somebody verified; they are compared only where this is given. */
   readonly attested?: Readonly<Record<string, string>> | undefined;
-  readonly rules?: readonly GroupRule[] | undefined;
+  readonly rules?: Digested | undefined;
   readonly role?: Role | undefined;
-  readonly key?:
-    | {
-        /** As DescribeKey spells it. */
-        readonly state?: string | undefined;
-        readonly policy?: string | undefined;
-        readonly grantIds?: readonly string[] | undefined;
-      }
-    | undefined;
+  readonly key?: Key | undefined;
   readonly logGroup?:
     | {
         readonly exists?: boolean | undefined;

@@ -1,5 +1,6 @@
-/** IAM and KMS policies, compared by what they allow. */
-import { canonicalJson, isPlainMap, type JsonMap, type JsonValue } from '../enclave/json.ts';
+/** KMS policies, by what they allow. */
+import { parsePolicyDocument } from '../enclave/digests.ts';
+import { isPlainMap, type JsonMap, type JsonValue } from '../enclave/json.ts';
 
 /** Operations that lead to a plaintext, or let somebody else have one; see "KMS actions" of its documentation. */
 const REVEALING = [
@@ -20,15 +21,9 @@ const BINDING: ReadonlySet<string> = new Set([
   'foranyvalue:stringequalsignorecase',
 ]);
 
-/** Equal but for the order of statements and of lists, and for a list of one, which AWS writes as its member. */
-export function samePolicy(desired: string | undefined, observed: string | undefined): boolean | undefined {
-  const [a, b] = [parse(desired), parse(observed)];
-  return a === undefined || b === undefined ? undefined : canonicalJson(normal(a)) === canonicalJson(normal(b));
-}
-
 /** Statements that let somebody at a plaintext without an attestation, or with one of zeros, as every debug enclave has. */
 export function bypasses(policy: string | undefined): readonly string[] | undefined {
-  const document = parse(policy);
+  const document = parsePolicyDocument(policy);
   if (document === undefined) return undefined;
   return listOf(document.Statement)
     .map((statement, index) => ({ statement, name: `statement ${index + 1}` }))
@@ -66,29 +61,7 @@ function attestedValues(condition: JsonValue | undefined): readonly string[] {
   });
 }
 
-function parse(text: string | undefined): JsonMap | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isPlainMap(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {
   if (value === undefined || value === null) return [];
   return Array.isArray(value) ? value : [value as JsonValue];
-}
-
-function normal(value: JsonValue | undefined): JsonValue | undefined {
-  if (Array.isArray(value)) {
-    const members = value.map((each) => normal(each) ?? null);
-    const sorted = [...new Map(members.map((each) => [canonicalJson(each), each])).entries()].sort(([a], [b]) =>
-      a < b ? -1 : 1,
-    );
-    return sorted.length === 1 ? sorted[0]?.[1] : sorted.map(([, each]) => each);
-  }
-  if (!isPlainMap(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, normal(member)]));
 }

@@ -1,5 +1,17 @@
 /** Looks at an enclave: one that is as it should be, and all that differ. */
-import type { Attribute, Observed, Posture, ReportFacts, Wanted } from '../../src/drift/index.ts';
+import {
+  type Attribute,
+  digestKey,
+  digestRole,
+  digestRules,
+  type KeyDocuments,
+  type Observed,
+  type Posture,
+  type ReportFacts,
+  type RoleDocuments,
+  type Wanted,
+} from '../../src/drift/index.ts';
+import { namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
 import { record, specOf } from './spec-records.ts';
 
 export const PCR0 = 'a1'.repeat(48);
@@ -42,10 +54,16 @@ export const wanted: Wanted = {
   generation: 3,
   instanceId: 'i-1',
   amiId: 'ami-1',
-  userDataSha256: 'cafe',
-  rules: [rule('10.0.0.0/8'), rule('10.1.0.0/16')],
-  role: { trust: TRUST, attachedArns: [], inline: { 'enclave-host': TRUST } },
-  keyPolicy: KEY_POLICY,
+  made: {
+    groupId: 'sg-1',
+    rules: rulesDigest([rule('10.0.0.0/8'), rule('10.1.0.0/16')]),
+    trust: policyDigest(TRUST),
+    attached: namesDigest([]),
+    inline: policiesDigest({ 'enclave-host': TRUST }),
+    keyArn: 'arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+    keyPolicy: policyDigest(KEY_POLICY),
+    userData: 'cafe',
+  },
 };
 
 export const posture: Posture = {
@@ -81,12 +99,16 @@ const report: ReportFacts = {
   proxies: [{ destination: 'kms', state: 'active' }],
 };
 
+const RULES = [rule('10.1.0.0/16'), rule('10.0.0.0/8')];
+const ROLE: RoleDocuments = { trust: TRUST, attachedArns: [], inline: { 'enclave-host': TRUST } };
+const KEY: KeyDocuments = { state: 'Enabled', policy: KEY_POLICY, grantIds: [] };
+
 /** All as it should be. */
 export const observed: Observed = {
   observedAt: Date.parse('2030-01-01T00:00:00.000Z'),
   hosts: [{ instanceId: 'i-1', state: 'running' }],
   posture,
-  userDataSha256: 'cafe',
+  userData: 'cafe',
   terminationProtection: false,
   rootVolume: { encrypted: true, deleteOnTermination: true },
   checks: { system: 'ok', instance: 'ok', ebs: 'ok' },
@@ -94,9 +116,9 @@ export const observed: Observed = {
   agentOnline: true,
   report,
   attested: { pcr0: PCR0 },
-  rules: [rule('10.1.0.0/16'), rule('10.0.0.0/8')],
-  role: { trust: TRUST, attachedArns: [], inline: { 'enclave-host': TRUST } },
-  key: { state: 'Enabled', policy: KEY_POLICY, grantIds: [] },
+  rules: digestRules(RULES),
+  role: digestRole(ROLE),
+  key: digestKey(KEY),
   logGroup: { exists: true, retentionDays: 30, kmsKeyArn: null },
   terraform: { state: true, lockStale: false },
   strays: [],
@@ -108,7 +130,8 @@ const hosts = (...states: string[]): Partial<Observed> => ({
 export const has = (changes: Partial<Posture>): Partial<Observed> => ({ posture: { ...posture, ...changes } });
 const reports = (changes: Partial<ReportFacts>): Partial<Observed> => ({ report: { ...report, ...changes } });
 const runs = (changes: object): Partial<Observed> => reports({ enclaves: [{ ...enclave, ...changes }] });
-export const keeps = (changes: object): Partial<Observed> => ({ key: { ...observed.key, ...changes } });
+export const keeps = (changes: KeyDocuments): Partial<Observed> => ({ key: digestKey({ ...KEY, ...changes }) });
+const bears = (changes: RoleDocuments): Partial<Observed> => ({ role: digestRole({ ...ROLE, ...changes }) });
 export const opened = (...more: object[]) =>
   JSON.stringify({ Statement: [...JSON.parse(KEY_POLICY).Statement, ...more] });
 
@@ -181,8 +204,8 @@ export const CASES: readonly Case[] = [
   },
   {
     attribute: 'host.userData',
-    drift: { another: { userDataSha256: 'beef' } },
-    unknown: { 'not asked': { userDataSha256: undefined } },
+    drift: { another: { userData: 'beef' } },
+    unknown: { 'not asked': { userData: undefined } },
   },
   {
     attribute: 'host.terminationProtection',
@@ -237,8 +260,8 @@ export const CASES: readonly Case[] = [
   {
     attribute: 'network.rules',
     drift: {
-      widened: { rules: [...(observed.rules ?? []), rule('0.0.0.0/0')] },
-      narrowed: { rules: [rule('10.0.0.0/8')] },
+      widened: { rules: digestRules([...RULES, rule('0.0.0.0/0')]) },
+      narrowed: { rules: digestRules([rule('10.0.0.0/8')]) },
     },
     unknown: { 'not asked': { rules: undefined } },
   },
@@ -337,21 +360,19 @@ export const CASES: readonly Case[] = [
   {
     attribute: 'role.policies',
     drift: {
-      'one attached': { role: { ...observed.role, attachedArns: ['arn:aws:iam::aws:policy/AdministratorAccess'] } },
-      'one added': { role: { ...observed.role, inline: { 'enclave-host': TRUST, more: TRUST } } },
-      'one taken away': { role: { ...observed.role, inline: {} } },
-      'one changed': { role: { ...observed.role, inline: { 'enclave-host': '{"Statement":[]}' } } },
-      'trusts another': { role: { ...observed.role, trust: '{"Statement":[]}' } },
+      'one attached': bears({ attachedArns: ['arn:aws:iam::aws:policy/AdministratorAccess'] }),
+      'one added': bears({ inline: { 'enclave-host': TRUST, more: TRUST } }),
+      'one taken away': bears({ inline: {} }),
+      'one changed': bears({ inline: { 'enclave-host': '{"Statement":[]}' } }),
+      'trusts another': bears({ trust: '{"Statement":[]}' }),
     },
     unknown: {
       'not asked': { role: undefined },
-      'in part': { role: { ...observed.role, attachedArns: undefined } },
-      'not understood': { role: { ...observed.role, trust: 'no JSON' } },
+      'in part': bears({ attachedArns: undefined }),
+      'not understood': bears({ trust: 'no JSON' }),
     },
     match: {
-      'as IAM writes a list of one': {
-        role: { ...observed.role, trust: TRUST.replace('["sts:AssumeRole"]', '"sts:AssumeRole"') },
-      },
+      'as IAM writes a list of one': bears({ trust: TRUST.replace('["sts:AssumeRole"]', '"sts:AssumeRole"') }),
     },
   },
   {
