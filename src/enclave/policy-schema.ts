@@ -44,6 +44,28 @@ export const PolicySchema = z.object({
           'Another mode for a class of attributes; `replace` lets a repair replace the host.',
           { names: 'letters, digits, . and -', example: '{"tags": "alert"}' },
         ),
+        ignore: field(
+          z
+            .array(
+              z.object({
+                path: field(text(64, /^[A-Za-z]+(\.[A-Za-z]+)?$/), 'The attribute, or a class of them.', {
+                  form: 'an attribute as `enclavectl drift` names it, or the part before its dot',
+                  example: 'host.ami',
+                }),
+                reason: field(free(256), 'Why; shown by `enclavectl drift`.', {
+                  form: 'text',
+                  example: 'a trial of another image',
+                }),
+                expires: field(z.iso.datetime({ offset: true }), 'Until when.', {
+                  form: 'an RFC 3339 time',
+                  example: '2026-12-24T18:00:00Z',
+                }),
+              }),
+            )
+            .max(16)
+            .default([]),
+          'Differences that are meant for a while: neither told nor repaired until they expire.',
+        ),
         intervalSeconds: field(int(60, 86_400).default(300), 'Pause between looks.', { unit: 's' }),
         approval: field(
           z.enum(['auto', 'manual']).default('auto'),
