@@ -28,6 +28,9 @@ const ADMINISTRATION = [
   'kms:UpdateKeyDescription',
 ];
 
+/** What tells whether a key is as it was made. */
+const OBSERVATION = ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'];
+
 type Condition = NonNullable<Statement['Condition']>;
 
 /** One condition for each set of measurements, any of which is enough; empty where nothing binds to an image. */
@@ -74,6 +77,17 @@ export function keyPolicy(spec: EnclaveSpec, place: Place): PolicyDocument {
       Action: ADMINISTRATION,
       Resource,
     },
+    ...(facts.keyObserverArns.length === 0
+      ? []
+      : [
+          {
+            Sid: 'Observation',
+            Effect: 'Allow' as const,
+            Principal: { AWS: facts.keyObserverArns },
+            Action: OBSERVATION,
+            Resource,
+          },
+        ]),
     ...attestationConditions(spec, roleArn).map(
       (Condition, index): Statement => ({
         Sid: `AttestedEnclave${index + 1}`,

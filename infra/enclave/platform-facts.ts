@@ -42,6 +42,8 @@ export const PlatformFactsSchema = z.object({
   permissionsBoundaryArn: z.string().optional(),
   /** Roles that may administrate the enclaves' KMS keys: the runner's, and one for emergencies. */
   keyAdministratorArns: z.array(z.string()),
+  /** Roles that may see those keys' state, policy and grants: the operator's. */
+  keyObserverArns: z.array(z.string()).default([]),
   /** The host agent's bundle, by digest, in each region's configuration bucket under this key. */
   agent: z.object({ key: z.string(), sha256: z.string(), version: z.string() }),
   regions: z.record(z.string(), RegionFactsSchema),

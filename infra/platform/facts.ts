@@ -46,6 +46,7 @@ export function platformFacts(
     plans: { bucket: names.plansBucket, region: config.region, prefix: PLANS_PREFIX },
     rolePath: names.rolePath,
     permissionsBoundaryArn: names.boundaryArn,
+    keyObserverArns: [names.roleArn(names.roles.operator)],
     keyAdministratorArns: [names.roleArn(names.roles.runner), names.roleArn(names.roles.breakGlass)],
     agent: { key: agent.key, sha256: agent.sha256, version: agent.version },
     regions,

@@ -1,10 +1,13 @@
 /** SDK clients: made once, sharing one pool of connections. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { ECSClient } from '@aws-sdk/client-ecs';
+import { IAMClient } from '@aws-sdk/client-iam';
+import { KMSClient } from '@aws-sdk/client-kms';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
@@ -16,10 +19,14 @@ export interface AwsClients {
   readonly streams: DynamoDBStreamsClient;
   readonly sfn: SFNClient;
   readonly ecs: ECSClient;
+  /** Of the partition: IAM knows no regions. */
+  readonly iam: IAMClient;
   /** Made at the first call for a region, then kept. */
   ec2(region: string): EC2Client;
   ssm(region: string): SSMClient;
   sns(region: string): SNSClient;
+  logs(region: string): CloudWatchLogsClient;
+  kms(region: string): KMSClient;
   /** Ends idle connections; calls under way fail. */
   close(): void;
 }
@@ -67,21 +74,27 @@ export function createClients(region: string, calls?: Calls): AwsClients {
   const streams = hear('streams', new DynamoDBStreamsClient(options(region, TABLE_TIMEOUT_MS)));
   const sfn = hear('sfn', new SFNClient(options(region, SERVICE_TIMEOUT_MS)));
   const ecs = hear('ecs', new ECSClient(options(region, SERVICE_TIMEOUT_MS)));
+  const iam = hear('iam', new IAMClient(options(region, SERVICE_TIMEOUT_MS)));
   const ec2 = perRegion((inRegion) => hear('ec2', new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS))));
   const ssm = perRegion((inRegion) => hear('ssm', new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS))));
   const sns = perRegion((inRegion) => hear('sns', new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
+  const logs = perRegion((inRegion) => hear('logs', new CloudWatchLogsClient(options(inRegion, SERVICE_TIMEOUT_MS))));
+  const kms = perRegion((inRegion) => hear('kms', new KMSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
 
   return {
     dynamodb,
     streams,
     sfn,
     ecs,
+    iam,
     ec2: ec2.get,
     ssm: ssm.get,
     sns: sns.get,
+    logs: logs.get,
+    kms: kms.get,
     close() {
-      const regional = [...ec2.made.values(), ...ssm.made.values(), ...sns.made.values()];
-      for (const client of [dynamodb, streams, sfn, ecs, ...regional]) client.destroy();
+      const regional = [ec2, ssm, sns, logs, kms].flatMap(({ made }): { destroy(): void }[] => [...made.values()]);
+      for (const client of [dynamodb, streams, sfn, ecs, iam, ...regional]) client.destroy();
       httpAgent.destroy();
       httpsAgent.destroy();
     },

@@ -12,6 +12,8 @@ import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
 import { type Host, type HostState, type Hosts, OperatorError, type Posture } from '../reconciler/ports.ts';
 import type { AwsClients } from './clients.ts';
 import { call, onNames } from './errors.ts';
+import { hostStatus } from './host-status.ts';
+import { literal } from './literal.ts';
 
 export interface HostsOptions {
   readonly clients: Pick<AwsClients, 'ec2' | 'ssm'>;
@@ -27,9 +29,6 @@ const LONGEST_TAG_VALUE = 256;
 const ALIVE: readonly HostState[] = ['pending', 'running', 'stopping', 'stopped', 'shutting-down'];
 const STATES: ReadonlySet<string> = new Set([...ALIVE, 'terminated']);
 const isHostState = (name: string | undefined): name is HostState => name !== undefined && STATES.has(name);
-
-/** `*` and `?` are wildcards in a filter's value, and an id may hold them. */
-const literal = (value: string) => value.replace(/[\\*?]/g, '\\$&');
 
 function toHost(instance: Instance): Host {
   const tag = (key: string) => instance.Tags?.find((each) => each.Key === key)?.Value ?? '';
@@ -143,6 +142,8 @@ export function createHosts({ clients, environment, prefix }: HostsOptions): Hos
         .find((each) => each.InstanceId === instanceId);
       return instance === undefined ? undefined : toHost(instance);
     },
+
+    status: (region, instanceIds, signal) => hostStatus(clients.ec2(region), region, instanceIds, signal),
 
     async start(region, instanceId) {
       await call('ec2:StartInstances', `host ${instanceId}`, () =>

@@ -10,6 +10,7 @@ import { createLeaseStore } from './leases.ts';
 import { createRecordStore } from './records.ts';
 import { createStateStore } from './state.ts';
 import { createChangeStream } from './streams.ts';
+import { createSurroundings } from './surroundings.ts';
 import { createTasks } from './tasks.ts';
 import { createTopic } from './topic.ts';
 import { createWorkflows } from './workflows.ts';
@@ -55,6 +56,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
       environment: config.environment,
       prefix: config.prefix,
     }),
+    surroundings: createSurroundings({ clients, environment: config.environment }),
     streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
     channels: topicRegion === undefined ? [] : [createTopic(clients.sns(topicRegion), config.notifyTopicArn)],
     close: clients.close,

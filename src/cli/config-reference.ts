@@ -42,7 +42,16 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
   { title: "AWS' rate limits", keys: ['runInstancesPerSecond', 'awsBudgetShare', 'awsBudgetWaitMs'] },
   {
     title: 'Intervals',
-    keys: ['feedIdleMinMs', 'feedIdleMaxMs', 'relistMs', 'sweepMs', 'observeMs', 'runBackstopMs', 'settleMs'],
+    keys: [
+      'feedIdleMinMs',
+      'feedIdleMaxMs',
+      'relistMs',
+      'sweepMs',
+      'postureMs',
+      'observeMs',
+      'runBackstopMs',
+      'settleMs',
+    ],
   },
   {
     title: 'Retries',

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { ConditionSchema } from './conditions.ts';
+import { MadeSchema } from './digests.ts';
 import { LegacySchema } from './legacy.ts';
 import { packed } from './packed.ts';
 import { ApprovalSchema, PlanAskedSchema, PlannedSchema } from './planned.ts';
@@ -140,6 +141,8 @@ export const LifecycleSchema = z.looseObject({
   nextAttemptAt: z.string().optional(),
   failure: FailureSchema.optional(),
   pinned: RunVariablesSchema.shape.pinned,
+  /** What the last deploy made around the host; absent: its runner did not say. */
+  made: MadeSchema.optional(),
   /** The report as it stood at the last start of the host: only a newer one counts as fresh. */
   baseline: z
     .looseObject({
@@ -197,7 +200,7 @@ export const LifecycleSchema = z.looseObject({
 export type Lifecycle = z.infer<typeof LifecycleSchema>;
 
 /** What a list reads of a lifecycle: not the specs in it, which are the most of it. */
-export const ListedLifecycleSchema = LifecycleSchema.omit({ applied: true, policy: true }).extend({
+export const ListedLifecycleSchema = LifecycleSchema.omit({ applied: true, policy: true, made: true }).extend({
   snapshot: z.looseObject({ region: z.string() }).optional(),
 });
 export type ListedLifecycle = z.infer<typeof ListedLifecycleSchema>;
@@ -348,6 +351,8 @@ export const OutcomeSchema = z.looseObject({
   legacy: LegacySchema.optional(),
   /** Digest of the plan that was not applied, because another one was approved, or none. */
   unapproved: z.string().optional(),
+  /** After a deploy: what surrounds the host, as it should stay. */
+  made: MadeSchema.optional(),
   /** After a destroy: what named look-ups of every resource type and the state still list. */
   remaining: z.array(z.string()).optional(),
 });

@@ -108,13 +108,15 @@ export function endRun(context: Context): Lifecycle {
   const lifecycle = rest.drift === undefined ? ended : { ...ended, drift: { ...rest.drift, seen: 0, observedAt } };
   if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
     return lifecycle;
-  const { adopting: _done, ...known } = lifecycle;
+  // What an older runner made, it does not say: what is remembered of an earlier run is not it.
+  const { adopting: _done, made: _before, ...known } = lifecycle;
   const { legacy: _replaced, ...pinned } = lifecycle.pinned;
   const { legacy } = outcome;
   return {
     ...known,
     observedGeneration: Math.max(lifecycle.observedGeneration, run.generation),
     ...(lifecycle.snapshot?.spec === undefined ? {} : { applied: lifecycle.snapshot.spec }),
+    ...(outcome.made === undefined ? {} : { made: outcome.made }),
     // A host of our own making has an agent that reports.
     adopted:
       legacy !== undefined ||

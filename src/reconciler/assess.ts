@@ -1,5 +1,4 @@
 /** Assess: joins record, spec, policy, host, reports and run into one assessment. */
-import type { Finding } from '../drift/index.ts';
 import { immutableChanges, type SpecChange } from '../enclave/change.ts';
 import type { Lifecycle, Report, Request, RunVariables } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
@@ -13,9 +12,9 @@ import { approvalOf, approved } from './approvals.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
-import { decidedAt, findingsOf, underPolicy } from './findings.ts';
+import { underPolicy } from './findings.ts';
+import { findingsIn } from './look-around.ts';
 import { UNSEEN, viewHost } from './observe.ts';
-import { withPlanned } from './planned-findings.ts';
 import { regionOf } from './region-of.ts';
 import { repairLeave } from './repair-leave.ts';
 
@@ -126,7 +125,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const admission = admit(policy, lifecycle, change, context, now);
   const approval = approvalOf(lifecycle, policy, now);
   const retry = seen.requests.some(({ verb }) => verb === 'retry' || (verb === 'unlock' && isLocked(lifecycle)));
-  const findings = underPolicy(findingsIn(seen, context), policy);
+  const findings = underPolicy(findingsIn(lifecycle, seen.host, context), policy, now);
   const leave = { repairs: context.repairs, defaultRegion: context.config.region, now, findings };
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   const enclave = viewEnclave(look, seen.host.instanceId, lifecycle, {
@@ -173,16 +172,6 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     // Asked for by nobody before something has been seen to differ.
     mending: lifecycle.drift === undefined ? undefined : mendingOf(lifecycle, policy),
   };
-}
-
-function findingsIn({ intent: { lifecycle }, host }: Observations, { config }: ReconcileContext): readonly Finding[] {
-  const observed = findingsOf(lifecycle, host, config.environment);
-  // A look that could not be compared says nothing of what only a plan shows either: it may be over.
-  if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
-  if (lifecycle.planned?.verdict !== 'Drift') return observed;
-  const all = withPlanned(observed, lifecycle, (attribute) => decidedAt(attribute, host));
-  // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
-  return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {

@@ -3,11 +3,12 @@ import type { Config } from './config.ts';
 import { listening } from './listening.ts';
 import { type Hosts, OperatorError, type Ports, type Tasks, type Workflows } from './ports.ts';
 import { SlowDown } from './slow-down.ts';
+import type { Surroundings } from './surroundings.ts';
 import { type BucketLimits, TokenBucket } from './token-bucket.ts';
 
 /**
  * AWS' own limits by family of calls, an account and a region: those of EC2 and ECS everywhere, of Step Functions
- * outside its three large regions. Those of SSM are not published: careful guesses.
+ * outside its three large regions. Those of SSM and IAM are not published: careful guesses. Of KMS, that of ListGrants.
  */
 export const AWS_LIMITS = {
   'ec2:Describe': { burst: 100, perSecond: 20 },
@@ -15,6 +16,9 @@ export const AWS_LIMITS = {
   'ec2:StopInstances': { burst: 50, perSecond: 5 },
   'ssm:DescribeInstanceInformation': { burst: 10, perSecond: 5 },
   'ssm:SendCommand': { burst: 10, perSecond: 5 },
+  'logs:DescribeLogGroups': { burst: 10, perSecond: 10 },
+  'iam:Get': { burst: 10, perSecond: 5 },
+  'kms:Get': { burst: 100, perSecond: 100 },
   'states:StartExecution': { burst: 800, perSecond: 150 },
   'states:StopExecution': { burst: 500, perSecond: 25 },
   'states:DescribeExecution': { burst: 250, perSecond: 10 },
@@ -73,6 +77,7 @@ export class Budgets {
       workflows: this.#workflows(heard(inner.workflows)),
       tasks: this.#tasks(heard(inner.tasks)),
       hosts: this.#hosts(heard(inner.hosts)),
+      surroundings: this.#surroundings(heard(inner.surroundings)),
       streams: {
         records: heard(inner.streams.records),
         state: heard(inner.streams.state),
@@ -192,23 +197,29 @@ export class Budgets {
     };
   }
 
+  #surroundings(inner: Surroundings): Surroundings {
+    const { region: home } = this.#config;
+    const turn = (family: ApiFamily, region: string) => () => this.#turn(family, region);
+    return {
+      groups: (region, signal) => paced(inner.groups(region, signal), turn('ec2:Describe', region)),
+      volumes: (region, signal) => paced(inner.volumes(region, signal), turn('ec2:Describe', region)),
+      logGroups: (region, signal) => paced(inner.logGroups(region, signal), turn('logs:DescribeLogGroups', region)),
+      agents: (region, signal) => paced(inner.agents(region, signal), turn('ssm:DescribeInstanceInformation', region)),
+      roles: (signal) => paced(inner.roles(signal), turn('iam:Get', home)),
+      key: async (keyArn, withGrants, signal) => {
+        await turn('kms:Get', keyArn.split(':')[3] ?? home)();
+        return inner.key(keyArn, withGrants, signal);
+      },
+    };
+  }
+
   #hosts(inner: Hosts): Hosts {
     const turn = (family: ApiFamily, region: string) => this.#turn(family, region);
     return {
-      async *sweep(region, signal) {
-        // One turn a page: the next is asked for when it is pulled.
-        const pages = inner.sweep(region, signal)[Symbol.asyncIterator]();
-        try {
-          for (;;) {
-            await turn('ec2:Describe', region);
-            const page = await pages.next();
-            if (page.done) return;
-            yield page.value;
-          }
-        } finally {
-          await pages.return?.();
-        }
-      },
+      // One turn a page: the next is asked for when it is pulled.
+      sweep: (region, signal) => paced(inner.sweep(region, signal), () => turn('ec2:Describe', region)),
+      status: (region, instanceIds, signal) =>
+        paced(inner.status(region, instanceIds, signal), () => turn('ec2:Describe', region)),
       async find(region, enclaveId) {
         await turn('ec2:Describe', region);
         return inner.find(region, enclaveId);
@@ -239,5 +250,19 @@ export class Budgets {
         return inner.restartAllocator(region, instanceId);
       },
     };
+  }
+}
+
+async function* paced<T>(pages: AsyncIterable<T>, turn: () => Promise<void>): AsyncIterable<T> {
+  const iterator = pages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      await turn();
+      const page = await iterator.next();
+      if (page.done) return;
+      yield page.value;
+    }
+  } finally {
+    await iterator.return?.();
   }
 }

@@ -90,6 +90,10 @@ export const ConfigSchema = z.strictObject({
   feedIdleMaxMs: ms(2 * SECOND, 'Longest pause between polls of an idle shard.'),
   relistMs: ms(5 * MINUTE, 'Interval of full lists, ±10 %.'),
   sweepMs: ms(MINUTE, 'Interval of sweeps over all hosts of a region.'),
+  postureMs: ms(
+    15 * MINUTE,
+    'Interval of looks at what surrounds the hosts (groups, volumes, roles, keys, log groups, agents), ±10 %; 0: none.',
+  ),
   observeMs: ms(5 * SECOND, 'Pause between looks at a host that is expected to change.'),
   runBackstopMs: ms(MINUTE, 'Age of a run marker after which its execution is looked up.'),
   settleMs: ms(30 * SECOND, 'Time a direct effect (start, stop, restart) has to show before it is tried again.'),

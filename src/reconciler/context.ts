@@ -12,6 +12,8 @@ import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
 import type { SecondLooks } from './second-looks.ts';
+import type { StatusObserver } from './status-observer.ts';
+import type { SurroundingsObserver } from './surroundings-observer.ts';
 import type { Told } from './tell-commit.ts';
 import type { WalletQuota } from './wallet-quota.ts';
 import type { Stopwatches } from './watchdog.ts';
@@ -25,6 +27,8 @@ export interface ReconcileContext {
   readonly specContext: SpecContext;
   readonly workOut: typeof workOut;
   readonly hosts: HostObserver;
+  readonly statuses: StatusObserver;
+  readonly surroundings: SurroundingsObserver;
   readonly runs: RunObserver;
   readonly slots: RunSlots;
   readonly quota: WalletQuota;

@@ -29,6 +29,9 @@ import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
 import { SecondLooks } from './second-looks.ts';
+import { StatusObserver } from './status-observer.ts';
+import { SurroundingsObserver } from './surroundings-observer.ts';
+import { sweepRegions } from './sweeps.ts';
 import { tellCommit, tellFleetRun } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
@@ -127,14 +130,10 @@ export class Controller {
       exists: (id) => this.#fleet.exists(id),
       epoch: () => term.assert(),
     });
-    const hosts = new HostObserver(
-      ports,
-      config,
-      (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
-      (region, byEnclave) => {
-        if (this.synced) void this.#orphans.swept(region, byEnclave);
-      },
-    );
+    const onDrift = (id: string) => this.#queue.add(id, { priority: PRIORITY.drift });
+    const hosts = new HostObserver(ports, config, onDrift, (region, byEnclave) => {
+      if (this.synced) void this.#orphans.swept(region, byEnclave);
+    });
     const fleet = new Fleet({
       ports,
       config,
@@ -182,6 +181,10 @@ export class Controller {
       specContext,
       workOut: rememberedWorkOut(specContext),
       hosts,
+      statuses: new StatusObserver(ports, config, onDrift),
+      surroundings: new SurroundingsObserver(ports, config, (id, delayMs) =>
+        this.#queue.add(id, { priority: PRIORITY.drift, delayMs }),
+      ),
       runs: new RunObserver(ports, config),
       slots: this.#slots,
       quota: this.#quota,
@@ -279,9 +282,11 @@ export class Controller {
       // Before everything was listed, what is known is too little, not few.
       deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });
+    const { hosts, surroundings } = this.#context;
     this.#running = Promise.all([
       this.#feed.run(signal),
-      this.#sweepLoop(signal),
+      sweepRegions(ports, config, this.#context, signal),
+      surroundings.run(() => hosts.regions(config.region), signal),
       this.#notifier.run(signal),
       logHeartbeats({ ports, config, epoch: term.epoch, alive: () => this.#alive() }, signal),
       ...(config.observeOnly ? [] : [this.#plans.run(signal)]),
@@ -322,22 +327,6 @@ export class Controller {
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;
     this.#slots.hold(lifecycle.id, { kind: lifecycle.run.action === 'destroy' ? 'destroy' : 'change', owner }, true);
-  }
-
-  async #sweepLoop(signal: AbortSignal): Promise<void> {
-    const { ports, config } = this.#options;
-    while (!signal.aborted) {
-      await ports.clock.sleep(config.sweepMs, signal);
-      if (signal.aborted) return;
-      for (const region of this.#context.hosts.regions(config.region)) {
-        await this.#context.hosts.sweep(region).catch((error: unknown) => {
-          ports.log.warn(
-            { region, error: String(error) },
-            'the sweep failed; hosts there are Unknown until one succeeds',
-          );
-        });
-      }
-    }
   }
 
   /** Hands ready keys to free workers; the queue, not p-queue, decides which is next. */

@@ -1,38 +1,61 @@
-/** Findings: what of a host differs from the spec that was last applied to it, and what the policy makes of it. Pure. */
-import { type Attribute, compare, type Finding } from '../drift/index.ts';
+/** Findings: what of an enclave differs from what was last applied to it, and what the policy makes of it. Pure. */
+import { type Attribute, compare, type Finding, ignoredBy, type Observed } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/items.ts';
 import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { HostView } from '../machines/index.ts';
+import type { Status } from './status-observer.ts';
+import type { SeenPart } from './surroundings-observer.ts';
 
-/** What every sweep shows of a host; its existence and state are {@link HostView}'s. */
-export const SWEPT: ReadonlySet<Attribute> = new Set([
-  'host.instanceType',
-  'host.ami',
-  'host.enclaveOptions',
-  'host.profile',
-  'host.metadata',
-  'network.groups',
-  'network.publicIp',
-  'tags',
+/** Looks at one enclave, each of its own time; one that is absent saw nothing. */
+export interface Looks {
+  readonly host: HostView;
+  readonly status?: (Status & { readonly observedAt: number }) | undefined;
+  readonly around?: readonly SeenPart[] | undefined;
+}
+
+type Part = Exclude<keyof Observed, 'observedAt'>;
+
+/** What is looked at, and the part of a look that shows it. A host's existence and state are {@link HostView}'s. */
+const WATCHED = new Map<Attribute, Part>([
+  ['host.instanceType', 'posture'],
+  ['host.ami', 'posture'],
+  ['host.enclaveOptions', 'posture'],
+  ['host.profile', 'posture'],
+  ['host.metadata', 'posture'],
+  ['network.groups', 'posture'],
+  ['network.publicIp', 'posture'],
+  ['tags', 'posture'],
+  ['host.statusChecks', 'checks'],
+  ['host.events', 'events'],
+  ['host.agent', 'agentOnline'],
+  ['host.volume', 'rootVolume'],
+  ['network.rules', 'rules'],
+  ['role.policies', 'role'],
+  ['key.policy', 'key'],
+  ['key.state', 'key'],
+  ['logs.group', 'logGroup'],
 ]);
+const ATTRIBUTES: ReadonlySet<Attribute> = new Set(WATCHED.keys());
+/** What every sweep shows without a further call. */
+export const SWEPT: ReadonlySet<Attribute> = new Set(
+  [...WATCHED].flatMap(([attribute, part]) => (part === 'posture' ? [attribute] : [])),
+);
 
 /**
- * What every sweep shows, attribute by attribute, what matches as well. Nothing is compared while a
- * run is under way, in a look that is older than the phase (it may show what was before the run), or of a host that
- * the enclave stack has not made.
+ * All that is looked at, attribute by attribute, what matches as well. Nothing is compared while a run is under way,
+ * in a look that is older than the phase (it may show what was before the run), or of a host that the enclave stack
+ * has not made. What surrounds the host counts from the end of the last run on.
  */
-export function findingsOf(
-  lifecycle: Lifecycle,
-  { posture, observedAt }: HostView,
-  environment: string,
-): readonly Finding[] {
+export function findingsOf(lifecycle: Lifecycle, looks: Looks, environment: string): readonly Finding[] {
   const { applied, pinned, snapshot, desired } = lifecycle;
-  if (posture === undefined || applied === undefined || snapshot === undefined || desired === 'Absent') return [];
+  const { host } = looks;
+  if (host.posture === undefined || applied === undefined || snapshot === undefined || desired === 'Absent') return [];
   // The values of a host that was taken over are in its state, and not in the spec.
   if (pinned.legacy !== undefined) return [];
-  if (lifecycle.run !== undefined || observedAt < Date.parse(lifecycle.phaseSince)) return [];
-  return compare(
+  if (lifecycle.run !== undefined || host.observedAt < Date.parse(lifecycle.phaseSince)) return [];
+  const { observed, seenAt } = join(looks, lifecycle);
+  const found = compare(
     {
       enclaveId: lifecycle.id,
       environment,
@@ -40,28 +63,43 @@ export function findingsOf(
       // Written by this schema, of a spec that was valid.
       spec: applied as unknown as EnclaveSpec,
       amiId: pinned.amiId,
+      made: lifecycle.made,
     },
-    { observedAt, posture },
-    { only: SWEPT, brief: true },
+    observed,
+    { only: ATTRIBUTES, brief: true },
   );
+  return found.map((finding) => {
+    const observedAt = seenAt.get(WATCHED.get(finding.attribute));
+    return observedAt === undefined || observedAt === finding.observedAt ? finding : { ...finding, observedAt };
+  });
+}
+
+/** All looks as one, and when each part of it was seen. */
+function join({ host, status, around = [] }: Looks, { phaseSince, ranAt }: Lifecycle) {
+  const since = Math.max(Date.parse(phaseSince), ranAt === undefined ? 0 : Date.parse(ranAt));
+  let observed: Observed = { observedAt: host.observedAt, posture: host.posture };
+  const seenAt = new Map<string | undefined, number>();
+  const seen = (observedAt: number, shows: Partial<Observed>) => {
+    if (observedAt < since) return;
+    observed = { ...observed, ...shows };
+    for (const part of Object.keys(shows)) seenAt.set(part, observedAt);
+  };
+  if (status !== undefined) seen(status.observedAt, { checks: status.checks, events: status.events });
+  for (const { observedAt, shows } of around) seen(observedAt, shows);
+  return { observed, seenAt };
 }
 
 /**
- * Findings as the policy has them: what is `off` is not told, what is to be told only begins no repair, and nothing
- * replaces a host unless `replace` says so of it.
+ * Findings as the policy has them: what is `off` or ignored is not told, what is to be told only begins no repair, and
+ * nothing replaces a host unless `replace` says so of it.
  */
-export function underPolicy(findings: readonly Finding[], policy: EnclavePolicy): readonly Finding[] {
+export function underPolicy(findings: readonly Finding[], policy: EnclavePolicy, nowMs: number): readonly Finding[] {
   if (!findings.some(({ verdict }) => verdict === 'Drift')) return findings;
   return findings.flatMap((finding) => {
     if (finding.verdict !== 'Drift') return [finding];
     const mode = driftModeOf(policy, finding.attribute);
-    if (mode === 'off') return [];
+    if (mode === 'off' || ignoredBy(policy.drift.ignore, finding.attribute, nowMs) !== undefined) return [];
     const isTold = mode === 'alert' || (finding.rung === 'replace' && mode !== 'replace');
     return [isTold ? { ...finding, rung: 'alert' as const } : finding];
   });
-}
-
-/** When a look last decided an attribute, ms; undefined: looks of this kind do not, or nothing was seen. */
-export function decidedAt(attribute: Attribute, { posture, observedAt }: HostView): number | undefined {
-  return posture !== undefined && SWEPT.has(attribute) ? observedAt : undefined;
 }

@@ -62,9 +62,9 @@ export class HostObserver {
     return sweep?.observedAt === observedAt ? sweep.before : undefined;
   }
 
-  /** Sweeps a region now and tells which enclaves' hosts differ from the sweep before. */
-  async sweep(region: string): Promise<void> {
-    await this.#fresh(region, 0);
+  /** Sweeps a region now, and tells which enclaves' hosts differ from the sweep before. */
+  async sweep(region: string): Promise<Sweep['byEnclave']> {
+    return (await this.#fresh(region, 0)).byEnclave;
   }
 
   async #fresh(region: string, maxAgeMs: number): Promise<Sweep> {

@@ -43,6 +43,8 @@ export function observeOnly(ports: Ports): Required<Ports> {
     workflows: watching(ports.workflows),
     tasks: { describe: (arns) => tasks.describe(arns), stop: async () => {} },
     hosts: looking(ports.hosts),
+    // Nothing there is changed by anybody.
+    surroundings: ports.surroundings,
     // What would be is nothing to be woken for.
     channels: [],
   };
@@ -64,6 +66,7 @@ function looking(hosts: Hosts): Hosts {
     sweep: (region, signal) => hosts.sweep(region, signal),
     find: (region, id) => hosts.find(region, id),
     byInstanceId: (region, instanceId) => hosts.byInstanceId(region, instanceId),
+    status: (region, instanceIds, signal) => hosts.status(region, instanceIds, signal),
     // A report is nothing that is done to anybody; but nothing here would come of it.
     askToReport: async () => 'asked',
     start: async () => {},

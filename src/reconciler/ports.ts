@@ -1,5 +1,5 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
-import type { Posture } from '../drift/index.ts';
+import type { Posture, ScheduledEvent, StatusChecks } from '../drift/index.ts';
 import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
 import type {
   Control,
@@ -16,8 +16,9 @@ import type {
 import type { JsonMap } from '../enclave/json.ts';
 import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.ts';
 import type { Notification } from './notify/notification.ts';
+import type { Surroundings } from './surroundings.ts';
 
-export type { Posture } from '../drift/index.ts';
+export type { KeyDocuments, Posture } from '../drift/index.ts';
 
 /** Wall time, local time and waiting. Nothing else in the controller reads a clock. */
 export interface Clock {
@@ -199,6 +200,13 @@ export interface Host {
   readonly posture?: Posture | undefined;
 }
 
+/** What EC2 says of a host's health. */
+export interface HostStatus {
+  readonly instanceId: string;
+  readonly checks: StatusChecks;
+  readonly events: readonly ScheduledEvent[];
+}
+
 /** EC2 and SSM, one region a call. */
 export interface Hosts {
   /** Hosts tagged with an enclave id and our environment, in pages, terminated ones left out. Throws on any partial answer. */
@@ -207,6 +215,8 @@ export interface Hosts {
   find(region: string, enclaveId: string): Promise<readonly Host[]>;
   /** One host by its id, whatever its tags; undefined: EC2 says it does not exist. */
   byInstanceId(region: string, instanceId: string): Promise<Host | undefined>;
+  /** Checks and scheduled events of these hosts, in pages. One that no page shows was not seen; throws where the rest cannot be asked. */
+  status(region: string, instanceIds: readonly string[], signal: AbortSignal): AsyncIterable<readonly HostStatus[]>;
   start(region: string, instanceId: string): Promise<void>;
   stop(region: string, instanceId: string): Promise<void>;
   /**
@@ -301,6 +311,7 @@ export interface Ports {
   readonly workflows: Workflows;
   readonly tasks: Tasks;
   readonly hosts: Hosts;
+  readonly surroundings: Surroundings;
   readonly streams: {
     readonly records: ChangeStream;
     readonly state: ChangeStream;

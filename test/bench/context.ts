@@ -12,6 +12,8 @@ import { ReportFreshness } from '../../src/reconciler/report-freshness.ts';
 import { RunObserver } from '../../src/reconciler/run-observer.ts';
 import { RunSlots } from '../../src/reconciler/run-slots.ts';
 import { SecondLooks } from '../../src/reconciler/second-looks.ts';
+import { StatusObserver } from '../../src/reconciler/status-observer.ts';
+import { SurroundingsObserver } from '../../src/reconciler/surroundings-observer.ts';
 import { WalletQuota } from '../../src/reconciler/wallet-quota.ts';
 import { Stopwatches } from '../../src/reconciler/watchdog.ts';
 
@@ -33,6 +35,8 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     specContext,
     workOut: rememberedWorkOut(specContext),
     hosts: new HostObserver(ports, config, () => {}),
+    statuses: new StatusObserver(ports, config, () => {}),
+    surroundings: new SurroundingsObserver(ports, config, () => {}),
     runs: new RunObserver(ports, config),
     slots,
     quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),

@@ -31,6 +31,10 @@ function* pages<T>(item: (id: string) => T): IterableIterator<readonly T[]> {
   }
 }
 
+/** No two enclaves have equal rules: the worst there is. */
+const ruleOf = (id: string) =>
+  ({ direction: 'ingress', protocol: 'tcp', fromPort: 443, toPort: 443, peer: id }) as const;
+
 const never = (): never => {
   throw new Error('an enclave at rest asks for nothing of the kind');
 };
@@ -83,11 +87,42 @@ const ports: Ports = {
     },
     find: never,
     byInstanceId: never,
+    async *status(_region, instanceIds) {
+      yield instanceIds.map((instanceId) => ({
+        instanceId,
+        checks: { system: 'ok', instance: 'ok', ebs: 'ok' },
+        events: [],
+      }));
+    },
     start: never,
     stop: never,
     askToReport: never,
     restartEnclave: never,
     restartAllocator: never,
+  },
+  surroundings: {
+    async *groups() {
+      yield* pages((id) => ({ enclaveId: id, groupId: `sg-${instanceOf(id).slice(2)}`, rules: [ruleOf(id)] }));
+    },
+    async *volumes() {
+      yield* pages((id) => ({ enclaveId: id, instanceId: instanceOf(id), encrypted: true, deleteOnTermination: true }));
+    },
+    async *logGroups() {
+      yield* pages((id) => ({ enclaveId: id, retentionDays: 30, kmsKeyArn: null }));
+    },
+    async *agents() {
+      yield* pages((id) => ({ instanceId: instanceOf(id), online: true }));
+    },
+    async *roles() {
+      yield* pages((id) => ({
+        enclaveId: id,
+        name: id,
+        trust: '{}',
+        attachedArns: [],
+        inline: { own: `{"Sid":"${id}"}` },
+      }));
+    },
+    key: never,
   },
   streams: { records: stream, state: stream, history: stream },
 };

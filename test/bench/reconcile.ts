@@ -39,12 +39,14 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
       },
       find: never,
       byInstanceId: never,
+      status: never,
       start: never,
       stop: never,
       askToReport: never,
       restartEnclave: never,
       restartAllocator: never,
     },
+    surroundings: { groups: never, volumes: never, logGroups: never, agents: never, roles: never, key: never },
     streams: { records: stream, state: stream, history: stream },
   };
 }

@@ -85,6 +85,93 @@ describe('EC2 and SSM', () => {
     await expect(sweep()).rejects.toMatchObject({ class: 'Transient' });
   });
 
+  describe('the status of hosts', () => {
+    const status = (id: string, more = '') =>
+      `<item><instanceId>${id}</instanceId><instanceState><name>running</name></instanceState>${more}` +
+      '<systemStatus><status>impaired</status></systemStatus><instanceStatus><status>ok</status></instanceStatus></item>';
+    const told = (items: string, nextToken = '') => ({
+      body:
+        `<DescribeInstanceStatusResponse><instanceStatusSet>${items}</instanceStatusSet>` +
+        `${nextToken ? `<nextToken>${nextToken}</nextToken>` : ''}</DescribeInstanceStatusResponse>`,
+    });
+    const ids = (count: number) => Array.from({ length: count }, (_, n) => `i-${n}`);
+    const ask = async (asked: readonly string[]) => {
+      const found: string[] = [];
+      for await (const page of aws.ports.hosts.status('us-west-2', asked, new AbortController().signal)) {
+        found.push(...page.map(({ instanceId }) => instanceId));
+      }
+      return found;
+    };
+    const byId = (input: object) => Object.keys(input).filter((key) => key.startsWith('InstanceId.')).length;
+
+    it('is asked by id where they are few, stopped ones too, and shows checks and events', async () => {
+      const event =
+        '<eventsSet><item><code>instance-retirement</code><description>Degraded hardware</description>' +
+        '<notBefore>2030-01-02T00:00:00.000Z</notBefore></item></eventsSet>';
+      aws.endpoint.script(() => told(status('i-0', event) + status('i-of-another')));
+      const pages: unknown[] = [];
+      for await (const page of aws.ports.hosts.status('us-west-2', ['i-0'], new AbortController().signal))
+        pages.push(page);
+      const code = 'instance-retirement';
+      const notBefore = '2030-01-02T00:00:00.000Z';
+      expect(pages).toEqual([
+        [
+          {
+            instanceId: 'i-0',
+            checks: { system: 'impaired', instance: 'ok' },
+            events: [{ code, description: 'Degraded hardware', notBefore }],
+          },
+        ],
+      ]);
+      expect(aws.inputs()[0]).toMatchObject({ 'InstanceId.1': 'i-0', IncludeAllInstances: 'true' });
+      expect(aws.inputs()[0]).not.toHaveProperty('MaxResults');
+    });
+
+    it('is paged where they are many and alone in their region: 10,000 cost 10 calls', async () => {
+      aws.endpoint.script((_, index) =>
+        told(
+          ids(10_000)
+            .slice(index * 1_000, (index + 1) * 1_000)
+            .map((id) => status(id))
+            .join(''),
+          index < 9 ? 'more' : '',
+        ),
+      );
+      expect((await ask(ids(10_000))).length).toBe(10_000);
+      expect(aws.endpoint.requests.length).toBe(10);
+      expect(aws.inputs()[1]).toMatchObject({ MaxResults: '1000', NextToken: 'more' });
+    });
+
+    it('is asked by id for the rest where most hosts of the region are not ours', async () => {
+      aws.endpoint.script(({ input }) => {
+        const asked = Object.entries(input).flatMap(([key, id]) => (key.startsWith('InstanceId.') ? [String(id)] : []));
+        return asked.length === 0
+          ? told(`${status('i-7')}${status('i-of-another')}`, 'more')
+          : told(asked.map((id) => status(id)).join(''));
+      });
+      expect(new Set(await ask(ids(1_000)))).toEqual(new Set(ids(1_000)));
+      expect(aws.inputs().map(byId)).toEqual([0, ...Array(9).fill(100), 99]);
+    });
+
+    it('gives what it has before it throws, and asks for nothing where there is nothing to ask', async () => {
+      aws.endpoint.script((_, index) =>
+        index === 0 ? told(status('i-0')) : xmlError('UnauthorizedOperation', 'no', 403),
+      );
+      const found: unknown[] = [];
+      const sweep = async () => {
+        for await (const page of aws.ports.hosts.status('us-west-2', ids(100), new AbortController().signal)) {
+          found.push(...page);
+        }
+        for await (const _ of aws.ports.hosts.status('us-west-2', ids(1), new AbortController().signal));
+      };
+      await expect(sweep()).rejects.toMatchObject({ class: 'Blocked' });
+      expect(found.length).toBe(1);
+      aws.endpoint.script(() => told(''));
+      expect(await ask([])).toEqual([]);
+      expect(aws.endpoint.requests).toEqual([]);
+    });
+  });
+
   it("takes an enclave's id literally: wildcards are escaped, and look-alikes are left out", async () => {
     aws.endpoint.script(() => answer(instance('i-1', 'ab') + instance('i-2', 'a*')));
     expect(await aws.ports.hosts.find('us-west-2', 'a*')).toEqual([host('i-2', 'a*')]);

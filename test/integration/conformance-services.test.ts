@@ -5,6 +5,7 @@ import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
 import type { MakeServices } from '../support/conformance-services.ts';
+import { surroundingsConformance } from '../support/conformance-surroundings.ts';
 import { tasksConformance } from '../support/conformance-tasks.ts';
 import { workflowsConformance } from '../support/conformance-workflows.ts';
 import { type Embedded, eventually, printLogsOnFailure, startEmbedded } from '../support/embedded.ts';
@@ -40,4 +41,5 @@ describe('the adapters over the embedded AWS', () => {
   fleetWorkflowConformance('embedded', services);
   tasksConformance('embedded', services);
   hostsConformance('embedded', services);
+  surroundingsConformance('embedded', services);
 });

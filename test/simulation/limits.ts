@@ -28,8 +28,11 @@ export const FAMILIES = Object.keys(LIMITS) as readonly Family[];
 
 const FAMILY_OF: Readonly<Record<string, Family>> = {
   'hosts.sweep': 'ec2:Describe*',
+  'hosts.status': 'ec2:Describe*',
   'hosts.find': 'ec2:Describe*',
   'hosts.byInstanceId': 'ec2:Describe*',
+  'surroundings.groups': 'ec2:Describe*',
+  'surroundings.volumes': 'ec2:Describe*',
   'hosts.start': 'ec2:StartInstances',
   'hosts.stop': 'ec2:mutating',
   'workflows.start': 'states:StartExecution',

@@ -56,6 +56,7 @@ export class SimulatedProcess {
       workflows: this.#port('workflows', bare.workflows, PORT_METHODS.workflows),
       tasks: this.#port('tasks', bare.tasks),
       hosts: this.#port('hosts', bare.hosts, PORT_METHODS.hosts),
+      surroundings: this.#port('surroundings', bare.surroundings, PORT_METHODS.surroundings),
       streams: {
         records: this.#port('streams.records', bare.streams.records, PORT_METHODS.stream),
         state: this.#port('streams.state', bare.streams.state, PORT_METHODS.stream),

@@ -57,6 +57,14 @@ export function hostsConformance(name: string, makeServices: MakeServices): void
       expect((await hosts.byInstanceId(harness.region, instanceId))?.posture).toEqual(expected);
     });
 
+    it('shows the checks of the hosts it is asked about, and of no other', async () => {
+      const { hosts } = harness.ports;
+      const status = (region: string, ids: readonly string[]) => collect((signal) => hosts.status(region, ids, signal));
+      const checks = expect.objectContaining({ system: 'ok', instance: 'ok' });
+      expect(await status(harness.region, [instanceId])).toEqual([{ instanceId, checks, events: [] }]);
+      expect(await status(harness.region, [])).toEqual([]);
+    });
+
     it('knows nothing of what does not exist', async () => {
       const { hosts } = harness.ports;
       expect(await hosts.find(harness.region, freshId())).toEqual([]);

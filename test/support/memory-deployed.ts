@@ -4,6 +4,7 @@ import { isPlainMap } from '../../src/enclave/json.ts';
 import { resourceName } from '../../src/enclave/names.ts';
 import type { Posture } from '../../src/reconciler/ports.ts';
 import type { MemoryEnclave } from './memory-hosts.ts';
+import { groupIdOf } from './memory-surroundings.ts';
 
 export function enclaveOf(run: RunItem): MemoryEnclave {
   const spec = run.variables.spec ?? {};
@@ -26,7 +27,7 @@ export function postureOf({ id, variables: { environment, spec = {} } }: RunItem
     amiId: 'ami-0',
     enclavesEnabled: true,
     profile: resourceName('instance-profile', id),
-    groups: [{ id: 'sg-0', name: resourceName('sg', id) }],
+    groups: [{ id: groupIdOf(id), name: resourceName('sg', id) }],
     tags: {
       Name: `treza-enclave-${id}`,
       ...tags,

@@ -5,12 +5,16 @@ import {
   type Clock,
   type Host,
   type HostState,
+  type HostStatus,
   type Hosts,
   OperatorError,
   type Posture,
   type Random,
 } from '../../src/reconciler/ports.ts';
+import type { Illness, LaunchOptions, MemoryEnclave, MemoryHost } from './memory-host.ts';
 import type { MemoryTable } from './memory-table.ts';
+
+export type { Illness, LaunchOptions, MemoryEnclave, MemoryHost } from './memory-host.ts';
 
 /** DescribeInstances gives at most this many. */
 const SWEEP_PAGE = 1_000;
@@ -35,69 +39,9 @@ export const HOST_TIMINGS: HostTimings = {
   reportEveryMs: 300_000,
 };
 
-/** What ails a host until it is cured: its reports say so, over what is else to be said. */
-export interface Illness {
-  readonly says: Partial<Report>;
-  /** The least that cures it. */
-  readonly cure: 'restartEnclave' | 'restartAllocator' | 'boot';
-}
-
 const STRENGTHS: readonly Illness['cure'][] = ['restartEnclave', 'restartAllocator', 'boot'];
 
-export interface MemoryEnclave {
-  readonly name: string;
-  readonly cpuCount: number;
-  readonly memoryMiB: number;
-  readonly debug: boolean;
-}
-
-export interface MemoryHost {
-  readonly instanceId: string;
-  readonly enclaveId: string;
-  readonly environment: string;
-  readonly region: string;
-  /** The run whose Terraform launched it; undefined: a test, or somebody else. */
-  readonly launchedBy: string | undefined;
-  /** As it truly is; what EC2 tells may lag behind. */
-  readonly state: HostState;
-  launchedAt: string;
-  appliedGeneration: number;
-  enclave: MemoryEnclave;
-  /** As nitro-cli names it. */
-  enclaveState: 'RUNNING' | 'TERMINATED';
-  /** Virtual time since which the enclave has run, ms; kept when it ends. */
-  ranAt: number;
-  bootId: string;
-  sequence: number;
-  /** False: the agent is frozen, or there is none; the host works on. */
-  reports: boolean;
-  /** SSM reaches it. */
-  managed: boolean;
-  /** Made by the incumbent, without an agent, until our Terraform is applied to it. */
-  legacy: boolean;
-  illness: Illness | undefined;
-  /** What EC2 shows of it besides; undefined: it shows nothing. */
-  posture: Posture | undefined;
-  /** The same as Terraform last made it. */
-  made: Posture | undefined;
-  /** Virtual time of its last change, ms. */
-  alteredAt: number;
-}
-
-export interface LaunchOptions {
-  readonly enclaveId: string;
-  readonly region: string;
-  readonly environment?: string;
-  readonly generation?: number;
-  readonly enclave?: MemoryEnclave;
-  /** Default `pending`, which boots; `running` is there at once and reports at once; `stopped` stays so. */
-  readonly state?: 'pending' | 'running' | 'stopped';
-  /** A host made by the incumbent has no agent. */
-  readonly reports?: boolean;
-  readonly launchedBy?: string;
-  readonly posture?: Posture;
-}
-
+const NOT_APPLICABLE = { system: 'not-applicable', instance: 'not-applicable', ebs: 'not-applicable' };
 const DEFAULT_ENCLAVE: MemoryEnclave = { name: 'enclave', cpuCount: 2, memoryMiB: 1_024, debug: false };
 
 export interface MemoryHostsOptions {
@@ -167,6 +111,8 @@ export class MemoryHosts implements Hosts {
       posture: options.posture,
       made: options.posture,
       alteredAt: this.#clock.monotonic(),
+      checks: { system: 'ok', instance: 'ok', ebs: 'ok' },
+      events: [],
     };
     this.all.set(host.instanceId, host);
     const siblings = this.#byEnclave.get(host.enclaveId) ?? [];
@@ -278,6 +224,22 @@ export class MemoryHosts implements Hosts {
   async byInstanceId(region: string, instanceId: string): Promise<Host | undefined> {
     const host = this.all.get(instanceId);
     return !this.blind && host?.region === region ? this.#view(host) : undefined;
+  }
+
+  async *status(
+    region: string,
+    instanceIds: readonly string[],
+    signal: AbortSignal,
+  ): AsyncIterable<readonly HostStatus[]> {
+    for (let first = 0; first < instanceIds.length; first += this.#pageSize) {
+      signal.throwIfAborted();
+      yield instanceIds.slice(first, first + this.#pageSize).flatMap((instanceId) => {
+        const host = this.all.get(instanceId);
+        if (host?.region !== region) return [];
+        const { checks, events } = host;
+        return [{ instanceId, checks: host.state === 'running' ? checks : NOT_APPLICABLE, events }];
+      });
+    }
   }
 
   async start(region: string, instanceId: string): Promise<void> {

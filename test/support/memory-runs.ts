@@ -7,6 +7,7 @@ import { LEGACY } from './legacy.ts';
 import { enclaveOf, postureOf } from './memory-deployed.ts';
 import { MemoryFleet } from './memory-fleet-runs.ts';
 import type { MemoryHost, MemoryHosts } from './memory-hosts.ts';
+import type { MemorySurroundings } from './memory-surroundings.ts';
 import type { MemoryTable } from './memory-table.ts';
 
 export interface RunTimings {
@@ -78,6 +79,7 @@ export interface MemoryRunsOptions {
   readonly state: MemoryTable;
   readonly history: MemoryTable;
   readonly hosts: MemoryHosts;
+  readonly surroundings: MemorySurroundings;
   readonly timings?: Partial<RunTimings> | undefined;
 }
 
@@ -311,7 +313,9 @@ export class MemoryRuns implements Workflows {
     const launched = { enclaveId: run.id, region, generation, enclave, launchedBy: run.name, posture };
     const host = kept ?? hosts.launch(launched);
     const { instanceId } = host;
-    return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, amiId: 'ami-0', imageDigest: 'sha256:0' };
+    const made = this.#options.surroundings.apply(run);
+    const image = { amiId: 'ami-0', imageDigest: 'sha256:0' };
+    return { result: 'succeeded', at: this.#now(), by: 'runner', instanceId, ...image, made };
   }
 
   /** A host without an agent is looked at, and stays as it is. */
@@ -322,6 +326,7 @@ export class MemoryRuns implements Workflows {
   }
 
   #destroy(run: RunItem, { remaining = [] }: RunScript): Outcome {
+    if (remaining.length === 0) this.#options.surroundings.destroy(run.id);
     if (remaining.length === 0)
       for (const host of this.#options.hosts.living(run.id)) this.#options.hosts.terminate(host);
     return { result: 'succeeded', at: this.#now(), by: 'runner', remaining: [...remaining] };

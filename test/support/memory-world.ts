@@ -6,6 +6,7 @@ import { memoryFleetRuns } from './memory-fleet-runs.ts';
 import { type HostTimings, MemoryHosts } from './memory-hosts.ts';
 import { MemoryRuns, type RunTimings } from './memory-runs.ts';
 import { memoryHistory, memoryLeases, memoryRecords, memoryState } from './memory-stores.ts';
+import { MemorySurroundings } from './memory-surroundings.ts';
 import { MemoryTable } from './memory-table.ts';
 
 /** Lines of a severity a test may want to look at. */
@@ -33,7 +34,18 @@ export interface Connection {
 /** Methods of those ports that are objects with more to them than their port. */
 export const PORT_METHODS = {
   workflows: ['start', 'startFleetRun', 'running', 'describe', 'tasks', 'abort'],
-  hosts: ['sweep', 'find', 'byInstanceId', 'start', 'stop', 'askToReport', 'restartEnclave', 'restartAllocator'],
+  hosts: [
+    'sweep',
+    'find',
+    'byInstanceId',
+    'status',
+    'start',
+    'stop',
+    'askToReport',
+    'restartEnclave',
+    'restartAllocator',
+  ],
+  surroundings: ['groups', 'volumes', 'logGroups', 'agents', 'roles', 'key'],
   stream: ['describeTable', 'shards', 'iterator', 'page'],
 } as const;
 
@@ -42,6 +54,7 @@ export interface MemoryWorld extends Connection {
   readonly bare: Omit<Ports, 'clock' | 'random' | 'log'>;
   readonly tables: { readonly records: MemoryTable; readonly state: MemoryTable; readonly history: MemoryTable };
   readonly hosts: MemoryHosts;
+  readonly surroundings: MemorySurroundings;
   readonly runs: MemoryRuns;
   connect(): Connection;
   /** Writes as the application does: unconditionally, the whole item. */
@@ -97,7 +110,8 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     timings: options.hostTimings,
     pageSize: options.sweepPageSize,
   });
-  const runs = new MemoryRuns({ clock, state, history, hosts, timings: options.runTimings });
+  const surroundings = new MemorySurroundings(hosts, options.sweepPageSize);
+  const runs = new MemoryRuns({ clock, state, history, hosts, surroundings, timings: options.runTimings });
   const expiresAt = () => Math.floor(clock.now() / 1_000) + historyDays * 24 * 60 * 60;
 
   const bare: MemoryWorld['bare'] = {
@@ -109,6 +123,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     workflows: runs,
     tasks: runs.ecs,
     hosts,
+    surroundings,
     streams: { records: records.stream, state: state.stream, history: history.stream },
   };
 
@@ -127,6 +142,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
       workflows: faults.around('workflows', runs, PORT_METHODS.workflows),
       tasks: faults.around('tasks', bare.tasks),
       hosts: faults.around('hosts', hosts, PORT_METHODS.hosts),
+      surroundings: faults.around('surroundings', surroundings, PORT_METHODS.surroundings),
       streams: {
         records: faults.around('streams.records', records.stream, PORT_METHODS.stream),
         state: faults.around('streams.state', state.stream, PORT_METHODS.stream),
@@ -141,6 +157,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     bare,
     tables: { records, state, history },
     hosts,
+    surroundings,
     runs,
     connect,
     putRecord: (record) => records.put(record),

@@ -119,6 +119,14 @@ describe('the key of an enclave', () => {
     }
   });
 
+  it('is seen by whoever compares it, who can neither use nor change it', () => {
+    const observer = 'arn:aws:iam::123456789012:role/operator';
+    const seen = keyPolicy(SPECS.ownKey, place({ ...FACTS, keyObserverArns: [observer] })).Statement;
+    const ofObserver = seen.filter(({ Principal }) => JSON.stringify(Principal).includes(observer));
+    expect(ofObserver.map(({ Action }) => Action)).toEqual([['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants']]);
+    expect(seen.length).toBe(keyPolicy(SPECS.ownKey, place()).Statement.length + 1);
+  });
+
   it('can be administrated and put again by the platform, and by no root account', () => {
     const [administration] = keyPolicy(SPECS.ownKey, place()).Statement;
     expect(administration).toMatchObject({ Principal: { AWS: FACTS.keyAdministratorArns } });

@@ -1,6 +1,7 @@
 import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
 import type { MakeServices } from '../support/conformance-services.ts';
+import { surroundingsConformance } from '../support/conformance-surroundings.ts';
 import { tasksConformance } from '../support/conformance-tasks.ts';
 import { workflowsConformance } from '../support/conformance-workflows.ts';
 import { createMemoryWorld } from '../support/memory-world.ts';
@@ -34,3 +35,4 @@ workflowsConformance('memory', memoryServices);
 fleetWorkflowConformance('memory', memoryServices);
 tasksConformance('memory', memoryServices);
 hostsConformance('memory', memoryServices);
+surroundingsConformance('memory', memoryServices);

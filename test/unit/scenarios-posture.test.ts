@@ -98,7 +98,7 @@ describe('a host that was changed', () => {
     const said = (of: typeof lifecycle, observedAt: number) => {
       const posture = { enclavesEnabled: false };
       const host = { verdict: 'Match', state: 'running', instanceId: 'i-1', observedAt, posture } as const;
-      return findingsOf(of, host, 'dev').some(({ verdict }) => verdict === 'Drift');
+      return findingsOf(of, { host }, 'dev').some(({ verdict }) => verdict === 'Drift');
     };
     expect(said(lifecycle, since)).toBe(true);
     expect(said(lifecycle, since - 1)).toBe(false);

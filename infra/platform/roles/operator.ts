@@ -1,4 +1,4 @@
-/** The operator: reads and writes three tables, starts runs, starts and stops hosts. It creates nothing. */
+/** The operator: reads and writes three tables, starts runs, starts and stops hosts, sees what surrounds them. It creates nothing. */
 import { HOST_COMMANDS, ssmDocumentName } from '../../host/index.ts';
 import type { PlacedConfig } from '../config.ts';
 import { MACHINE_ACTIONS, type Names } from '../names.ts';
@@ -38,7 +38,23 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
       MACHINE_ACTIONS.map(names.executionsArn),
     ),
     allow('Tasks', ['ecs:DescribeTasks', 'ecs:StopTask'], [names.arn('ecs', `task/${cluster}/*`)]),
-    allow('SeeHosts', ['ec2:DescribeInstances'], { everything: 'EC2 knows no resource for its Describe calls' }),
+    allow(
+      'SeeHosts',
+      ['Instances', 'InstanceStatus', 'SecurityGroups', 'Volumes'].map((what) => `ec2:Describe${what}`),
+      { everything: 'EC2 knows no resource for its Describe calls' },
+    ),
+    allow('SeeRoles', ['iam:GetAccountAuthorizationDetails'], { everything: 'IAM tells all roles together or none' }),
+    allow(
+      'FindLogs',
+      ['logs:DescribeLogGroups'],
+      regions.map((region) => names.arn('logs', 'log-group:*', region)),
+    ),
+    // Of enclaves' own keys their policies say the same; these are the keys that records name.
+    allow(
+      'SeeKeys',
+      ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'],
+      regions.map((region) => names.arn('kms', 'key/*', region)),
+    ),
     allow(
       'StartAndStopHosts',
       ['ec2:StartInstances', 'ec2:StopInstances'],

@@ -1,9 +1,12 @@
 /** EC2's Query protocol over the simulated hosts: what the SDK's client needs. */
+
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../enclave/names.ts';
 import type { Random } from '../../reconciler/ports.ts';
 import type { Core } from './core.ts';
 import { filters, list, named, paged, passes, stateOf } from './ec2-filters.ts';
 import { hex } from './ids.ts';
 import { CloudError, type SimHost } from './model.ts';
+import { ANYBODY, portsOf } from './surroundings.ts';
 import { document, type XmlMap } from './xml.ts';
 
 const NAMESPACE = 'http://ec2.amazonaws.com/doc/2016-11-15/';
@@ -62,13 +65,19 @@ function describe(core: Core, host: SimHost): XmlMap {
   };
 }
 
-const describeInstances: Operation = (call) => {
-  const { core, parameters } = call;
+/** The ids a call names: not together with pages. */
+function askedIds({ parameters }: Call): readonly string[] {
   const ids = list(parameters, 'InstanceId');
   if (ids.length > 0 && parameters.has('MaxResults')) {
     const message = 'The parameter instancesSet cannot be used with the parameter maxResults';
     throw new CloudError('InvalidParameterCombination', message);
   }
+  return ids;
+}
+
+const describeInstances: Operation = (call) => {
+  const { core, parameters } = call;
+  const ids = askedIds(call);
   const wanted = filters(parameters);
   const found = named(ids, hostsOf(call)).filter((host) => passes(host, wanted));
   const { items, nextToken } = paged(found, (host) => host.instanceId, parameters);
@@ -86,10 +95,10 @@ const describeInstances: Operation = (call) => {
 const describeInstanceStatus: Operation = (call) => {
   const { parameters, region } = call;
   const all = parameters.get('IncludeAllInstances') === 'true';
+  const ids = askedIds(call);
+  if (ids.length > 100) throw new CloudError('InvalidParameterValue', 'At most 100 instance IDs can be specified.');
   const wanted = filters(parameters);
-  const found = named(list(parameters, 'InstanceId'), hostsOf(call)).filter(
-    (host) => (all || host.state === 'running') && passes(host, wanted),
-  );
+  const found = named(ids, hostsOf(call)).filter((host) => (all || host.state === 'running') && passes(host, wanted));
   const { items, nextToken } = paged(found, (host) => host.instanceId, parameters);
   return {
     instanceStatusSet: items.map((host) => {
@@ -100,6 +109,7 @@ const describeInstanceStatus: Operation = (call) => {
         instanceState: stateOf(host.state),
         instanceStatus: { status },
         systemStatus: { status },
+        attachedEbsStatus: { status },
       };
     }),
     nextToken,
@@ -125,6 +135,8 @@ const describeSecurityGroups: Operation = ({ core, region, parameters }) => {
         if (name === 'group-name') return matches(group.name);
         if (name === 'group-id') return matches(group.id);
         if (name === 'tag:EnclaveId') return matches(group.enclaveId);
+        if (name === 'tag-key') return [TAG_ENCLAVE_ID, TAG_ENVIRONMENT].some(matches);
+        if (name === 'tag:Environment') return matches(core.environment);
         throw new CloudError('InvalidParameterValue', `The filter '${name}' is invalid`);
       }),
   );
@@ -135,10 +147,30 @@ const describeSecurityGroups: Operation = ({ core, region, parameters }) => {
       groupId: group.id,
       groupName: group.name,
       groupDescription: 'Managed by Terraform',
-      ipPermissions: [],
+      ipPermissions: portsOf(group).map((port) => ({
+        ipProtocol: 'tcp',
+        fromPort: port,
+        toPort: port,
+        ipRanges: [{ cidrIp: ANYBODY }],
+      })),
       ipPermissionsEgress: [],
-      tagSet: tagSet({ EnclaveId: group.enclaveId }),
+      tagSet: tagSet({ [TAG_ENCLAVE_ID]: group.enclaveId, [TAG_ENVIRONMENT]: core.environment }),
     })),
+    nextToken,
+  };
+};
+
+/** Every host has one, encrypted, with its tags. */
+const describeVolumes: Operation = (call) => {
+  const wanted = filters(call.parameters);
+  const found = hostsOf(call).filter((host) => host.state !== 'terminated' && passes(host, wanted));
+  const { items, nextToken } = paged(found, (host) => host.instanceId, call.parameters);
+  return {
+    volumeSet: items.map(({ instanceId, tags }) => {
+      const volumeId = `vol-${instanceId.slice(2)}`;
+      const attachment = { volumeId, instanceId, device: '/dev/xvda', status: 'attached', deleteOnTermination: true };
+      return { volumeId, encrypted: true, status: 'in-use', attachmentSet: [attachment], tagSet: tagSet(tags) };
+    }),
     nextToken,
   };
 };
@@ -163,6 +195,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   DescribeInstances: describeInstances,
   DescribeInstanceStatus: describeInstanceStatus,
   DescribeSecurityGroups: describeSecurityGroups,
+  DescribeVolumes: describeVolumes,
   StartInstances: (call) => change(call, (id) => call.core.hosts.start(id)),
   StopInstances: (call) => change(call, (id) => call.core.hosts.stop(id)),
   TerminateInstances: (call) => change(call, (id) => call.core.hosts.terminate(id)),

@@ -1,10 +1,13 @@
 /** The simulated cloud: its core, and the wire protocols by which SDK clients and the runner reach it. */
 import type { ServerResponse } from 'node:http';
+import { z } from 'zod';
 import { type CloudOptions, type Core, createCore } from './core.ts';
 import { answerEc2 } from './ec2.ts';
+import { AUTHORIZATION_DETAILS, authorizationDetails } from './iam.ts';
 import { CloudError } from './model.ts';
 import { answerSim } from './sim-api.ts';
 import { describeInstanceInformation, sendCommand } from './ssm.ts';
+import { logGroups } from './surroundings.ts';
 
 export { type CloudOptions, type Core, createCore } from './core.ts';
 
@@ -17,27 +20,41 @@ export interface CloudRequest {
 
 export interface Cloud {
   readonly core: Core;
-  /** True where it took the request: EC2, what it has of SSM, `/_sim/*`. The answer may outlast the promise's start. */
+  /** True where it took the request: EC2, what is asked of SSM, IAM and Logs, `/_sim/*`. The answer may outlast the promise's start. */
   handle(request: CloudRequest, response: ServerResponse): Promise<boolean>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
-
-const SSM_OPERATIONS: ReadonlySet<string> = new Set(['SendCommand', 'DescribeInstanceInformation']);
 
 /** The region a request was signed for: one endpoint stands for every region. */
 function signedRegion(headers: CloudRequest['headers']): string | undefined {
   return /Credential=[^/]+\/[0-9]{8}\/([a-z0-9-]+)\//.exec(headers.authorization ?? '')?.[1];
 }
 
-function ssm(options: CloudOptions, core: Core, operation: string, body: string, response: ServerResponse): void {
+const LogGroupsSchema = z.looseObject({ logGroupNamePrefix: z.string().default('') });
+
+interface JsonCall {
+  readonly core: Core;
+  readonly options: CloudOptions;
+  readonly region: string;
+  readonly body: string;
+}
+
+/** Calls of the JSON protocols, by their target. Lists are short here, and come on one page. */
+const JSON_CALLS: Readonly<Record<string, (call: JsonCall) => object>> = {
+  'AmazonSSM.SendCommand': ({ core, options, body }) => sendCommand(core, options.clock, options.random, body),
+  'AmazonSSM.DescribeInstanceInformation': ({ core, region, body }) => describeInstanceInformation(core, region, body),
+  'Logs_20140328.DescribeLogGroups': ({ core, region, body }) => {
+    const { logGroupNamePrefix } = LogGroupsSchema.parse(JSON.parse(body || '{}'));
+    return { logGroups: logGroups(core, region, logGroupNamePrefix) };
+  },
+};
+
+function answerJson(operation: (call: JsonCall) => object, call: JsonCall, response: ServerResponse): void {
   const json = { 'content-type': 'application/x-amz-json-1.1' };
   try {
-    const answer =
-      operation === 'SendCommand'
-        ? sendCommand(core, options.clock, options.random, body)
-        : describeInstanceInformation(core, body);
-    response.writeHead(200, json).end(JSON.stringify(answer));
+    const answer = JSON.stringify(operation(call));
+    response.writeHead(200, json).end(answer);
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     response.writeHead(400, { ...json, 'x-amzn-errortype': error.code });
@@ -56,14 +73,19 @@ export function createCloud(options: CloudOptions): Cloud {
         return true;
       }
       if (method !== 'POST') return false;
-      const [service, operation = ''] = headers['x-amz-target']?.split('.') ?? [];
-      if (service === 'AmazonSSM' && SSM_OPERATIONS.has(operation)) {
-        ssm(options, core, operation, body, response);
+      const region = signedRegion(headers) ?? options.region;
+      const target = headers['x-amz-target'] ?? '';
+      const operation = Object.hasOwn(JSON_CALLS, target) ? JSON_CALLS[target] : undefined;
+      if (operation !== undefined) {
+        answerJson(operation, { core, options, region, body }, response);
         return true;
       }
       if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return false;
-      const region = signedRegion(headers) ?? options.region;
-      const answer = answerEc2(core, options.random, region, new URLSearchParams(body));
+      const parameters = new URLSearchParams(body);
+      const answer =
+        parameters.get('Action') === AUTHORIZATION_DETAILS
+          ? { status: 200, body: authorizationDetails(core) }
+          : answerEc2(core, options.random, region, parameters);
       response.writeHead(answer.status, { 'content-type': 'text/xml;charset=UTF-8' }).end(answer.body);
       return true;
     },

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ControlSchema, control } from './control.ts';
 import type { Core } from './core.ts';
 import { CloudError } from './model.ts';
+import { madeOf } from './surroundings.ts';
 import { PlanRefused } from './terraform.ts';
 
 export interface SimRequest {
@@ -61,7 +62,8 @@ async function answer(core: Core, request: SimRequest, response: ServerResponse)
       return send(response, 200, { interrupted: core.terraform.interrupt(body(PlanIdSchema).planId) });
     case 'GET /_sim/terraform/state': {
       const { resources, outputs } = core.terraform.state(query('key'));
-      return send(response, 200, { resources: resources.map(({ address }) => address), outputs });
+      const made = query('enclaveId') === '' ? undefined : madeOf(core, query('enclaveId'));
+      return send(response, 200, { resources: resources.map(({ address }) => address), outputs, made });
     }
     case 'GET /_sim/inventory':
       return send(response, 200, {

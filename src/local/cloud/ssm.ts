@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Clock, Random } from '../../reconciler/ports.ts';
 import type { Core } from './core.ts';
 import { hex } from './ids.ts';
-import { CloudError } from './model.ts';
+import { CloudError, type SimHost } from './model.ts';
 
 const SendCommandSchema = z.looseObject({
   DocumentName: z.string(),
@@ -18,15 +18,28 @@ function effectOf(core: Core, documentName: string): (instanceId: string) => voi
 }
 
 const DescribeSchema = z.looseObject({
-  Filters: z.array(z.object({ Key: z.literal('InstanceIds'), Values: z.array(z.string()).min(1) })).length(1),
+  Filters: z.array(z.object({ Key: z.string(), Values: z.array(z.string()).min(1) })).min(1),
 });
+type Filter = z.infer<typeof DescribeSchema>['Filters'][number];
 
-/** Hosts of a filter that SSM reaches. */
-export function describeInstanceInformation(core: Core, body: string): object {
+function passes({ instanceId, tags }: SimHost, { Key, Values }: Filter): boolean {
+  if (Key === 'InstanceIds') return Values.includes(instanceId);
+  if (Key === 'tag-key') return Values.some((key) => Object.hasOwn(tags, key));
+  if (Key.startsWith('tag:')) return Values.includes(tags[Key.slice('tag:'.length)] ?? '');
+  throw new CloudError('InvalidFilterKey', `The filter key ${Key} is not understood`);
+}
+
+/** Hosts of the filters that SSM has heard of; those it reaches are online. Lists are short here, and come on one page. */
+export function describeInstanceInformation(core: Core, region: string, body: string): object {
   const read = DescribeSchema.safeParse(JSON.parse(body || '{}'));
-  if (!read.success) throw new CloudError('InvalidFilterKey', 'only InstanceIds is understood');
-  const ids = read.data.Filters.flatMap(({ Values }) => Values).filter((id) => core.agents.isReachable(id));
-  return { InstanceInformationList: ids.map((InstanceId) => ({ InstanceId, PingStatus: 'Online' })) };
+  if (!read.success) throw new CloudError('ValidationException', 'Filters are required');
+  const managed = [...core.hosts.all()].filter((host) => host.region === region && host.hasAgent);
+  const found = managed.filter((host) => read.data.Filters.every((filter) => passes(host, filter)));
+  const InstanceInformationList = found.map(({ instanceId }) => ({
+    InstanceId: instanceId,
+    PingStatus: core.agents.isReachable(instanceId) ? 'Online' : 'ConnectionLost',
+  }));
+  return { InstanceInformationList };
 }
 
 /** Every host must be reachable before the first is commanded, as SSM demands it. */

@@ -1,6 +1,6 @@
-/** Just enough XML for answers of EC2's Query protocol. */
+/** Just enough XML for answers of the Query protocols. */
 
-/** An array becomes `<item>`s; undefined members vanish. */
+/** Members of an array are `<item>`s, or as the protocol names them; undefined members vanish. */
 export type XmlValue = string | number | boolean | XmlMap | readonly XmlValue[] | undefined;
 export interface XmlMap {
   readonly [name: string]: XmlValue;
@@ -27,19 +27,19 @@ function escapeText(value: string): string {
   return safe;
 }
 
-function content(value: Exclude<XmlValue, undefined>): string {
+function content(value: Exclude<XmlValue, undefined>, item: string): string {
   if (typeof value !== 'object') return escapeText(String(value));
-  if (Array.isArray(value)) return value.map((item) => element('item', item)).join('');
+  if (Array.isArray(value)) return value.map((each) => element(item, each, item)).join('');
   return Object.entries(value)
-    .map(([name, member]) => element(name, member))
+    .map(([name, member]) => element(name, member, item))
     .join('');
 }
 
-function element(name: string, value: XmlValue): string {
-  return value === undefined ? '' : `<${name}>${content(value)}</${name}>`;
+function element(name: string, value: XmlValue, item: string): string {
+  return value === undefined ? '' : `<${name}>${content(value, item)}</${name}>`;
 }
 
-export function document(root: string, value: XmlMap, namespace?: string): string {
+export function document(root: string, value: XmlMap, namespace?: string, item = 'item'): string {
   const open = namespace === undefined ? root : `${root} xmlns="${namespace}"`;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${open}>${content(value)}</${root}>`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${open}>${content(value, item)}</${root}>`;
 }

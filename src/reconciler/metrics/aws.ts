@@ -19,9 +19,19 @@ export const AWS_OPERATIONS = {
   streams: ['DescribeStream', 'GetRecords', 'GetShardIterator'],
   sfn: ['DescribeExecution', 'GetExecutionHistory', 'ListExecutions', 'StartExecution', 'StopExecution'],
   ecs: ['DescribeTasks', 'StopTask'],
-  ec2: ['DescribeInstances', 'StartInstances', 'StopInstances'],
+  ec2: [
+    'DescribeInstances',
+    'DescribeInstanceStatus',
+    'DescribeSecurityGroups',
+    'DescribeVolumes',
+    'StartInstances',
+    'StopInstances',
+  ],
   ssm: ['DescribeInstanceInformation', 'SendCommand'],
   sns: ['Publish'],
+  logs: ['DescribeLogGroups'],
+  iam: ['GetAccountAuthorizationDetails'],
+  kms: ['DescribeKey', 'GetKeyPolicy', 'ListGrants'],
 } as const;
 export type AwsService = keyof typeof AWS_OPERATIONS;
 

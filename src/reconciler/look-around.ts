@@ -1,0 +1,52 @@
+/** Looking around: all that is known of what differs at one enclave, joined. */
+import type { Finding } from '../drift/index.ts';
+import type { Lifecycle } from '../enclave/items.ts';
+import type { EnclaveSpec } from '../enclave/spec.ts';
+import { attributesOf, type HostView } from '../machines/index.ts';
+import type { ReconcileContext } from './context.ts';
+import { findingsOf, type Looks } from './findings.ts';
+import { withPlanned } from './planned-findings.ts';
+import { regionOf } from './region-of.ts';
+
+/** What looks and plans say; what the policy makes of it is another question. */
+export function findingsIn(lifecycle: Lifecycle, host: HostView, context: ReconcileContext): readonly Finding[] {
+  const observed = findingsOf(lifecycle, looksAround(lifecycle, host, context), context.config.environment);
+  // A look that could not be compared says nothing of what only a plan shows either: it may be over.
+  if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
+  if (lifecycle.planned?.verdict !== 'Drift') return observed;
+  const decided = new Map(
+    observed
+      .filter(({ verdict }) => verdict !== 'Unknown')
+      .map(({ attribute, observedAt }) => [attribute, observedAt] as const),
+  );
+  const all = withPlanned(observed, lifecycle, (attribute) => decided.get(attribute));
+  // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
+  return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));
+}
+
+function looksAround(lifecycle: Lifecycle, host: HostView, context: ReconcileContext): Looks {
+  const { id, made, applied } = lifecycle;
+  const { instanceId } = host;
+  const region = regionOf(lifecycle, context.config.region);
+  // Written by this schema, of a spec that was valid.
+  const foreign = (applied as EnclaveSpec | undefined)?.attestation.kmsKeyArn;
+  const keyArn = foreign ?? made?.keyArn;
+  const key = keyArn === undefined ? undefined : { arn: keyArn, own: foreign === undefined };
+  const subject = { id, region, instanceId, groupId: made?.groupId, key };
+  return {
+    host,
+    status: context.statuses.of(region, instanceId),
+    around: context.surroundings.of(subject, waitsFor(lifecycle)),
+  };
+}
+
+/** A look that has to be repeated before anything follows, or shows whether a repair has helped, is not put off. */
+function waitsFor({
+  drift,
+  phase,
+  ranAt,
+}: Lifecycle): { readonly what: readonly string[]; readonly after: number } | undefined {
+  if (drift === undefined || (drift.seen >= 2 && phase !== 'repairing')) return undefined;
+  const ran = ranAt === undefined ? 0 : Date.parse(ranAt);
+  return { what: attributesOf(drift.fingerprint), after: Math.max(drift.observedAt, ran) };
+}

@@ -1,0 +1,60 @@
+/** The port to what surrounds the hosts: groups, volumes, log groups, agents, roles, keys. Nothing of it is ever changed. */
+import type { KeyDocuments } from '../drift/index.ts';
+import type { GroupRule } from '../enclave/digests.ts';
+
+export type { GroupRule } from '../enclave/digests.ts';
+
+/** A security group that carries an enclave's tag. */
+export interface SeenGroup {
+  readonly enclaveId: string;
+  readonly groupId: string;
+  readonly rules: readonly GroupRule[];
+}
+
+/** A volume that carries an enclave's tag and is attached to a host. */
+export interface SeenVolume {
+  readonly enclaveId: string;
+  readonly instanceId: string;
+  readonly encrypted: boolean | undefined;
+  readonly deleteOnTermination: boolean | undefined;
+}
+
+export interface SeenLogGroup {
+  readonly enclaveId: string;
+  /** Null: for ever. */
+  readonly retentionDays: number | null;
+  /** Null: a key of AWS'. */
+  readonly kmsKeyArn: string | null;
+}
+
+/** An agent of SSM that has ever registered. */
+export interface SeenAgent {
+  readonly instanceId: string;
+  readonly online: boolean;
+}
+
+/** The role of an enclave's host; policies are JSON text. */
+export interface SeenRole {
+  readonly name: string;
+  /** By its tag. */
+  readonly enclaveId: string;
+  readonly trust: string;
+  readonly attachedArns: readonly string[];
+  readonly inline: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads in bulk, page by page: calls grow with pages. Each list is of our environment alone, where the API can tell.
+ *
+ * *Errors*: a list throws where the rest of it cannot be had; what came before is then no whole answer.
+ */
+export interface Surroundings {
+  groups(region: string, signal: AbortSignal): AsyncIterable<readonly SeenGroup[]>;
+  volumes(region: string, signal: AbortSignal): AsyncIterable<readonly SeenVolume[]>;
+  logGroups(region: string, signal: AbortSignal): AsyncIterable<readonly SeenLogGroup[]>;
+  agents(region: string, signal: AbortSignal): AsyncIterable<readonly SeenAgent[]>;
+  /** Of the whole account: IAM knows no regions. */
+  roles(signal: AbortSignal): AsyncIterable<readonly SeenRole[]>;
+  /** One key. What may not be seen of it is absent; `withGrants`: it is the enclave's own, and has none. */
+  key(keyArn: string, withGrants: boolean, signal: AbortSignal): Promise<KeyDocuments>;
+}

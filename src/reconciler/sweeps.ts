@@ -1,0 +1,24 @@
+/** Sweeps: all hosts of all regions once a minute, and then what EC2 says of their health. */
+import type { Config } from './config.ts';
+import type { ReconcileContext } from './context.ts';
+import type { Ports } from './ports.ts';
+
+/** Sweeps until the signal aborts. Never rejects. */
+export async function sweepRegions(
+  { clock, log }: Pick<Ports, 'clock' | 'log'>,
+  config: Pick<Config, 'sweepMs' | 'region'>,
+  { hosts, statuses }: Pick<ReconcileContext, 'hosts' | 'statuses'>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(config.sweepMs, signal);
+    if (signal.aborted) return;
+    for (const region of hosts.regions(config.region)) {
+      try {
+        await statuses.ask(region, await hosts.sweep(region));
+      } catch (error) {
+        log.warn({ region, error: String(error) }, 'the sweep failed; hosts there are Unknown until one succeeds');
+      }
+    }
+  }
+}

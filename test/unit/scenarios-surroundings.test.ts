@@ -1,0 +1,258 @@
+/** What surrounds hosts, on virtual time: told within an interval, never guessed, and each list on its own. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import { OperatorError } from '../../src/reconciler/ports.ts';
+import type { Connection } from '../support/memory-world.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const ID = 'enc_1';
+const PCR0 = 'a1'.repeat(48);
+/** Nothing is repaired. */
+const TOLD = { drift: { mode: 'alert' } };
+const OPEN = JSON.stringify({ Statement: [{ Effect: 'Allow', Action: 'kms:Decrypt', Principal: '*', Resource: '*' }] });
+
+let v: VirtualOperator;
+let connection: Connection;
+
+const inSync = (id = ID) => conditionOf(v.lifecycle(id)?.conditions ?? [], 'InSync');
+const isStatus = (status: string) => () => inSync()?.status === status;
+const around = (id = ID) => {
+  const surrounding = v.world.surroundings.all.get(id);
+  if (surrounding === undefined) throw new Error(`nothing surrounds ${id}`);
+  return surrounding;
+};
+const denied = (operation: string) => new OperatorError('Blocked', operation, 'AccessDenied');
+
+async function deployed(config: Partial<Config> = {}, ids: readonly string[] = [ID], fields: object = {}) {
+  v = virtualOperator(config);
+  ({ connection } = v.start());
+  await v.clock.advance(5_000);
+  for (const id of ids) v.post(id, { policy: TOLD, ...fields });
+  await v.until(() => ids.every((id) => v.status(id) === 'DEPLOYED'), 'DEPLOYED', 30 * MINUTE);
+  await v.clock.advance(40 * MINUTE);
+}
+
+const ownKey = {
+  providerConfig: {
+    dockerImage: 'ghcr.io/acme/signer:1.4.2',
+    instanceType: 'm6i.xlarge',
+    cpuCount: 2,
+    memoryMiB: 1_024,
+    awsServices: ['kms'],
+    attestation: { expectedMeasurements: [{ pcr0: PCR0 }] },
+  },
+};
+
+describe('what surrounds a host', () => {
+  beforeEach(() => deployed());
+
+  it('is as it was made, as far as it was made', () => {
+    expect(inSync()).toMatchObject({ status: 'True', reason: 'None' });
+    expect(v.lifecycle(ID)?.made).toMatchObject({ groupId: `sg-${ID}`, rules: expect.any(String) });
+    expect(JSON.stringify(v.lifecycle(ID)?.made).length).toBeLessThanOrEqual(400);
+  });
+
+  it.each([
+    [
+      'network.rules',
+      () => (around().rules = [...around().rules, { ...around().rules[0], peer: '0.0.0.0/0' } as never]),
+    ],
+    ['network.rules', () => (around().rules = [])],
+    ['role.policies', () => (around().role = { ...around().role, attachedArns: ['arn:aws:iam::aws:policy/Admin'] })],
+    ['role.policies', () => (around().role = { ...around().role, trust: OPEN })],
+    ['role.policies', () => (around().role = { ...around().role, inline: { ...around().role.inline, more: OPEN } })],
+    ['host.volume', () => (around().volume = { encrypted: false, deleteOnTermination: true })],
+    ['logs.group', () => (around().logGroup = { retentionDays: 1, kmsKeyArn: null })],
+    ['logs.group', () => (around().logGroup = undefined)],
+  ])('is told where it was changed: %s, %s', async (attribute, change) => {
+    change();
+    await v.until(isStatus('False'), 'told', 17 * MINUTE);
+    expect(inSync()?.message).toBe(`${attribute}: told, and not repaired`);
+  });
+
+  it('is in sync again once it is changed back', async () => {
+    const { rules } = around();
+    around().rules = [];
+    await v.until(isStatus('False'), 'told', 17 * MINUTE);
+    around().rules = rules;
+    await v.until(isStatus('True'), 'healed', 17 * MINUTE);
+  });
+
+  it('is unknown, and no drift, where it is not listed', async () => {
+    around().rules = [];
+    around().role = { ...around().role, trust: OPEN };
+    for (const list of ['groups', 'roles'] as const) {
+      v.world.surroundings[list] = async function* () {
+        yield [];
+      };
+    }
+    connection.kill();
+    v.start();
+    await v.clock.advance(2 * HOUR);
+    expect(inSync()?.status).toBe('True');
+  });
+
+  it('that can no longer be seen is unknown before long, and nothing else with it', async () => {
+    around().rules = [];
+    around().logGroup = undefined;
+    await v.until(() => inSync()?.message?.startsWith('network.rules, logs.group') === true, 'told', 17 * MINUTE);
+    connection.faults.before('surroundings.groups', () => {
+      throw denied('ec2:DescribeSecurityGroups');
+    });
+    await v.clock.advance(17 * MINUTE);
+    expect(inSync()?.message).toContain('network.rules');
+    await v.until(() => inSync()?.message === 'logs.group: told, and not repaired', 'unknown', 2 * HOUR);
+  });
+
+  it('that is told in part is not told at all', async () => {
+    const { groups } = v.world.surroundings;
+    v.world.surroundings.groups = async function* (region, signal) {
+      for await (const page of groups.call(v.world.surroundings, region, signal)) {
+        yield page.map((group) => ({ ...group, rules: [] }));
+        throw new OperatorError('Transient', 'ec2:DescribeSecurityGroups', 'half of it');
+      }
+    };
+    connection.kill();
+    v.start();
+    await v.clock.advance(2 * HOUR);
+    expect(inSync()?.status).toBe('True');
+  });
+
+  it('is not compared with what another runner has made and not said', async () => {
+    around().rules = [];
+    await v.until(isStatus('False'), 'told', 17 * MINUTE);
+    const { made: _unsaid, ...lifecycle } = v.lifecycle(ID) ?? {};
+    v.world.tables.state.put({ ...lifecycle, pk: `enclave#${ID}`, sk: 'lifecycle' });
+    await v.until(isStatus('True'), 'unknown', 2 * HOUR);
+  });
+});
+
+it('is looked at once an interval, by lists that do not grow with enclaves, and not at once by all', async () => {
+  const ids = Array.from({ length: 20 }, (_, n) => `enc_${n}`);
+  await deployed({}, ids);
+  const kinds = ['groups', 'volumes', 'logGroups', 'agents', 'roles', 'key'];
+  const calls = () => kinds.map((kind) => connection.faults.calls(`surroundings.${kind}`));
+  const before = calls();
+  await v.clock.advance(5 * HOUR);
+  const looks = calls().map((count, n) => count - (before[n] ?? 0));
+  for (const count of looks.slice(0, 5)) {
+    expect(count).toBeGreaterThanOrEqual(18);
+    expect(count).toBeLessThanOrEqual(23);
+  }
+  expect(looks[5]).toBe(0);
+});
+
+it('is not looked at where the interval is 0', async () => {
+  await deployed({ postureMs: 0 });
+  around().logGroup = undefined;
+  await v.clock.advance(3 * HOUR);
+  expect(connection.faults.calls('surroundings.groups')).toBe(0);
+  expect(inSync()?.status).toBe('True');
+});
+
+describe('a key of the enclave’s own', () => {
+  beforeEach(() => deployed({}, [ID], ownKey));
+  const key = () => {
+    const { key: own } = around();
+    if (own === undefined) throw new Error('no key of its own');
+    return own;
+  };
+
+  it('is looked at once an interval, and is as it was made', async () => {
+    const calls = () => connection.faults.calls('surroundings.key');
+    const before = calls();
+    await v.clock.advance(HOUR);
+    expect(calls() - before).toBeGreaterThanOrEqual(3);
+    expect(calls() - before).toBeLessThanOrEqual(5);
+    expect(inSync()).toMatchObject({ status: 'True', reason: 'None' });
+  });
+
+  it.each([
+    ['key.policy', () => ({ policy: OPEN })],
+    ['key.policy', () => ({ grantIds: ['g-1'] })],
+    ['key.state', () => ({ state: 'PendingDeletion' })],
+  ])('is told where it was changed: %s, %s', async (attribute, change) => {
+    around().key = { ...key(), ...change() };
+    await v.until(isStatus('False'), 'told', 17 * MINUTE);
+    expect(inSync()?.message).toBe(`${attribute}: told, and not repaired`);
+  });
+
+  it('of which a part is hidden is compared in the others', async () => {
+    around().key = { ...key(), policy: undefined, grantIds: undefined, state: 'Disabled' };
+    await v.until(isStatus('False'), 'told', 17 * MINUTE);
+    expect(inSync()?.message).toBe('key.state: told, and not repaired');
+  });
+});
+
+describe('what differs around a host', () => {
+  beforeEach(() => deployed({}, [ID], { policy: {} }));
+  const runs = () => v.executions(ID).length;
+
+  it.each([
+    ['a rule', () => (around().rules = [])],
+    ['a role', () => (around().role = { ...around().role, attachedArns: ['arn:aws:iam::aws:policy/Admin'] })],
+    ['a log group', () => (around().logGroup = undefined)],
+  ])('is put back by one run within minutes of being seen: %s', async (_what, change) => {
+    const { rules, role, logGroup } = around();
+    const before = runs();
+    change();
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen', 17 * MINUTE);
+    await v.until(() => v.lifecycle(ID)?.drift === undefined, 'healed', 6 * MINUTE);
+    expect(around()).toMatchObject({ rules, role, logGroup });
+    expect(runs()).toBe(before + 1);
+    expect(inSync()?.status).toBe('True');
+    expect(v.status(ID)).toBe('DEPLOYED');
+    await v.clock.advance(2 * HOUR);
+    expect(runs()).toBe(before + 1);
+  });
+
+  it('is looked at once a minute while it is awaited, and no more once it is given up', async () => {
+    const { apply } = v.world.surroundings;
+    v.world.surroundings.apply = (run) => {
+      const made = apply.call(v.world.surroundings, run);
+      around().rules = [];
+      return made;
+    };
+    around().rules = [];
+    const calls = () => connection.faults.calls('surroundings.groups');
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen', 17 * MINUTE);
+    const before = calls();
+    await v.clock.advance(10 * MINUTE);
+    expect(calls() - before).toBeLessThanOrEqual(11);
+    await v.clock.advance(6 * HOUR);
+    const later = calls();
+    await v.clock.advance(3 * HOUR);
+    expect(calls() - later).toBeLessThanOrEqual(40);
+    expect(inSync()?.status).toBe('False');
+  });
+
+  it('is repaired by nothing that could not be seen again', async () => {
+    const before = runs();
+    around().rules = [];
+    connection.faults.after('surroundings.groups', () => {
+      if (v.lifecycle(ID)?.drift !== undefined) throw denied('ec2:DescribeSecurityGroups');
+    });
+    await v.until(() => v.lifecycle(ID)?.drift !== undefined, 'seen', 17 * MINUTE);
+    await v.clock.advance(3 * HOUR);
+    expect(runs()).toBe(before);
+  });
+});
+
+describe('a rule of the policy to ignore', () => {
+  it('keeps a difference from being told or repaired, until it expires', async () => {
+    v = virtualOperator({});
+    const expires = new Date(v.clock.now() + 4 * HOUR).toISOString();
+    ({ connection } = v.start());
+    await v.clock.advance(5_000);
+    v.post(ID, { policy: { drift: { ignore: [{ path: 'network', reason: 'a trial', expires }] } } });
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
+    around().rules = [];
+    await v.clock.advance(3 * HOUR);
+    expect(inSync()?.status).toBe('True');
+    expect(around().rules).toEqual([]);
+    await v.until(() => around().rules.length > 0, 'put back', 3 * HOUR);
+  });
+});
