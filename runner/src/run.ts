@@ -38,6 +38,7 @@ type Result = Pick<
   | 'amiId'
   | 'imageDigest'
   | 'legacy'
+  | 'made'
   | 'remaining'
   | 'unapproved'
 >;
@@ -193,7 +194,7 @@ async function pinnedHost(engine: Engine, plan: TerraformPlan, instanceId: strin
 }
 
 async function afterDeploy(engine: Engine): Promise<Result> {
-  const { outputs, legacy } = await engine.state();
+  const { outputs, legacy, made } = await engine.state();
   const { instance_id: instanceId, ami_id: amiId, image_digest: imageDigest } = outputs;
   return {
     result: 'succeeded',
@@ -201,6 +202,7 @@ async function afterDeploy(engine: Engine): Promise<Result> {
     ...(amiId ? { amiId } : {}),
     ...(imageDigest ? { imageDigest } : {}),
     ...(legacy === undefined ? {} : { legacy }),
+    ...(made === undefined ? {} : { made }),
   };
 }
 

@@ -57,6 +57,7 @@ export function terraformIn(folder: string, emulator: Emulator) {
       return JSON.parse(terraform('show', '-json', 'plan'));
     },
     apply: () => terraform('apply', '-no-color', 'plan'),
+    state: () => terraform('state', 'pull'),
     output: (): Record<string, { readonly value: string }> => JSON.parse(terraform('output', '-json')),
   };
 }

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { synthesizeEnclave } from '../../infra/enclave/index.ts';
+import { readMade } from '../../runner/src/engine/terraform-made.ts';
 import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
 import { HOST_ADDRESS, logGroupName, resourceName } from '../../src/enclave/names.ts';
 import { type EmulatedPlatform, makePlatform } from '../support/emulated-platform.ts';
 import { type Emulator, requireTools, startEmulator } from '../support/emulator.ts';
 import { ENCLAVE_ID, optionsOf, specOf, variablesOf } from '../support/enclave-stack.ts';
+import { seenAround } from '../support/seen-around.ts';
 import { awsOn, changedAttributes, doings, type Plan, terraformIn } from '../support/terraform.ts';
 
 const CONFIGURATION = 'aws_s3_object.enclave_configuration';
@@ -93,6 +95,21 @@ describe.skipIf(!requireTools('the enclave stack by real Terraform'))(
       expect(doings(terraform.plan())).toEqual([]);
     });
 
+    it('is seen by the operator as it is in the state: rules, role, key, volume and log group', async () => {
+      const { userData, keyArn = '', ...made } = readMade(terraform.state()) ?? {};
+      expect(userData).toMatch(/^[0-9a-f]{40}$/);
+      const seen = await seenAround(emulator, 'test', keyArn);
+      expect(seen.made).toEqual(made);
+      expect(Object.values(made).filter((each) => each === undefined)).toEqual([]);
+      expect(seen.key).toMatchObject({ state: 'Enabled', bypasses: [], grantIds: [] });
+      expect(seen.volume).toMatchObject({
+        enclaveId: ENCLAVE_ID,
+        instanceId: theHost()[0].InstanceId,
+        encrypted: true,
+      });
+      expect(seen.logGroup).toEqual({ enclaveId: ENCLAVE_ID, retentionDays: 90, kmsKeyArn: null });
+    });
+
     it('carries hostile text unchanged into tags and configuration', () => {
       const tags = theHost()[0].Tags.map(({ Key, Value }: { Key: string; Value: string }) => [Key, Value]);
       expect(Object.fromEntries(tags)).toEqual({
@@ -124,7 +141,7 @@ describe.skipIf(!requireTools('the enclave stack by real Terraform'))(
       expect(doings(terraform.plan())).toEqual([`${HOST_ADDRESS}: update`, `${CONFIGURATION}: update`]);
     });
 
-    it('sees what was added by hand: a port, an inline policy, an attached policy', () => {
+    it('sees what was added by hand: a port, an inline policy, an attached policy', async () => {
       stackOf({ ...FIELDS, cpuCount: 4, memoryMiB: 2_048 }, 2);
       const [group] = theHost()[0].SecurityGroups;
       const role = resourceName('instance-role', ENCLAVE_ID);
@@ -134,6 +151,12 @@ describe.skipIf(!requireTools('the enclave stack by real Terraform'))(
       aws('iam', 'put-role-policy', '--role-name', role, '--policy-name', 'extra', '--policy-document', document);
       const attached = platform.facts.permissionsBoundaryArn ?? '';
       aws('iam', 'attach-role-policy', '--role-name', role, '--policy-arn', attached);
+
+      const { userData: _, keyArn = '', ...made } = readMade(terraform.state()) ?? {};
+      const seen = await seenAround(emulator, 'test', keyArn);
+      const now: Readonly<Record<string, unknown>> = seen.made;
+      const differs = Object.entries(made).filter(([name, digest]) => digest !== now[name]);
+      expect(differs.map(([name]) => name).sort()).toEqual(['attached', 'inline', 'rules']);
 
       const plan = terraform.plan();
       expect(doings(plan).filter((doing) => !doing.startsWith('drift'))).toEqual([

@@ -1,4 +1,5 @@
 /** What the runner needs of Terraform, or of what stands in for it. */
+import type { Made } from '../../../src/enclave/digests.ts';
 import type { ErrorClass, RunVariables } from '../../../src/enclave/items.ts';
 import type { Legacy } from '../../../src/enclave/legacy.ts';
 import type { RunAction } from '../../../src/enclave/names.ts';
@@ -42,6 +43,8 @@ export interface StateView {
   readonly outputs: Readonly<Record<string, string>>;
   /** Absent: the host is of our own making. */
   readonly legacy?: Legacy | undefined;
+  /** Absent where it cannot be told. */
+  readonly made?: Made | undefined;
 }
 
 export type ApplyResult =

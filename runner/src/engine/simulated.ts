@@ -1,4 +1,5 @@
 /** The simulated cloud's Terraform, over HTTP. */
+import { MadeSchema } from '../../../src/enclave/digests.ts';
 import { ErrorClassSchema } from '../../../src/enclave/items.ts';
 import { isPlainMap, type JsonMap } from '../../../src/enclave/json.ts';
 import { callJson, callLines } from '../http.ts';
@@ -59,11 +60,12 @@ export function simulatedEngine(baseUrl: string, job: Job): Engine {
     return list(resources).filter(isPlainMap);
   };
   const state = async (): Promise<StateView> => {
-    const answer = await call('GET', `terraform/state?${new URLSearchParams({ key: variables.stateKey })}`);
+    const answer = await call('GET', `terraform/state?${new URLSearchParams({ key: variables.stateKey, enclaveId })}`);
     const outputs = isPlainMap(answer.outputs) ? Object.entries(answer.outputs) : [];
     return {
       resources: list(answer.resources).map(text),
       outputs: Object.fromEntries(outputs.map(([name, value]) => [name, text(value)])),
+      made: MadeSchema.optional().parse(answer.made),
     };
   };
 

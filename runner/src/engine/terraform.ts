@@ -16,6 +16,7 @@ import { toImport, writeImports } from './terraform-adoption.ts';
 import { openFolder, type TerraformPlace } from './terraform-folder.ts';
 import { type LeftBehind, readLeftBehind } from './terraform-legacy.ts';
 import { clearStaleLock } from './terraform-lock.ts';
+import { readMade } from './terraform-made.ts';
 import { diagnosticsOf, readLine, readOutputs, readPlan } from './terraform-output.ts';
 import type { Ended, Terraform } from './terraform-process.ts';
 import { saveErroredState, takeUpParkedState } from './terraform-state.ts';
@@ -238,7 +239,12 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
 
     async state(): Promise<StateView> {
       const outputs = readOutputs((await run(['output', '-json'])).stdout);
-      return { resources: await list(), outputs, ...(legacy === undefined ? {} : { legacy }) };
+      const resources = await list();
+      // Of a host that was taken over nobody knows how it should be.
+      if (legacy !== undefined) return { resources, outputs, legacy };
+      // What has been applied has succeeded, whether or not it can be told.
+      const made = readMade(await getText(clients, stateObject).catch(() => undefined));
+      return { resources, outputs, made };
     },
 
     async dropEmptyState() {
