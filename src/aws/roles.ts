@@ -47,7 +47,7 @@ function toRole(role: RoleDetail, environment: string): SeenRole[] {
 }
 
 /** IAM sends documents percent-encoded; one that is not, is none, and is left as it is. */
-function decoded(document: string): string {
+export function decoded(document: string): string {
   try {
     return decodeURIComponent(document);
   } catch {

@@ -43,7 +43,10 @@ export function createSurroundings({ clients, environment }: SurroundingsOptions
         const answer = await call('ec2:DescribeSecurityGroups', `region ${region}`, () =>
           clients.ec2(region).send(new DescribeSecurityGroupsCommand(input), { abortSignal: signal }),
         );
-        return { items: (answer.SecurityGroups ?? []).flatMap(toGroup), next: answer.NextToken };
+        return {
+          items: (answer.SecurityGroups ?? []).flatMap((group) => toGroups(group, enclaveOf(group.Tags))),
+          next: answer.NextToken,
+        };
       }),
 
     volumes: (region, signal) =>
@@ -52,7 +55,10 @@ export function createSurroundings({ clients, environment }: SurroundingsOptions
         const answer = await call('ec2:DescribeVolumes', `region ${region}`, () =>
           clients.ec2(region).send(new DescribeVolumesCommand(input), { abortSignal: signal }),
         );
-        return { items: (answer.Volumes ?? []).flatMap(toVolumes), next: answer.NextToken };
+        return {
+          items: (answer.Volumes ?? []).flatMap((volume) => toVolumes(volume, enclaveOf(volume.Tags))),
+          next: answer.NextToken,
+        };
       }),
 
     logGroups: (region, signal) =>
@@ -106,8 +112,8 @@ async function* pages<T>(
 
 const enclaveOf = (tags: readonly Tag[] | undefined) => tags?.find(({ Key }) => Key === TAG_ENCLAVE_ID)?.Value ?? '';
 
-function toGroup(group: SecurityGroup): SeenGroup[] {
-  const enclaveId = enclaveOf(group.Tags);
+/** None where nobody knows whose it is. */
+export function toGroups(group: SecurityGroup, enclaveId: string): SeenGroup[] {
   if (group.GroupId === undefined || enclaveId === '') return [];
   const rules = [
     ...(group.IpPermissions ?? []).flatMap((each) => toRules('ingress', each, group)),
@@ -134,8 +140,8 @@ function toRules(direction: GroupRule['direction'], permission: IpPermission, gr
   return peers.map((peer = '') => ({ ...rule, peer }));
 }
 
-function toVolumes({ Tags, Encrypted, Attachments }: Volume): SeenVolume[] {
-  const enclaveId = enclaveOf(Tags);
+/** One for each host it is attached to. */
+export function toVolumes({ Encrypted, Attachments }: Volume, enclaveId: string): SeenVolume[] {
   if (enclaveId === '') return [];
   return (Attachments ?? []).flatMap(({ InstanceId, DeleteOnTermination }) =>
     InstanceId === undefined

@@ -147,6 +147,14 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/fleet.ts')).confirmDeletions,
   },
   {
+    name: 'drift',
+    args: '[id]',
+    summary: 'what differs from what was asked for; of one enclave, attribute by attribute, looked at now',
+    examples: ['drift', 'drift -o json', 'drift enc_1755986905612_ouocac870'],
+    options: (command) => command.addOption(output('table', 'json')),
+    load: async () => (await import('./commands/drift.ts')).drift,
+  },
+  {
     name: 'orphans',
     summary: 'hosts with our tags that are of no enclave',
     examples: ['orphans', 'orphans -o json'],

@@ -167,6 +167,10 @@ export const LifecycleSchema = z.looseObject({
   approval: ApprovalSchema.optional(),
   /** Attributes that differ and weaken the enclave: each is told once. */
   weakened: z.array(z.string()).optional(),
+  /** What differs now, by attribute: for people who ask. */
+  findings: z
+    .array(z.looseObject({ attribute: z.string(), severity: z.string(), repair: z.string(), since: z.string() }))
+    .optional(),
   /** The generation whose batch has completed, and when that was seen. */
   completed: z.looseObject({ generation: z.number().int(), at: z.string() }).optional(),
   /** Region of a record whose spec could not be read when the lifecycle began. */
@@ -200,7 +204,12 @@ export const LifecycleSchema = z.looseObject({
 export type Lifecycle = z.infer<typeof LifecycleSchema>;
 
 /** What a list reads of a lifecycle: not the specs in it, which are the most of it. */
-export const ListedLifecycleSchema = LifecycleSchema.omit({ applied: true, policy: true, made: true }).extend({
+export const ListedLifecycleSchema = LifecycleSchema.omit({
+  applied: true,
+  policy: true,
+  made: true,
+  findings: true,
+}).extend({
   snapshot: z.looseObject({ region: z.string() }).optional(),
 });
 export type ListedLifecycle = z.infer<typeof ListedLifecycleSchema>;

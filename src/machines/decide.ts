@@ -10,6 +10,7 @@ import type { Effect } from './effects.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './next-look.ts';
 import { isLater, noteDrift, noteWeakened } from './note-drift.ts';
+import { noteFindings } from './note-findings.ts';
 import { project } from './projection.ts';
 
 export interface Decision {
@@ -107,7 +108,8 @@ function toEffect(action: { readonly type: string; readonly params?: unknown }):
 function noteObservation(context: Context): Lifecycle {
   const { assessment } = context;
   const { host, enclave, limits, now } = assessment;
-  let lifecycle = noteDrift({ lifecycle: noteWeakened(context), assessment });
+  const noted = noteFindings({ lifecycle: noteWeakened(context), assessment });
+  let lifecycle = noteDrift({ lifecycle: noted, assessment });
   if (assessment.retry && lifecycle.healed !== undefined) {
     const { healed: _fought, ...rest } = lifecycle;
     lifecycle = rest;

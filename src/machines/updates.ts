@@ -279,6 +279,8 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
     drift: _gone,
     healed: _long,
     weakened: _weak,
+    findings: _told,
+    made: _thing,
     completed: _done,
     baseline: _report,
     planned: _plan,

@@ -13,6 +13,7 @@ export function findingsIn(lifecycle: Lifecycle, host: HostView, context: Reconc
   const observed = findingsOf(lifecycle, looksAround(lifecycle, host, context), context.config.environment);
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
+  if (lifecycle.planned?.verdict !== 'Drift') return observed;
   const decided = new Map(
     observed
       .filter(({ verdict }) => verdict !== 'Unknown')

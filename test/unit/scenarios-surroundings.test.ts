@@ -58,19 +58,47 @@ describe('what surrounds a host', () => {
   it.each([
     [
       'network.rules',
+      'one more',
       () => (around().rules = [...around().rules, { ...around().rules[0], peer: '0.0.0.0/0' } as never]),
     ],
-    ['network.rules', () => (around().rules = [])],
-    ['role.policies', () => (around().role = { ...around().role, attachedArns: ['arn:aws:iam::aws:policy/Admin'] })],
-    ['role.policies', () => (around().role = { ...around().role, trust: OPEN })],
-    ['role.policies', () => (around().role = { ...around().role, inline: { ...around().role.inline, more: OPEN } })],
-    ['host.volume', () => (around().volume = { encrypted: false, deleteOnTermination: true })],
-    ['logs.group', () => (around().logGroup = { retentionDays: 1, kmsKeyArn: null })],
-    ['logs.group', () => (around().logGroup = undefined)],
-  ])('is told where it was changed: %s, %s', async (attribute, change) => {
+    ['network.rules', 'none', () => (around().rules = [])],
+    [
+      'role.policies',
+      'one attached',
+      () => (around().role = { ...around().role, attachedArns: ['arn:aws:iam::aws:policy/Admin'] }),
+    ],
+    ['role.policies', 'trusts another', () => (around().role = { ...around().role, trust: OPEN })],
+    [
+      'role.policies',
+      'one added',
+      () => (around().role = { ...around().role, inline: { ...around().role.inline, more: OPEN } }),
+    ],
+    ['host.volume', 'in the clear', () => (around().volume = { encrypted: false, deleteOnTermination: true })],
+    ['logs.group', 'kept for a day', () => (around().logGroup = { retentionDays: 1, kmsKeyArn: null })],
+    ['logs.group', 'gone', () => (around().logGroup = undefined)],
+  ])('is told where it was changed: %s, %s', async (attribute, _what, change) => {
     change();
     await v.until(isStatus('False'), 'told', 17 * MINUTE);
     expect(inSync()?.message).toBe(`${attribute}: told, and not repaired`);
+  });
+
+  it('is written down for people who ask, and since when, until it is over; a look that fails takes nothing back', async () => {
+    const { rules } = around();
+    around().rules = [];
+    await v.until(isStatus('False'), 'told', 17 * MINUTE);
+    const found = { attribute: 'network.rules', severity: 'critical', repair: 'alert', since: expect.any(String) };
+    expect(v.lifecycle(ID)?.findings).toEqual([found]);
+    const before = v.lifecycle(ID)?.findings;
+    await v.clock.advance(HOUR);
+    expect(v.lifecycle(ID)?.findings).toEqual(before);
+    const heal = connection.faults.before('surroundings.groups', () => {
+      throw denied('ec2:DescribeSecurityGroups');
+    });
+    await v.clock.advance(3 * HOUR);
+    expect(v.lifecycle(ID)?.findings).toEqual(before);
+    around().rules = rules;
+    heal();
+    await v.until(() => v.lifecycle(ID)?.findings === undefined, 'over', 17 * MINUTE);
   });
 
   it('is in sync again once it is changed back', async () => {
@@ -171,11 +199,11 @@ describe('a key of the enclave’s own', () => {
   });
 
   it.each([
-    ['key.policy', () => ({ policy: OPEN })],
-    ['key.policy', () => ({ grantIds: ['g-1'] })],
-    ['key.state', () => ({ state: 'PendingDeletion' })],
-  ])('is told where it was changed: %s, %s', async (attribute, change) => {
-    around().key = { ...key(), ...change() };
+    ['key.policy', 'another', { policy: OPEN }],
+    ['key.policy', 'a grant', { grantIds: ['g-1'] }],
+    ['key.state', 'to be deleted', { state: 'PendingDeletion' }],
+  ])('is told where it was changed: %s, %s', async (attribute, _what, change) => {
+    around().key = { ...key(), ...change };
     await v.until(isStatus('False'), 'told', 17 * MINUTE);
     expect(inSync()?.message).toBe(`${attribute}: told, and not repaired`);
   });

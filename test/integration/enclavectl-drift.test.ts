@@ -1,0 +1,201 @@
+/** `enclavectl drift` in an emulated account: what the operator has written down, and a look of its own. */
+import { CloudWatchLogsClient, CreateLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  CreateSecurityGroupCommand,
+  EC2Client,
+  RunInstancesCommand,
+} from '@aws-sdk/client-ec2';
+import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toItem } from '../../src/aws/marshal.ts';
+import type { Row } from '../../src/cli/compared.ts';
+import { type GroupRule, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
+import { keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { logGroupName, resourceName } from '../../src/enclave/names.ts';
+import { createTables } from '../../src/local/tables.ts';
+import { cli } from '../support/cli.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
+import { EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
+import { record, specOf } from '../unit/spec-records.ts';
+
+const missing = toolsMissing().filter((sentence) => sentence.startsWith('moto_server'));
+if (missing.length > 0) {
+  const text = `enclavectl drift in an emulated account: ${missing.join(' ')}`;
+  if (process.env.CI) throw new Error(text);
+  console.warn(`skipped: ${text}`);
+}
+
+const ID = 'enc_1';
+const stateTable = 'treza-test-operator-state';
+const enclavesTable = 'treza-enclaves-test';
+const historyTable = 'treza-test-operator-history';
+const POLICY = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: ['sts:AssumeRole'], Principal: { Service: 'ec2.amazonaws.com' } }],
+});
+const INLINE = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: ['logs:PutLogEvents'], Resource: ['*'] }],
+});
+const TAGS = [
+  { Key: 'EnclaveId', Value: ID },
+  { Key: 'Environment', Value: 'test' },
+];
+const rule = (peer: string): GroupRule => ({ direction: 'ingress', protocol: 'tcp', fromPort: 443, toPort: 443, peer });
+const WAY_OUT: GroupRule = { direction: 'egress', protocol: '-1', fromPort: 0, toPort: 0, peer: '0.0.0.0/0' };
+
+describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () => {
+  let emulator: Emulator;
+  let dynamodb: DynamoDBClient;
+  let ec2: EC2Client;
+  let groupId = '';
+
+  const put = (lifecycle: Lifecycle) =>
+    dynamodb.send(
+      new PutItemCommand({ TableName: stateTable, Item: toItem({ ...lifecycle, ...keys.lifecycle(lifecycle.id) }) }),
+    );
+  const run = (...argv: string[]) => cli(['drift', ...argv, '--endpoint', emulator.url, '--environment', 'test']);
+  const look = async (): Promise<Record<string, Row>> => {
+    const rows = JSON.parse((await run(ID, '-o', 'json')).out) as Row[];
+    return Object.fromEntries(rows.map((each) => [each.attribute, each]));
+  };
+
+  beforeAll(async () => {
+    emulator = await startEmulator();
+    Object.assign(process.env, { AWS_ENDPOINT_URL: emulator.url, AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' });
+    const options = { region: EMULATED_REGION };
+    dynamodb = new DynamoDBClient(options);
+    ec2 = new EC2Client(options);
+    const [iam, logs] = [new IAMClient(options), new CloudWatchLogsClient(options)];
+    await createTables(dynamodb, { enclavesTable, stateTable, historyTable });
+    const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags: TAGS }];
+    const name = { GroupName: resourceName('sg', ID), Description: 'of a test', TagSpecifications };
+    ({ GroupId: groupId = '' } = await ec2.send(new CreateSecurityGroupCommand(name)));
+    await open('10.0.0.0/8');
+    const { Instances = [] } = await ec2.send(
+      new RunInstancesCommand({
+        ImageId: 'ami-12c6146b',
+        InstanceType: 'm6i.xlarge',
+        MinCount: 1,
+        MaxCount: 1,
+        SecurityGroupIds: [groupId],
+        TagSpecifications: [{ ResourceType: 'instance', Tags: TAGS }],
+      }),
+    );
+    const RoleName = resourceName('instance-role', ID);
+    await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: POLICY, Tags: TAGS }));
+    await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'enclave-host', PolicyDocument: INLINE }));
+    await logs.send(new CreateLogGroupCommand({ logGroupName: logGroupName(ID) }));
+    const lifecycle = {
+      ...aLifecycle(ID),
+      applied: { ...specOf(record({ region: EMULATED_REGION })) },
+      pinned: { instanceId: Instances[0]?.InstanceId },
+      made: {
+        groupId,
+        rules: rulesDigest([rule('10.0.0.0/8'), WAY_OUT]),
+        trust: policyDigest(POLICY),
+        attached: namesDigest([]),
+        inline: policiesDigest({ 'enclave-host': INLINE }),
+      },
+      policy: {
+        drift: {
+          mode: 'repair',
+          overrides: {},
+          ignore: [{ path: 'tags', reason: 'trial', expires: '2999-01-01T00:00:00Z' }],
+        },
+      },
+      findings: [
+        { attribute: 'logs.group', severity: 'low', repair: 'apply', since: '2026-01-01T00:00:00.000Z' },
+        { attribute: 'network.rules', severity: 'critical', repair: 'apply', since: '2026-01-02T00:00:00.000Z' },
+      ],
+    } as Lifecycle;
+    await put(lifecycle);
+    await put({ ...aLifecycle('enc_2'), desired: 'Absent', findings: lifecycle.findings } as Lifecycle);
+    await put({
+      ...aLifecycle('enc_3'),
+      drift: { fingerprint: 'host:stopped', seen: 2, since: '2026-01-01T00:00:00.000Z', observedAt: 1 },
+    } as Lifecycle);
+    for (const client of [iam, logs]) client.destroy();
+  }, 60_000);
+  afterAll(async () => {
+    for (const client of [dynamodb, ec2]) client?.destroy();
+    await emulator?.stop();
+  });
+
+  const open = (CidrIp: string) =>
+    ec2.send(
+      new AuthorizeSecurityGroupIngressCommand({
+        GroupId: groupId,
+        IpPermissions: [{ IpProtocol: 'tcp', FromPort: 443, ToPort: 443, IpRanges: [{ CidrIp }] }],
+      }),
+    );
+
+  it('lists what the operator has written down, worst known first by enclave, and says by its exit code whether there is any', async () => {
+    const { code, out } = await run();
+    expect(code).toBe(1);
+    const rows = out
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split(/\s{2,}/).slice(0, 3));
+    expect(rows.sort()).toEqual([
+      [ID, 'logs.group', 'low'],
+      [ID, 'network.rules', 'critical'],
+      ['enc_3', 'host.stopped', 'critical'],
+    ]);
+    const found = JSON.parse((await run('-o', 'json')).out);
+    expect(found).toContainEqual({
+      id: ID,
+      attribute: 'logs.group',
+      severity: 'low',
+      repair: 'apply',
+      since: '2026-01-01T00:00:00.000Z',
+    });
+  });
+
+  it('looks at one enclave: every attribute, with what is desired and what there is', async () => {
+    const rows = await look();
+    expect(rows['network.rules']).toMatchObject({ verdict: 'Match', repair: 'apply' });
+    expect(rows['role.policies']).toMatchObject({ verdict: 'Match' });
+    expect(rows['host.exists']).toMatchObject({ verdict: 'Match' });
+    expect(rows['logs.group']).toMatchObject({
+      verdict: 'Drift',
+      observed: 'retentionDays=null',
+      since: '2026-01-01T00:00:00.000Z',
+    });
+    expect(rows['host.terminationProtection']).toMatchObject({ verdict: 'Match', desired: 'false' });
+    expect(rows.tags).toMatchObject({ verdict: 'Drift', repair: 'ignored until 2999-01-01T00:00:00Z: trial' });
+    expect(rows['enclave.running']).toMatchObject({ verdict: 'Unknown', observed: null });
+    await open('0.0.0.0/0');
+    const { verdict, observed } = (await look())['network.rules'] ?? {};
+    expect(verdict).toBe('Drift');
+    expect(observed).toContain('ingress tcp 443-443 0.0.0.0/0');
+  });
+
+  it('shows it as a table, with exit code 1 where anything differs', async () => {
+    const { code, out } = await run(ID);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^ATTRIBUTE +VERDICT +SEVERITY +REPAIR +FOR +DESIRED +OBSERVED/);
+    expect(out).toMatch(/\nnetwork\.rules +Drift +critical +apply +\d+d /);
+  });
+
+  it('says what it could not see, and compares the rest', async () => {
+    const before = process.env.AWS_ENDPOINT_URL_IAM;
+    process.env.AWS_ENDPOINT_URL_IAM = 'http://127.0.0.1:1';
+    const { code, out, err } = await run(ID, '-o', 'json');
+    if (before === undefined) delete process.env.AWS_ENDPOINT_URL_IAM;
+    else process.env.AWS_ENDPOINT_URL_IAM = before;
+    expect(err).toContain('role: not seen (');
+    const rows = JSON.parse(out) as Row[];
+    expect(rows.find(({ attribute }) => attribute === 'role.policies')?.verdict).toBe('Unknown');
+    expect(rows.find(({ attribute }) => attribute === 'network.rules')?.verdict).toBe('Drift');
+    expect(code).toBe(1);
+  });
+
+  it('knows nothing of an enclave that is not, and has nothing to compare of one that goes', async () => {
+    expect(await run('enc_9')).toMatchObject({ code: 1, err: expect.stringContaining('nothing is known of enc_9') });
+    expect(await run('enc_2')).toMatchObject({ code: 4 });
+  });
+});
