@@ -123,7 +123,8 @@ export const FLEET_ALERTS: readonly Alert[] = [
     fires: [constant(UNHEALED, 1)],
     silent: [constant(UNHEALED, 0), constant(INSECURE, 1)],
     runbook: {
-      meaning: 'Something differs, and repair is off, capped, contested or without success.',
+      meaning:
+        'Something differs, and repair is off, capped, contested, without success, or waits for a maintenance window.',
       impact: 'An enclave is not what its record says.',
       look: ['enclavectl get', 'enclavectl describe ID', 'enclavectl diff -f FILE'],
       fix: [
@@ -144,11 +145,13 @@ export const FLEET_ALERTS: readonly Alert[] = [
     fires: [constant(INSECURE, 1)],
     silent: [constant(INSECURE, 0), constant(UNHEALED, 1)],
     runbook: {
-      meaning: 'An enclave runs in debug mode, or with measurements nobody expects, or the like.',
+      meaning:
+        'An enclave runs in debug mode, or with measurements nobody expects; or its groups, role, profile, key or metadata ' +
+        'service were changed. `Secure` says which, and the event `SecurityFinding` when; most are repaired at once.',
       impact: 'Secrets of the enclave may be readable from outside.',
       look: ['enclavectl get', 'enclavectl describe ID', 'enclavectl events ID'],
       fix: [
-        'Take the enclave out of service: `enclavectl pause ID`.',
+        'Where it lasts, take the enclave out of service: `enclavectl pause ID`.',
         'Find out who changed it, in CloudTrail.',
         'Change the secrets it held.',
         'Deploy it anew.',

@@ -88,12 +88,16 @@ function standingOf({ phase, phaseSince, conditions, drift }: ListedLifecycle): 
     since: Date.parse(phaseSince),
     conditions: bits,
     insecure: secure?.status === 'False' && secure.reason !== 'LegacyHost',
-    drift: kindOf(drift),
+    drift: kindOf(drift, conditions),
   };
 }
 
-function kindOf(drift: ListedLifecycle['drift']): Standing['drift'] {
-  if (drift === undefined) return undefined;
-  const [kind] = (attributesOf(drift.fingerprint)[0] ?? '').split('.', 1);
+/** Of what is repaired, its name; of what is only told, the name that the condition begins with. */
+function kindOf(drift: ListedLifecycle['drift'], conditions: ListedLifecycle['conditions']): Standing['drift'] {
+  const inSync = conditionOf(conditions, 'InSync');
+  const told = inSync?.status === 'False' && inSync.reason === 'Drifted' ? inSync.message : undefined;
+  const name = drift === undefined ? told : (attributesOf(drift.fingerprint)[0] ?? '');
+  if (name === undefined) return undefined;
+  const [kind] = name.split('.', 1);
   return kind === 'host' || kind === 'enclave' ? kind : 'other';
 }

@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Attribute, Posture } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import type { OperatorEvent, RunItem } from '../../src/enclave/items.ts';
+import type { Metrics } from '../../src/reconciler/metrics/index.ts';
+import { scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -10,6 +12,7 @@ const ID = 'enc_1';
 
 let v: VirtualOperator;
 let calls: (operation: string) => number;
+let metrics: Metrics;
 
 const lifecycle = (id = ID) => {
   const found = v.lifecycle(id);
@@ -38,7 +41,8 @@ const told = (id = ID) =>
 
 async function deployed(policy?: object, ids: readonly string[] = [ID]): Promise<void> {
   v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000 });
-  const { connection } = v.start();
+  const { connection, metrics: own } = v.start();
+  metrics = own;
   calls = (operation) => connection.faults.calls(operation);
   await v.clock.advance(5_000);
   for (const id of ids) v.post(id, policy === undefined ? {} : { policy });
@@ -113,6 +117,7 @@ describe('what differs of a host', () => {
     change(WEAK);
     await v.clock.advance(30 * MINUTE);
     expect(condition('InSync')).toMatchObject({ reason: 'Drifted', message: 'host.metadata: told, and not repaired' });
+    expect((await scrape(metrics)).get('drift_findings{attribute="host",severity="warning"}')).toBe(1);
     expect(repairs()).toBe(0);
     expect(told()).toEqual(['host.metadata']);
   });
