@@ -5,6 +5,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { ECSClient } from '@aws-sdk/client-ecs';
+import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
@@ -16,6 +17,7 @@ export interface AwsClients {
   readonly streams: DynamoDBStreamsClient;
   readonly sfn: SFNClient;
   readonly ecs: ECSClient;
+  readonly s3: S3Client;
   /** Made at the first call for a region, then kept. */
   ec2(region: string): EC2Client;
   ssm(region: string): SSMClient;
@@ -67,6 +69,9 @@ export function createClients(region: string, calls?: Calls): AwsClients {
   const streams = hear('streams', new DynamoDBStreamsClient(options(region, TABLE_TIMEOUT_MS)));
   const sfn = hear('sfn', new SFNClient(options(region, SERVICE_TIMEOUT_MS)));
   const ecs = hear('ecs', new ECSClient(options(region, SERVICE_TIMEOUT_MS)));
+  // Another endpoint than AWS' own knows no bucket by its host name.
+  const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
+  const s3 = hear('s3', new S3Client({ ...options(region, SERVICE_TIMEOUT_MS), forcePathStyle }));
   const ec2 = perRegion((inRegion) => hear('ec2', new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS))));
   const ssm = perRegion((inRegion) => hear('ssm', new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS))));
   const sns = perRegion((inRegion) => hear('sns', new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
@@ -76,12 +81,13 @@ export function createClients(region: string, calls?: Calls): AwsClients {
     streams,
     sfn,
     ecs,
+    s3,
     ec2: ec2.get,
     ssm: ssm.get,
     sns: sns.get,
     close() {
       const regional = [...ec2.made.values(), ...ssm.made.values(), ...sns.made.values()];
-      for (const client of [dynamodb, streams, sfn, ecs, ...regional]) client.destroy();
+      for (const client of [dynamodb, streams, sfn, ecs, s3, ...regional]) client.destroy();
       httpAgent.destroy();
       httpsAgent.destroy();
     },

@@ -9,6 +9,7 @@ import { createHosts } from './hosts.ts';
 import { createLeaseStore } from './leases.ts';
 import { createRecordStore } from './records.ts';
 import { createStateStore } from './state.ts';
+import { createTerraformStates } from './states.ts';
 import { createChangeStream } from './streams.ts';
 import { createTasks } from './tasks.ts';
 import { createTopic } from './topic.ts';
@@ -55,6 +56,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
       environment: config.environment,
       prefix: config.prefix,
     }),
+    states: config.stateBucket === '' ? undefined : createTerraformStates(clients.s3, config.stateBucket),
     streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
     channels: topicRegion === undefined ? [] : [createTopic(clients.sns(topicRegion), config.notifyTopicArn)],
     close: clients.close,

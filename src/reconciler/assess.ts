@@ -15,7 +15,7 @@ import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
 import { decidedAt, findingsOf, underPolicy } from './findings.ts';
 import { UNSEEN, viewHost } from './observe.ts';
-import { withPlanned } from './planned-findings.ts';
+import { stateMissing, withPlanned } from './planned-findings.ts';
 import { regionOf } from './region-of.ts';
 import { repairLeave } from './repair-leave.ts';
 
@@ -175,14 +175,18 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   };
 }
 
-function findingsIn({ intent: { lifecycle }, host }: Observations, { config }: ReconcileContext): readonly Finding[] {
+function findingsIn(
+  { intent: { lifecycle }, host }: Observations,
+  { config, states }: ReconcileContext,
+): readonly Finding[] {
   const observed = findingsOf(lifecycle, host, config.environment);
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
-  if (lifecycle.planned?.verdict !== 'Drift') return observed;
-  const all = withPlanned(observed, lifecycle, (attribute) => decidedAt(attribute, host));
+  const found = states.isMissing(lifecycle.id) ? [...observed, stateMissing(host.observedAt)] : observed;
+  if (lifecycle.planned?.verdict !== 'Drift') return found;
+  const all = withPlanned(found, lifecycle, (attribute) => decidedAt(attribute, host));
   // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
-  return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));
+  return all.map((each) => (found.includes(each) ? each : { ...each, observedAt: host.observedAt }));
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {

@@ -12,6 +12,7 @@ import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
 import type { SecondLooks } from './second-looks.ts';
+import type { StateObjects } from './state-objects.ts';
 import type { Told } from './tell-commit.ts';
 import type { WalletQuota } from './wallet-quota.ts';
 import type { Stopwatches } from './watchdog.ts';
@@ -30,6 +31,7 @@ export interface ReconcileContext {
   readonly quota: WalletQuota;
   readonly repairs: RepairGovernor;
   readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
+  readonly states: Pick<StateObjects, 'isMissing'>;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   readonly secondLooks: SecondLooks;

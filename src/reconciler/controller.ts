@@ -3,11 +3,10 @@ import PQueue from 'p-queue';
 import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
-import { freezeAt } from './admission.ts';
 import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
-import { DriftRuns } from './drift-runs.ts';
+import { DeepLooks } from './deep-looks.ts';
 import { driftSubject } from './drift-subject.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
@@ -29,7 +28,7 @@ import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
 import { SecondLooks } from './second-looks.ts';
-import { tellCommit, tellFleetRun } from './tell-commit.ts';
+import { tellCommit } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
 
@@ -67,7 +66,7 @@ export class Controller {
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
   readonly #orphans: Orphans;
-  readonly #plans: DriftRuns;
+  readonly #deep: DeepLooks;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   /** Enclaves of which something was requested since it was last looked for. */
@@ -144,15 +143,17 @@ export class Controller {
       onHold: (hold) => notifier.sawHold(hold),
     });
     this.#fleet = fleet;
-    this.#plans = new DriftRuns({
+    this.#deep = new DeepLooks({
       ports: heard,
       config,
-      epoch: () => term.assert(),
+      control: () => fleet.control,
       slots: this.#slots,
-      mayStart: () => this.synced && freezeAt(fleet.control, ports.clock.now()) === undefined,
+      metrics: options.metrics,
+      epoch: () => term.assert(),
+      synced: () => this.synced,
+      exists: (id) => fleet.exists(id),
       ask: (id) => driftSubject(id, this.#context),
       enqueue: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
-      onEnded: (item, outcome) => tellFleetRun(options.metrics.runs, item, outcome),
     });
     this.#feed = new Feed({
       ports,
@@ -169,7 +170,7 @@ export class Controller {
       },
       onRequested: (id) => this.#asked.add(id),
       onControl: () => void fleet.refresh(),
-      onFleetRun: (name) => this.#plans.told(name),
+      onFleetRun: (name) => this.#deep.plans.told(name),
     });
     const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
@@ -187,7 +188,8 @@ export class Controller {
       quota: this.#quota,
       publishes: this.#publishes,
       repairs,
-      plans: this.#plans,
+      plans: this.#deep.plans,
+      states: this.#deep.states,
       reports,
       secondLooks,
       epoch: () => term.assert(),
@@ -195,11 +197,7 @@ export class Controller {
       deletionsAllowed: () => fleet.deletionsAllowed,
       asked: false,
       onLifecycle: (id, lifecycle) => {
-        fleet.know(id, lifecycle);
-        this.#tally.know(id, lifecycle);
-        this.#quota.know(id, lifecycle);
-        repairs.know(id, lifecycle);
-        this.#plans.know(id, lifecycle);
+        this.#know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           secondLooks.forget(id);
@@ -283,8 +281,8 @@ export class Controller {
       this.#feed.run(signal),
       this.#sweepLoop(signal),
       this.#notifier.run(signal),
+      this.#deep.run(signal),
       logHeartbeats({ ports, config, epoch: term.epoch, alive: () => this.#alive() }, signal),
-      ...(config.observeOnly ? [] : [this.#plans.run(signal)]),
     ]);
   }
 
@@ -313,15 +311,15 @@ export class Controller {
    * without one frees nothing: it may be older than a marker that is being committed.
    */
   #listed(lifecycle: ListedLifecycle): void {
-    this.#fleet.know(lifecycle.id, lifecycle);
-    this.#tally.know(lifecycle.id, lifecycle);
-    this.#quota.know(lifecycle.id, lifecycle);
-    this.#repairs.know(lifecycle.id, lifecycle);
-    this.#plans.know(lifecycle.id, lifecycle);
+    this.#know(lifecycle.id, lifecycle);
     this.#notifier.sawLifecycle(lifecycle);
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;
     this.#slots.hold(lifecycle.id, { kind: lifecycle.run.action === 'destroy' ? 'destroy' : 'change', owner }, true);
+  }
+
+  #know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    for (const each of [this.#fleet, this.#tally, this.#quota, this.#repairs, this.#deep]) each.know(id, lifecycle);
   }
 
   async #sweepLoop(signal: AbortSignal): Promise<void> {

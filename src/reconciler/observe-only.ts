@@ -13,7 +13,7 @@ const REMEMBERED = 100;
  * *Caveats*: decisions that would act are made again at every look, from the same ground; the others are remembered
  * until the process ends, so that a difference can be seen twice.
  */
-export function observeOnly(ports: Ports): Required<Ports> {
+export function observeOnly(ports: Ports): Required<Omit<Ports, 'states'>> & Pick<Ports, 'states'> {
   const { clock, random, leases, streams, records, tasks, history, fleetRuns } = ports;
   return {
     clock,
@@ -43,6 +43,7 @@ export function observeOnly(ports: Ports): Required<Ports> {
     workflows: watching(ports.workflows),
     tasks: { describe: (arns) => tasks.describe(arns), stop: async () => {} },
     hosts: looking(ports.hosts),
+    states: ports.states,
     // What would be is nothing to be woken for.
     channels: [],
   };

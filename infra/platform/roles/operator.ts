@@ -1,4 +1,6 @@
 /** The operator: reads and writes three tables, starts runs, starts and stops hosts. It creates nothing. */
+
+import { STATES_PREFIX } from '../../../src/enclave/names.ts';
 import { HOST_COMMANDS, ssmDocumentName } from '../../host/index.ts';
 import type { PlacedConfig } from '../config.ts';
 import { MACHINE_ACTIONS, type Names } from '../names.ts';
@@ -38,6 +40,9 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
       MACHINE_ACTIONS.map(names.executionsArn),
     ),
     allow('Tasks', ['ecs:DescribeTasks', 'ecs:StopTask'], [names.arn('ecs', `task/${cluster}/*`)]),
+    allow('SeeStates', ['s3:ListBucket'], [names.bucketArn(names.stateBucket)], {
+      StringLike: { 's3:prefix': `${STATES_PREFIX}*` },
+    }),
     allow('SeeHosts', ['ec2:DescribeInstances'], { everything: 'EC2 knows no resource for its Describe calls' }),
     allow(
       'StartAndStopHosts',

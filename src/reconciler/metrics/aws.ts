@@ -22,6 +22,7 @@ export const AWS_OPERATIONS = {
   ec2: ['DescribeInstances', 'StartInstances', 'StopInstances'],
   ssm: ['DescribeInstanceInformation', 'SendCommand'],
   sns: ['Publish'],
+  s3: ['ListObjectsV2'],
 } as const;
 export type AwsService = keyof typeof AWS_OPERATIONS;
 
