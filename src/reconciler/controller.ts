@@ -18,11 +18,10 @@ import type { Term } from './leader.ts';
 import { logWith } from './log-with.ts';
 import type { Metrics } from './metrics/index.ts';
 import { Notifier } from './notify/notifier.ts';
-import { Orphans } from './orphans.ts';
 import type { Log, Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
-import { RepairGovernor } from './repair-governor.ts';
+import { RepairGovernor, repairLimitsOf } from './repair-governor.ts';
 import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
@@ -65,7 +64,6 @@ export class Controller {
   readonly #notifier: Notifier;
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
-  readonly #orphans: Orphans;
   readonly #deep: DeepLooks;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
@@ -105,13 +103,7 @@ export class Controller {
       wake,
     });
     const repairs = new RepairGovernor({
-      limits: {
-        capPercent: config.repairCapPercent,
-        breakerPercent: config.breakerPercent,
-        breakerMin: config.breakerMin,
-        breakerRestMs: config.breakerRestMs,
-        settleMs: config.settleMs,
-      },
+      limits: repairLimitsOf(config),
       defaultRegion: config.region,
       now: () => ports.clock.now(),
       wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
@@ -120,18 +112,12 @@ export class Controller {
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
     const secondLooks = new SecondLooks(ports.clock, 2 * config.sweepMs);
-    this.#orphans = new Orphans({
-      ports: heard,
-      known: options.control.orphans ?? [],
-      exists: (id) => this.#fleet.exists(id),
-      epoch: () => term.assert(),
-    });
     const hosts = new HostObserver(
       ports,
       config,
       (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
       (region, byEnclave) => {
-        if (this.synced) void this.#orphans.swept(region, byEnclave);
+        if (this.synced) void this.#deep.orphans.swept(region, byEnclave);
       },
     );
     const fleet = new Fleet({
@@ -273,7 +259,7 @@ export class Controller {
       survey: () => (this.synced ? this.#tally.survey() : undefined),
       info: () => this.#tally.some(config.enclaveInfoMax),
       openBreakers: () => this.#repairs.openRegions.length,
-      orphans: () => this.#orphans.size,
+      orphans: () => this.#deep.orphans.size,
       // Before everything was listed, what is known is too little, not few.
       deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });

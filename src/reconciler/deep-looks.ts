@@ -1,9 +1,10 @@
-/** Deep looks: what is looked at seldom and in full: plans of drift runs, and the bucket of states. */
+/** Deep looks: what is beside the reconciles: plans of drift runs, hosts and states that are of no enclave. */
 import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { freezeAt } from './admission.ts';
 import type { Config } from './config.ts';
 import { type Asked, DriftRuns } from './drift-runs.ts';
 import type { Metrics } from './metrics/index.ts';
+import { Orphans } from './orphans.ts';
 import type { Ports } from './ports.ts';
 import type { RunSlots } from './run-slots.ts';
 import { StateObjects } from './state-objects.ts';
@@ -26,6 +27,7 @@ export interface DeepLooksOptions {
 export class DeepLooks {
   readonly plans: DriftRuns;
   readonly states: StateObjects;
+  readonly orphans: Orphans;
   readonly #observeOnly: boolean;
 
   constructor({ ports, config, control, slots, metrics, epoch, synced, exists, ask, enqueue }: DeepLooksOptions) {
@@ -41,8 +43,9 @@ export class DeepLooks {
       enqueue,
       onEnded: (item, outcome) => tellFleetRun(metrics.runs, item, outcome),
     });
-    const known = control().orphanStates ?? [];
-    this.states = new StateObjects({ ports, known, synced, exists, epoch, onChange: enqueue });
+    const { orphans = [], orphanStates = [] } = control();
+    this.orphans = new Orphans({ ports, known: orphans, exists, epoch });
+    this.states = new StateObjects({ ports, known: orphanStates, synced, exists, epoch, onChange: enqueue });
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
