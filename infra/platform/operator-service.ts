@@ -59,6 +59,7 @@ export function operatorEnvironment({ config, names }: Platform): Readonly<Recor
     ENCLAVE_OPERATOR_REGION: config.region,
     ENCLAVE_OPERATOR_REGIONS: Object.keys(config.regions).join(','),
     ENCLAVE_OPERATOR_ROLE_PATH: names.rolePath,
+    ENCLAVE_OPERATOR_STATE_BUCKET: names.stateBucket,
     ENCLAVE_OPERATOR_STATE_TABLE: names.stateTable,
   };
 }

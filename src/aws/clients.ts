@@ -8,6 +8,7 @@ import { EC2Client } from '@aws-sdk/client-ec2';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { IAMClient } from '@aws-sdk/client-iam';
 import { KMSClient } from '@aws-sdk/client-kms';
+import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
@@ -21,6 +22,7 @@ export interface AwsClients {
   readonly ecs: ECSClient;
   /** Of the partition: IAM knows no regions. */
   readonly iam: IAMClient;
+  readonly s3: S3Client;
   /** Made at the first call for a region, then kept. */
   ec2(region: string): EC2Client;
   ssm(region: string): SSMClient;
@@ -75,6 +77,9 @@ export function createClients(region: string, calls?: Calls): AwsClients {
   const sfn = hear('sfn', new SFNClient(options(region, SERVICE_TIMEOUT_MS)));
   const ecs = hear('ecs', new ECSClient(options(region, SERVICE_TIMEOUT_MS)));
   const iam = hear('iam', new IAMClient(options(region, SERVICE_TIMEOUT_MS)));
+  // Another endpoint than AWS' own knows no bucket by its host name.
+  const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
+  const s3 = hear('s3', new S3Client({ ...options(region, SERVICE_TIMEOUT_MS), forcePathStyle }));
   const ec2 = perRegion((inRegion) => hear('ec2', new EC2Client(options(inRegion, SERVICE_TIMEOUT_MS))));
   const ssm = perRegion((inRegion) => hear('ssm', new SSMClient(options(inRegion, SERVICE_TIMEOUT_MS))));
   const sns = perRegion((inRegion) => hear('sns', new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
@@ -87,6 +92,7 @@ export function createClients(region: string, calls?: Calls): AwsClients {
     sfn,
     ecs,
     iam,
+    s3,
     ec2: ec2.get,
     ssm: ssm.get,
     sns: sns.get,
@@ -94,7 +100,7 @@ export function createClients(region: string, calls?: Calls): AwsClients {
     kms: kms.get,
     close() {
       const regional = [ec2, ssm, sns, logs, kms].flatMap(({ made }): { destroy(): void }[] => [...made.values()]);
-      for (const client of [dynamodb, streams, sfn, ecs, iam, ...regional]) client.destroy();
+      for (const client of [dynamodb, streams, sfn, ecs, iam, s3, ...regional]) client.destroy();
       httpAgent.destroy();
       httpsAgent.destroy();
     },

@@ -9,6 +9,7 @@ import { createHosts } from './hosts.ts';
 import { createLeaseStore } from './leases.ts';
 import { createRecordStore } from './records.ts';
 import { createStateStore } from './state.ts';
+import { createTerraformStates } from './states.ts';
 import { createChangeStream } from './streams.ts';
 import { createSurroundings } from './surroundings.ts';
 import { createTasks } from './tasks.ts';
@@ -57,6 +58,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
       prefix: config.prefix,
     }),
     surroundings: createSurroundings({ clients, environment: config.environment }),
+    states: config.stateBucket === '' ? undefined : createTerraformStates(clients.s3, config.stateBucket),
     streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
     channels: topicRegion === undefined ? [] : [createTopic(clients.sns(topicRegion), config.notifyTopicArn)],
     close: clients.close,

@@ -13,6 +13,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'enclavesTable',
       'stateTable',
       'historyTable',
+      'stateBucket',
       'cluster',
       'rolePath',
     ],

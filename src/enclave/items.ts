@@ -320,6 +320,10 @@ export const ControlSchema = z.looseObject({
       }),
     )
     .optional(),
+  /** Terraform states that are of no enclave, likewise. */
+  orphanStates: z
+    .array(z.looseObject({ id: z.string(), key: z.string(), modifiedAt: z.string(), since: z.string() }))
+    .optional(),
 });
 export type Control = z.infer<typeof ControlSchema>;
 

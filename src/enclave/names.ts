@@ -32,9 +32,18 @@ export function runName(id: string, incarnation: string, seq: number, action: Ru
   return name;
 }
 
+export const STATES_PREFIX = 'enclaves/';
+const STATE_FILE = '/terraform.tfstate';
+
 /** Key of the enclave's Terraform state object, as the incumbent has it, so that states are adopted. */
 export function stateKey(id: string): string {
-  return `enclaves/${id}/terraform.tfstate`;
+  return `${STATES_PREFIX}${id}${STATE_FILE}`;
+}
+
+/** The enclave a key is the state of; undefined of other objects. */
+export function enclaveOfState(key: string): string | undefined {
+  if (!key.startsWith(STATES_PREFIX) || !key.endsWith(STATE_FILE)) return undefined;
+  return key.slice(STATES_PREFIX.length, -STATE_FILE.length) || undefined;
 }
 
 /** Name of a resource of one enclave, e.g. `treza-enclave-sg-<id>`; IAM allows 64 characters. */

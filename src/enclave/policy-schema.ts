@@ -69,7 +69,7 @@ export const PolicySchema = z.object({
         intervalSeconds: field(int(60, 86_400).default(300), 'Pause between looks.', { unit: 's' }),
         approval: field(
           z.enum(['auto', 'manual']).default('auto'),
-          'Whether a person must approve a repair (`enclavectl approve`).',
+          'Whether a person must approve what Terraform changes of it (`enclavectl plan`, `approve`).',
         ),
       })
       .prefault({}),

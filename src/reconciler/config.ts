@@ -54,6 +54,11 @@ export const ConfigSchema = z.strictObject({
   enclavesTable: name('treza-enclaves-dev', "The application's table."),
   stateTable: name('treza-dev-operator-state', "The operator's own memory."),
   historyTable: name('treza-dev-operator-history', 'Runs and events, with TTL.'),
+  stateBucket: z
+    .string()
+    .regex(/^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/, 'the name of a bucket')
+    .default('')
+    .describe('Bucket of the Terraform states, to compare with the enclaves that exist; empty: not looked at.'),
   cluster: name('treza-dev-infrastructure', 'ECS cluster the runner tasks run in.'),
   rolePath: z
     .string()

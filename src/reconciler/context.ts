@@ -12,6 +12,7 @@ import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
 import type { RunSlots } from './run-slots.ts';
 import type { SecondLooks } from './second-looks.ts';
+import type { StateObjects } from './state-objects.ts';
 import type { StatusObserver } from './status-observer.ts';
 import type { SurroundingsObserver } from './surroundings-observer.ts';
 import type { Told } from './tell-commit.ts';
@@ -34,6 +35,7 @@ export interface ReconcileContext {
   readonly quota: WalletQuota;
   readonly repairs: RepairGovernor;
   readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
+  readonly states: Pick<StateObjects, 'isMissing'>;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   readonly secondLooks: SecondLooks;

@@ -3,11 +3,10 @@ import PQueue from 'p-queue';
 import type { Control, ListedLifecycle } from '../enclave/items.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
-import { freezeAt } from './admission.ts';
 import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
-import { DriftRuns } from './drift-runs.ts';
+import { DeepLooks } from './deep-looks.ts';
 import { driftSubject } from './drift-subject.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
@@ -19,11 +18,10 @@ import type { Term } from './leader.ts';
 import { logWith } from './log-with.ts';
 import type { Metrics } from './metrics/index.ts';
 import { Notifier } from './notify/notifier.ts';
-import { Orphans } from './orphans.ts';
 import type { Log, Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
-import { RepairGovernor } from './repair-governor.ts';
+import { RepairGovernor, repairLimitsOf } from './repair-governor.ts';
 import { ReportFreshness } from './report-freshness.ts';
 import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
@@ -32,7 +30,7 @@ import { SecondLooks } from './second-looks.ts';
 import { StatusObserver } from './status-observer.ts';
 import { SurroundingsObserver } from './surroundings-observer.ts';
 import { sweepRegions } from './sweeps.ts';
-import { tellCommit, tellFleetRun } from './tell-commit.ts';
+import { tellCommit } from './tell-commit.ts';
 import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
 
@@ -69,8 +67,7 @@ export class Controller {
   readonly #notifier: Notifier;
   readonly #quota: WalletQuota;
   readonly #repairs: RepairGovernor;
-  readonly #orphans: Orphans;
-  readonly #plans: DriftRuns;
+  readonly #deep: DeepLooks;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   /** Enclaves of which something was requested since it was last looked for. */
@@ -109,13 +106,7 @@ export class Controller {
       wake,
     });
     const repairs = new RepairGovernor({
-      limits: {
-        capPercent: config.repairCapPercent,
-        breakerPercent: config.breakerPercent,
-        breakerMin: config.breakerMin,
-        breakerRestMs: config.breakerRestMs,
-        settleMs: config.settleMs,
-      },
+      limits: repairLimitsOf(config),
       defaultRegion: config.region,
       now: () => ports.clock.now(),
       wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
@@ -124,15 +115,9 @@ export class Controller {
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
     const secondLooks = new SecondLooks(ports.clock, 2 * config.sweepMs);
-    this.#orphans = new Orphans({
-      ports: heard,
-      known: options.control.orphans ?? [],
-      exists: (id) => this.#fleet.exists(id),
-      epoch: () => term.assert(),
-    });
     const onDrift = (id: string) => this.#queue.add(id, { priority: PRIORITY.drift });
     const hosts = new HostObserver(ports, config, onDrift, (region, byEnclave) => {
-      if (this.synced) void this.#orphans.swept(region, byEnclave);
+      if (this.synced) void this.#deep.orphans.swept(region, byEnclave);
     });
     const fleet = new Fleet({
       ports,
@@ -143,15 +128,17 @@ export class Controller {
       onHold: (hold) => notifier.sawHold(hold),
     });
     this.#fleet = fleet;
-    this.#plans = new DriftRuns({
+    this.#deep = new DeepLooks({
       ports: heard,
       config,
-      epoch: () => term.assert(),
+      control: () => fleet.control,
       slots: this.#slots,
-      mayStart: () => this.synced && freezeAt(fleet.control, ports.clock.now()) === undefined,
+      metrics: options.metrics,
+      epoch: () => term.assert(),
+      synced: () => this.synced,
+      exists: (id) => fleet.exists(id),
       ask: (id) => driftSubject(id, this.#context),
       enqueue: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
-      onEnded: (item, outcome) => tellFleetRun(options.metrics.runs, item, outcome),
     });
     this.#feed = new Feed({
       ports,
@@ -168,7 +155,7 @@ export class Controller {
       },
       onRequested: (id) => this.#asked.add(id),
       onControl: () => void fleet.refresh(),
-      onFleetRun: (name) => this.#plans.told(name),
+      onFleetRun: (name) => this.#deep.plans.told(name),
     });
     const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
     this.#context = {
@@ -190,7 +177,8 @@ export class Controller {
       quota: this.#quota,
       publishes: this.#publishes,
       repairs,
-      plans: this.#plans,
+      plans: this.#deep.plans,
+      states: this.#deep.states,
       reports,
       secondLooks,
       epoch: () => term.assert(),
@@ -198,11 +186,7 @@ export class Controller {
       deletionsAllowed: () => fleet.deletionsAllowed,
       asked: false,
       onLifecycle: (id, lifecycle) => {
-        fleet.know(id, lifecycle);
-        this.#tally.know(id, lifecycle);
-        this.#quota.know(id, lifecycle);
-        repairs.know(id, lifecycle);
-        this.#plans.know(id, lifecycle);
+        this.#know(id, lifecycle);
         if (lifecycle === undefined) {
           reports.forget(id);
           secondLooks.forget(id);
@@ -278,7 +262,7 @@ export class Controller {
       survey: () => (this.synced ? this.#tally.survey() : undefined),
       info: () => this.#tally.some(config.enclaveInfoMax),
       openBreakers: () => this.#repairs.openRegions.length,
-      orphans: () => this.#orphans.size,
+      orphans: () => this.#deep.orphans.size,
       // Before everything was listed, what is known is too little, not few.
       deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });
@@ -288,8 +272,8 @@ export class Controller {
       sweepRegions(ports, config, this.#context, signal),
       surroundings.run(() => hosts.regions(config.region), signal),
       this.#notifier.run(signal),
+      this.#deep.run(signal),
       logHeartbeats({ ports, config, epoch: term.epoch, alive: () => this.#alive() }, signal),
-      ...(config.observeOnly ? [] : [this.#plans.run(signal)]),
     ]);
   }
 
@@ -318,15 +302,15 @@ export class Controller {
    * without one frees nothing: it may be older than a marker that is being committed.
    */
   #listed(lifecycle: ListedLifecycle): void {
-    this.#fleet.know(lifecycle.id, lifecycle);
-    this.#tally.know(lifecycle.id, lifecycle);
-    this.#quota.know(lifecycle.id, lifecycle);
-    this.#repairs.know(lifecycle.id, lifecycle);
-    this.#plans.know(lifecycle.id, lifecycle);
+    this.#know(lifecycle.id, lifecycle);
     this.#notifier.sawLifecycle(lifecycle);
     if (lifecycle.run === undefined) return;
     const owner = lifecycle.identity.walletAddress;
     this.#slots.hold(lifecycle.id, { kind: lifecycle.run.action === 'destroy' ? 'destroy' : 'change', owner }, true);
+  }
+
+  #know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    for (const each of [this.#fleet, this.#tally, this.#quota, this.#repairs, this.#deep]) each.know(id, lifecycle);
   }
 
   /** Hands ready keys to free workers; the queue, not p-queue, decides which is next. */

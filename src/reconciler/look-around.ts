@@ -5,7 +5,7 @@ import type { EnclaveSpec } from '../enclave/spec.ts';
 import { attributesOf, type HostView } from '../machines/index.ts';
 import type { ReconcileContext } from './context.ts';
 import { findingsOf, type Looks } from './findings.ts';
-import { withPlanned } from './planned-findings.ts';
+import { stateMissing, withPlanned } from './planned-findings.ts';
 import { regionOf } from './region-of.ts';
 
 /** What looks and plans say; what the policy makes of it is another question. */
@@ -13,15 +13,16 @@ export function findingsIn(lifecycle: Lifecycle, host: HostView, context: Reconc
   const observed = findingsOf(lifecycle, looksAround(lifecycle, host, context), context.config.environment);
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
-  if (lifecycle.planned?.verdict !== 'Drift') return observed;
+  const found = context.states.isMissing(lifecycle.id) ? [...observed, stateMissing(host.observedAt)] : observed;
+  if (lifecycle.planned?.verdict !== 'Drift') return found;
   const decided = new Map(
     observed
       .filter(({ verdict }) => verdict !== 'Unknown')
       .map(({ attribute, observedAt }) => [attribute, observedAt] as const),
   );
-  const all = withPlanned(observed, lifecycle, (attribute) => decided.get(attribute));
+  const all = withPlanned(found, lifecycle, (attribute) => decided.get(attribute));
   // What a plan found stands until a look says otherwise; a run that repairs it plans anew.
-  return all.map((each) => (observed.includes(each) ? each : { ...each, observedAt: host.observedAt }));
+  return all.map((each) => (found.includes(each) ? each : { ...each, observedAt: host.observedAt }));
 }
 
 function looksAround(lifecycle: Lifecycle, host: HostView, context: ReconcileContext): Looks {

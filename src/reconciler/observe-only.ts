@@ -13,7 +13,7 @@ const REMEMBERED = 100;
  * *Caveats*: decisions that would act are made again at every look, from the same ground; the others are remembered
  * until the process ends, so that a difference can be seen twice.
  */
-export function observeOnly(ports: Ports): Required<Ports> {
+export function observeOnly(ports: Ports): Required<Omit<Ports, 'states'>> & Pick<Ports, 'states'> {
   const { clock, random, leases, streams, records, tasks, history, fleetRuns } = ports;
   return {
     clock,
@@ -45,6 +45,7 @@ export function observeOnly(ports: Ports): Required<Ports> {
     hosts: looking(ports.hosts),
     // Nothing there is changed by anybody.
     surroundings: ports.surroundings,
+    states: ports.states,
     // What would be is nothing to be woken for.
     channels: [],
   };

@@ -96,3 +96,13 @@ export function withPlanned(
   const replaced = new Set(added.map(({ attribute }) => attribute));
   return [...observed.filter(({ attribute }) => !replaced.has(attribute)), ...added];
 }
+
+/** Without its state, Terraform would make everything anew: told, and left to a person. */
+export function stateMissing(observedAt: number): Finding {
+  const { severity, rung, owned, security } = ROWS.find(({ attribute }) => attribute === OTHERWISE) ?? UNTOLD;
+  const verdict = 'Drift' as const;
+  const [desired, observed] = ['present=true', 'present=false'];
+  return { attribute: OTHERWISE, desired, observed, verdict, severity, rung, owned, security, observedAt };
+}
+
+const UNTOLD = { severity: 'medium', rung: 'alert', owned: 'operator', security: false } as const;

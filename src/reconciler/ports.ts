@@ -230,6 +230,20 @@ export interface Hosts {
   restartAllocator(region: string, instanceId: string): Promise<void>;
 }
 
+/** The object that holds the Terraform state of one enclave. */
+export interface StateObject {
+  readonly enclaveId: string;
+  readonly key: string;
+  /** Wall time, ms. */
+  readonly modifiedAt: number;
+}
+
+/** The bucket of Terraform states. */
+export interface TerraformStates {
+  /** Of all enclaves, in pages. Throws on any partial answer. */
+  list(signal: AbortSignal): AsyncIterable<readonly StateObject[]>;
+}
+
 /** A change of one followed table. Only the keys and a little of the new image matter: readers read again. */
 export interface TableChange {
   readonly kind: 'put' | 'remove';
@@ -317,6 +331,8 @@ export interface Ports {
     readonly state: ChangeStream;
     readonly history: ChangeStream;
   };
+  /** None: nobody looks. */
+  readonly states?: TerraformStates | undefined;
   /** None: nobody is told. */
   readonly channels?: readonly Channel[];
 }

@@ -1,5 +1,6 @@
 /** Repair governor: how many may be under repair at once, and when so much differs that nobody should touch it. */
 import type { ListedLifecycle } from '../enclave/items.ts';
+import type { Config } from './config.ts';
 import { regionOf } from './region-of.ts';
 
 export interface RepairLimits {
@@ -13,6 +14,11 @@ export interface RepairLimits {
   readonly breakerRestMs: number;
   /** How long a direct effect is under way, ms. */
   readonly settleMs: number;
+}
+
+export function repairLimitsOf(config: Config): RepairLimits {
+  const { repairCapPercent: capPercent, breakerPercent, breakerMin, breakerRestMs, settleMs } = config;
+  return { capPercent, breakerPercent, breakerMin, breakerRestMs, settleMs };
 }
 
 export type RepairRefusal =

@@ -48,6 +48,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
       onBreaker: () => {},
     }),
     plans: { resultOf: () => undefined, entered: () => {} },
+    states: { isMissing: () => false },
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),
     secondLooks: new SecondLooks(ports.clock, 2 * config.sweepMs),

@@ -3,7 +3,7 @@ import type { Lifecycle } from '../../src/enclave/items.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { ControlLoop } from '../../src/reconciler/control-loop.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
-import type { Channel, RawRecord } from '../../src/reconciler/ports.ts';
+import type { Channel, RawRecord, TerraformStates } from '../../src/reconciler/ports.ts';
 import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 
@@ -30,7 +30,7 @@ export interface VirtualOperator {
 
 export function virtualOperator(
   overrides: Partial<Config> = {},
-  options: Partial<MemoryWorldOptions> & { readonly seed?: number } = {},
+  options: Partial<MemoryWorldOptions> & { readonly seed?: number; readonly states?: TerraformStates } = {},
 ): VirtualOperator {
   const clock = new VirtualClock();
   const random = seededRandom(options.seed ?? 1);
@@ -49,7 +49,7 @@ export function virtualOperator(
       const metrics = createMetrics();
       const loop = new ControlLoop({
         config,
-        ports: { ...connection.ports, clock: ownClock, channels },
+        ports: { ...connection.ports, clock: ownClock, channels, states: options.states },
         metrics,
         holder: `test-${random.id(4)}`,
         signal: stopper.signal,

@@ -104,9 +104,20 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
     expect(full.ContentLength).toBeGreaterThan(1_000);
   });
 
-  it('changes cpuCount on the host that is there', async () => {
+  it('changes cpuCount on the host that is there, as its plan was approved', async () => {
     const [before] = hosts();
-    await app.put(ID, { providerConfig: { ...providerConfig, cpuCount: '4' } });
+    const policy = { drift: { approval: 'manual' } };
+    await app.put(ID, { providerConfig: { ...providerConfig, cpuCount: '4' }, policy });
+    await app.untilItem(ID, 'waiting', (item) => item.operator?.message.includes('awaits approval') === true);
+    const { planned } = await plan();
+    expect(planned.differences).toEqual([
+      { address: 'aws_instance.enclave_instance', attributes: ['tags'] },
+      { address: 'aws_s3_object.enclave_configuration', attributes: ['content'] },
+    ]);
+    expect(configuration()).toMatchObject({ generation: 1 });
+    const named = ['--generation', '2', '--digest', planned.digest ?? ''];
+    const approved = await cli(['approve', ID, ...named], { env: app.embedded.env });
+    expect(approved.code, approved.err).toBe(0);
     await app.untilItem(ID, 'the new generation is applied', phase('verifying', 2), PATIENCE_MS);
     const [after, ...more] = hosts();
     expect(more).toEqual([]);
@@ -115,6 +126,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
     expect(configuration()).toMatchObject({ enclaveId: ID, generation: 2, spec: { cpuCount: 4 } });
     await report(after.InstanceId, 2, 4);
     await app.untilItem(ID, 'ready again', phase('ready', 2));
+    await app.put(ID, { policy: {} });
   });
 
   const ownGroup = () =>

@@ -1,4 +1,6 @@
 /** The operator: reads and writes three tables, starts runs, starts and stops hosts, sees what surrounds them. It creates nothing. */
+
+import { STATES_PREFIX } from '../../../src/enclave/names.ts';
 import { HOST_COMMANDS, ssmDocumentName } from '../../host/index.ts';
 import type { PlacedConfig } from '../config.ts';
 import { MACHINE_ACTIONS, type Names } from '../names.ts';
@@ -55,6 +57,9 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
       ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'],
       regions.map((region) => names.arn('kms', 'key/*', region)),
     ),
+    allow('SeeStates', ['s3:ListBucket'], [names.bucketArn(names.stateBucket)], {
+      StringLike: { 's3:prefix': `${STATES_PREFIX}*` },
+    }),
     allow(
       'StartAndStopHosts',
       ['ec2:StartInstances', 'ec2:StopInstances'],

@@ -1,0 +1,61 @@
+/** Deep looks: what is beside the reconciles: plans of drift runs, hosts and states that are of no enclave. */
+import type { Control, ListedLifecycle } from '../enclave/items.ts';
+import { freezeAt } from './admission.ts';
+import type { Config } from './config.ts';
+import { type Asked, DriftRuns } from './drift-runs.ts';
+import type { Metrics } from './metrics/index.ts';
+import { Orphans } from './orphans.ts';
+import type { Ports } from './ports.ts';
+import type { RunSlots } from './run-slots.ts';
+import { StateObjects } from './state-objects.ts';
+import { tellFleetRun } from './tell-commit.ts';
+
+export interface DeepLooksOptions {
+  readonly ports: Ports;
+  readonly config: Config;
+  /** As it was last read. */
+  readonly control: () => Control;
+  readonly slots: RunSlots;
+  readonly metrics: Pick<Metrics, 'runs'>;
+  readonly epoch: () => number;
+  readonly synced: () => boolean;
+  readonly exists: (id: string) => boolean;
+  readonly ask: (id: string) => Promise<Asked>;
+  readonly enqueue: (id: string) => void;
+}
+
+export class DeepLooks {
+  readonly plans: DriftRuns;
+  readonly states: StateObjects;
+  readonly orphans: Orphans;
+  readonly #observeOnly: boolean;
+
+  constructor({ ports, config, control, slots, metrics, epoch, synced, exists, ask, enqueue }: DeepLooksOptions) {
+    this.#observeOnly = config.observeOnly;
+    const mayStart = () => synced() && freezeAt(control(), ports.clock.now()) === undefined;
+    this.plans = new DriftRuns({
+      ports,
+      config,
+      epoch,
+      slots,
+      mayStart,
+      ask,
+      enqueue,
+      onEnded: (item, outcome) => tellFleetRun(metrics.runs, item, outcome),
+    });
+    const { orphans = [], orphanStates = [] } = control();
+    this.orphans = new Orphans({ ports, known: orphans, exists, epoch });
+    this.states = new StateObjects({ ports, known: orphanStates, synced, exists, epoch, onChange: enqueue });
+  }
+
+  /** Told of a lifecycle as it now stands; undefined: forgotten. */
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    this.plans.know(id, lifecycle);
+    this.states.know(id, lifecycle);
+  }
+
+  /** Runs until the signal aborts. Never rejects. Who only observes begins no run. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.states.run(signal), ...(this.#observeOnly ? [] : [this.plans.run(signal)])]);
+  }
+}

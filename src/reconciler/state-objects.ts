@@ -1,0 +1,139 @@
+/** State objects: Terraform states that are of no enclave, and enclaves whose state is gone. Told, never touched. */
+import type { Control, ListedLifecycle, OperatorEvent } from '../enclave/items.ts';
+import type { Ports, StateObject } from './ports.ts';
+
+export type OrphanState = NonNullable<Control['orphanStates']>[number];
+
+export interface StateObjectsOptions {
+  readonly ports: Pick<Ports, 'clock' | 'log' | 'records' | 'state' | 'history' | 'states'>;
+  /** Orphans that an earlier leader told of. */
+  readonly known: readonly OrphanState[];
+  /** True once all lifecycles were listed. */
+  readonly synced: () => boolean;
+  /** True of an enclave that was listed or committed. */
+  readonly exists: (id: string) => boolean;
+  /** Throws where this process no longer leads. */
+  readonly epoch: () => number;
+  /** Told of an enclave whose state was found missing, or is there again. */
+  readonly onChange: (id: string) => void;
+}
+
+const LOOK_MS = 60 * 60_000;
+/** A state is written by a run that was committed before: younger ones are left in peace. */
+const YOUNG_MS = 10 * 60_000;
+/** What an item holds of them; the log has all. */
+const MOST_KEPT = 100;
+
+/**
+ * Joins what the bucket of states lists with what is remembered, once an hour.
+ *
+ * *Guarantees*: what is told was so in two lists; of an orphan neither record nor lifecycle was there when both were read
+ * after the second. A list that fails says nothing. *Caveats*: what is in a state is not read.
+ */
+export class StateObjects {
+  readonly #options: StateObjectsOptions;
+  readonly #orphans = new Map<string, OrphanState>();
+  /** Enclaves at rest that were deployed, and when a run of theirs last ended. */
+  readonly #deployed = new Map<string, number>();
+  #missing: ReadonlySet<string> = new Set();
+  #suspects = { strays: new Set<string>(), missing: new Set<string>() };
+
+  constructor(options: StateObjectsOptions) {
+    this.#options = options;
+    for (const orphan of options.known) this.#orphans.set(orphan.id, orphan);
+  }
+
+  get size(): number {
+    return this.#orphans.size;
+  }
+
+  /** True of an enclave that was deployed and whose state is not there. */
+  isMissing(id: string): boolean {
+    return this.#missing.has(id) && this.#deployed.has(id);
+  }
+
+  /** Told of a lifecycle as it now stands; undefined: forgotten. */
+  know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    const holds =
+      lifecycle?.run === undefined &&
+      (lifecycle?.phase === 'ready' || lifecycle?.phase === 'paused') &&
+      lifecycle.observedGeneration > 0 &&
+      // A state that nothing has prepared may have been made anywhere.
+      (!lifecycle.adopted || lifecycle.pinned.legacy !== undefined);
+    if (holds) this.#deployed.set(id, Date.parse(lifecycle.ranAt ?? lifecycle.commandAt));
+    else this.#deployed.delete(id);
+  }
+
+  /** Runs until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { ports, synced } = this.#options;
+    if (ports.states === undefined) return;
+    while (!signal.aborted) {
+      try {
+        if (synced()) await this.#look(ports.states, signal);
+      } catch (error) {
+        if (!signal.aborted) ports.log.warn({ error: String(error) }, 'states could not be listed; tried again later');
+      }
+      await ports.clock.sleep(synced() ? LOOK_MS : YOUNG_MS, signal);
+    }
+  }
+
+  async #look(states: NonNullable<Ports['states']>, signal: AbortSignal): Promise<void> {
+    const { ports, exists } = this.#options;
+    const began = ports.clock.now();
+    const seen = new Map<string, StateObject>();
+    for await (const page of states.list(signal)) for (const each of page) seen.set(each.enclaveId, each);
+    signal.throwIfAborted();
+    const old = (at: number) => began - at >= YOUNG_MS;
+    const strays = [...seen.values()].filter(({ enclaveId, modifiedAt }) => !exists(enclaveId) && old(modifiedAt));
+    const missing = [...this.#deployed].flatMap(([id, ranAt]) => (seen.has(id) || !old(ranAt) ? [] : [id]));
+    const before = this.#suspects;
+    this.#suspects = { strays: new Set(strays.map(({ enclaveId }) => enclaveId)), missing: new Set(missing) };
+    this.#changeMissing(new Set(missing.filter((id) => before.missing.has(id))));
+    const found: StateObject[] = [];
+    for (const each of strays) {
+      if (before.strays.has(each.enclaveId) && !(await this.#isOwned(each.enclaveId))) found.push(each);
+    }
+    await this.#update(found);
+  }
+
+  #changeMissing(missing: ReadonlySet<string>): void {
+    const { ports, onChange } = this.#options;
+    const known = this.#missing;
+    this.#missing = missing;
+    for (const id of new Set([...missing, ...known])) {
+      if (missing.has(id) === known.has(id)) continue;
+      if (missing.has(id)) ports.log.warn({ enclaveId: id }, 'the Terraform state of this enclave is gone');
+      onChange(id);
+    }
+  }
+
+  async #isOwned(id: string): Promise<boolean> {
+    const { records, state } = this.#options.ports;
+    const [record, { lifecycle, fromTheFuture }] = await Promise.all([records.get(id), state.read(id)]);
+    return record !== undefined || lifecycle !== undefined || fromTheFuture;
+  }
+
+  async #update(found: readonly StateObject[]): Promise<void> {
+    const { ports, epoch } = this.#options;
+    const since = new Date(ports.clock.now()).toISOString();
+    const next = new Map<string, OrphanState>();
+    for (const { enclaveId: id, key, modifiedAt } of found) {
+      const known = this.#orphans.get(id)?.since ?? since;
+      next.set(id, { id, key, modifiedAt: new Date(modifiedAt).toISOString(), since: known });
+    }
+    const fresh = [...next.values()].filter(({ id }) => !this.#orphans.has(id));
+    if (fresh.length === 0 && next.size === this.#orphans.size) return;
+    epoch();
+    if (fresh.length > 0) await ports.history.append(fresh.map((orphan) => foundEvent(orphan, since)));
+    await ports.state.amendControl({ orphanStates: [...next.values()].slice(0, MOST_KEPT) });
+    this.#orphans.clear();
+    for (const [id, orphan] of next) this.#orphans.set(id, orphan);
+    for (const orphan of fresh) ports.log.warn({ ...orphan }, 'an orphan: a Terraform state, and no enclave it is of');
+  }
+}
+
+function foundEvent({ id, key }: OrphanState, at: string): OperatorEvent {
+  const message = `the Terraform state ${key} is there, and neither record nor lifecycle of ${id}`;
+  return { v: 1, minReader: 1, id, at, type: 'Warning', reason: 'OrphanStateFound', message, actor: 'operator' };
+}
