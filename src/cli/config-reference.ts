@@ -23,6 +23,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
     title: 'Limits',
     keys: [
       'observeOnly',
+      'orphans',
       'workers',
       'maxRuns',
       'maxRunsPerWallet',

@@ -77,6 +77,11 @@ export const ConfigSchema = z.strictObject({
     .default(false)
     .describe('Compare and tell what would be done; write to no record, start and stop nothing.'),
 
+  orphans: z
+    .enum(['report', 'destroy'])
+    .default('report')
+    .describe('What becomes of hosts of no enclave that have a Terraform state: told only, or destroyed from it.'),
+
   workers: count(32, 1, 1_000, 'Reconciles at a time.'),
   maxRuns: count(16, 1, 10_000, 'Terraform runs in flight at a time, all enclaves together.'),
   maxRunsPerWallet: count(0, 0, 10_000, 'Terraform runs in flight at a time for one wallet; 0: as many as maxRuns.'),

@@ -117,7 +117,7 @@ export class Controller {
     const secondLooks = new SecondLooks(ports.clock, 2 * config.sweepMs);
     const onDrift = (id: string) => this.#queue.add(id, { priority: PRIORITY.drift });
     const hosts = new HostObserver(ports, config, onDrift, (region, byEnclave) => {
-      if (this.synced) void this.#deep.orphans.swept(region, byEnclave);
+      void this.#deep.swept(region, byEnclave);
     });
     const fleet = new Fleet({
       ports,
@@ -137,6 +137,9 @@ export class Controller {
       epoch: () => term.assert(),
       synced: () => this.synced,
       exists: (id) => fleet.exists(id),
+      fleetSize: () => this.#tally.size,
+      deletionsAllowed: () => fleet.deletionsAllowed,
+      onLifecycle: (id, lifecycle) => this.#context.onLifecycle(id, lifecycle),
       ask: (id) => driftSubject(id, this.#context),
       enqueue: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
     });

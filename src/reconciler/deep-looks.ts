@@ -1,11 +1,12 @@
 /** Deep looks: what is beside the reconciles: plans of drift runs, hosts and states that are of no enclave. */
-import type { Control, ListedLifecycle } from '../enclave/items.ts';
+import type { Control, Lifecycle, ListedLifecycle } from '../enclave/items.ts';
 import { freezeAt } from './admission.ts';
 import type { Config } from './config.ts';
 import { type Asked, DriftRuns } from './drift-runs.ts';
 import type { Metrics } from './metrics/index.ts';
+import { destroyOrphans } from './orphan-destruction.ts';
 import { Orphans } from './orphans.ts';
-import type { Ports } from './ports.ts';
+import type { Host, Ports } from './ports.ts';
 import type { RunSlots } from './run-slots.ts';
 import { StateObjects } from './state-objects.ts';
 import { tellFleetRun } from './tell-commit.ts';
@@ -20,6 +21,10 @@ export interface DeepLooksOptions {
   readonly epoch: () => number;
   readonly synced: () => boolean;
   readonly exists: (id: string) => boolean;
+  /** Enclaves that are known. */
+  readonly fleetSize: () => number;
+  readonly deletionsAllowed: () => boolean;
+  readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
   readonly ask: (id: string) => Promise<Asked>;
   readonly enqueue: (id: string) => void;
 }
@@ -28,11 +33,12 @@ export class DeepLooks {
   readonly plans: DriftRuns;
   readonly states: StateObjects;
   readonly orphans: Orphans;
-  readonly #observeOnly: boolean;
+  readonly #options: DeepLooksOptions;
 
-  constructor({ ports, config, control, slots, metrics, epoch, synced, exists, ask, enqueue }: DeepLooksOptions) {
-    this.#observeOnly = config.observeOnly;
-    const mayStart = () => synced() && freezeAt(control(), ports.clock.now()) === undefined;
+  constructor(options: DeepLooksOptions) {
+    this.#options = options;
+    const { ports, config, control, slots, metrics, epoch, synced, exists, ask, enqueue } = options;
+    const mayStart = () => this.#mayBegin();
     this.plans = new DriftRuns({
       ports,
       config,
@@ -54,8 +60,34 @@ export class DeepLooks {
     this.states.know(id, lifecycle);
   }
 
+  /** Told of every whole sweep. Never rejects. */
+  async swept(region: string, byEnclave: ReadonlyMap<string, readonly Host[]>): Promise<void> {
+    const { ports, config, epoch, synced, fleetSize, deletionsAllowed, onLifecycle, enqueue } = this.#options;
+    if (!synced()) return;
+    await this.orphans.swept(region, byEnclave);
+    if (config.orphans !== 'destroy' || config.observeOnly) return;
+    await destroyOrphans(this.orphans.all, {
+      ports,
+      epoch,
+      mayBegin: () => this.#mayBegin() && deletionsAllowed(),
+      hasState: (id) => this.states.isOrphan(id),
+      fleetSize,
+      onLifecycle: (id, lifecycle) => {
+        onLifecycle(id, lifecycle);
+        enqueue(id);
+      },
+    }).catch((error: unknown) => {
+      ports.log.warn({ region, error: String(error) }, 'orphans could not be destroyed; the next sweep tries again');
+    });
+  }
+
+  #mayBegin(): boolean {
+    const { ports, control, synced } = this.#options;
+    return synced() && freezeAt(control(), ports.clock.now()) === undefined;
+  }
+
   /** Runs until the signal aborts. Never rejects. Who only observes begins no run. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.states.run(signal), ...(this.#observeOnly ? [] : [this.plans.run(signal)])]);
+    await Promise.all([this.states.run(signal), ...(this.#options.config.observeOnly ? [] : [this.plans.run(signal)])]);
   }
 }

@@ -28,6 +28,10 @@ export class FleetTally {
   readonly #standings = new Map<string, Standing>();
   #survey: FleetSurvey | undefined;
 
+  get size(): number {
+    return this.#standings.size;
+  }
+
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
   know(id: string, lifecycle: ListedLifecycle | undefined): void {
     this.#survey = undefined;

@@ -1,4 +1,4 @@
-/** Orphans: hosts with our tags that belong to no enclave anybody knows of. Told, never touched. */
+/** Orphans: hosts with our tags that belong to no enclave anybody knows of. */
 import type { Control, OperatorEvent } from '../enclave/items.ts';
 import type { Host, Ports } from './ports.ts';
 
@@ -43,6 +43,10 @@ export class Orphans {
 
   get size(): number {
     return this.#orphans.size;
+  }
+
+  get all(): readonly Orphan[] {
+    return [...this.#orphans.values()];
   }
 
   /** Told of every whole sweep, once all lifecycles were listed. Never rejects: the next sweep tries again. */

@@ -1,4 +1,4 @@
-/** State objects: Terraform states that are of no enclave, and enclaves whose state is gone. Told, never touched. */
+/** State objects: Terraform states that are of no enclave, and enclaves whose state is gone. */
 import type { Control, ListedLifecycle, OperatorEvent } from '../enclave/items.ts';
 import type { Ports, StateObject } from './ports.ts';
 
@@ -45,6 +45,11 @@ export class StateObjects {
 
   get size(): number {
     return this.#orphans.size;
+  }
+
+  /** True of a state that is of no enclave. */
+  isOrphan(id: string): boolean {
+    return this.#orphans.has(id);
   }
 
   /** True of an enclave that was deployed and whose state is not there. */
