@@ -50,12 +50,14 @@ function environmentOf(
   };
 }
 
+/** Services that show what Terraform makes: hosts, and all that surrounds them. */
+const OF_HOSTS = ['EC2', 'SSM', 'IAM', 'KMS', 'CLOUDWATCH_LOGS', 'S3'];
+
 /** The environment by which the operator's clients find the embedded AWS, and hosts where the endpoint has them. */
 export function clientEnvironment(config: Endpoints, aws: string): Record<string, string> {
   const { awsEndpoint } = config;
-  const hosts =
-    awsEndpoint === undefined ? {} : { AWS_ENDPOINT_URL_EC2: awsEndpoint, AWS_ENDPOINT_URL_SSM: awsEndpoint };
-  return environmentOf(config, { AWS_ENDPOINT_URL: aws, ...hosts });
+  const there = awsEndpoint === undefined ? [] : OF_HOSTS.map((service) => [`AWS_ENDPOINT_URL_${service}`, awsEndpoint]);
+  return environmentOf(config, { AWS_ENDPOINT_URL: aws, ...Object.fromEntries(there) });
 }
 
 /** The environment of tasks: with an endpoint, all of AWS is there but the tables and the tasks themselves. */

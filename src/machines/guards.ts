@@ -76,6 +76,9 @@ export function holdsRepair(reason: Reason): boolean {
   return HOLDS_REPAIR.has(reason);
 }
 
+/** What is in the way of the enclave on its host, whatever Terraform makes around it. */
+const HEALED_ON_HOST: ReadonlySet<Reason> = new Set(['AllocatorShort', 'EnclaveTerminating', 'ExtraEnclaves']);
+
 /** Why a wanted deletion does not begin; undefined where nothing holds it. */
 export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | 'DependentsExist' | undefined {
   const vanished = lifecycle.missingSince !== undefined && lifecycle.absentBecause !== 'command';
@@ -175,6 +178,15 @@ export const guards = {
     elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs &&
     attemptsOf(context.lifecycle, generationKey(context.lifecycle)) + 1 >=
       context.assessment.limits.attemptsPerGeneration,
+
+  /** What the host reports again and again, and another deployment would find as it is. */
+  onlyRepairHelps: ({ context }: { context: Context }) =>
+    !behind(context) &&
+    context.assessment.run.state === 'none' &&
+    driftConfirmed(context) &&
+    context.assessment.enclave.verdict === 'Drift' &&
+    HEALED_ON_HOST.has(context.assessment.enclave.reason) &&
+    repairRung(context) !== 'exhausted',
 
   driftConfirmed: ({ context }: { context: Context }) => driftConfirmed(context),
   /** Nothing that is repaired is left, by a report newer than the last restart. */

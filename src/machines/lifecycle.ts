@@ -130,6 +130,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         pauseOnceIdle,
         changeOnceAdmitted,
         { guard: 'proven', target: 'ready', actions: remember(update.settle) },
+        { guard: and(['verifyingTooLong', 'onlyRepairHelps', 'mayRepair']), target: 'repairing' },
         {
           guard: 'verifyFailedForGood',
           target: 'stalled',

@@ -111,7 +111,7 @@ describe.skipIf(missing.length > 0)('reports of the agent', () => {
       const item = await app.untilItem(
         id,
         `repairing ${reason}`,
-        ({ operator }) => operator?.phase === 'repairing' && operator.message.includes(`enclave:${reason}`),
+        ({ operator }) => operator?.phase === 'repairing' && operator.message.includes(`enclave.${reason}`),
       );
       expect(item.status).toBe('DEPLOYED');
       expect(condition(item, 'InSync')).toMatchObject({ status: 'False', reason });

@@ -15,7 +15,7 @@ async function writeOutcome(result: string): Promise<void> {
     new UpdateItemCommand({
       TableName: HISTORY_TABLE,
       // Without an enclave the run is the fleet's.
-      Key: { pk: { S: `run#${ENCLAVE_ID ?? 'drift'}` }, sk: { S: RUN } },
+      Key: { pk: { S: ENCLAVE_ID === undefined ? 'fleet' : `run#${ENCLAVE_ID}` }, sk: { S: RUN } },
       UpdateExpression: 'SET taskArn = :task, outcome = :outcome',
       ExpressionAttributeValues: {
         ':task': { S: task.TaskARN },
