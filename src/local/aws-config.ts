@@ -56,7 +56,8 @@ const OF_HOSTS = ['EC2', 'SSM', 'IAM', 'KMS', 'CLOUDWATCH_LOGS', 'S3'];
 /** The environment by which the operator's clients find the embedded AWS, and hosts where the endpoint has them. */
 export function clientEnvironment(config: Endpoints, aws: string): Record<string, string> {
   const { awsEndpoint } = config;
-  const there = awsEndpoint === undefined ? [] : OF_HOSTS.map((service) => [`AWS_ENDPOINT_URL_${service}`, awsEndpoint]);
+  const there =
+    awsEndpoint === undefined ? [] : OF_HOSTS.map((service) => [`AWS_ENDPOINT_URL_${service}`, awsEndpoint]);
   return environmentOf(config, { AWS_ENDPOINT_URL: aws, ...Object.fromEntries(there) });
 }
 
