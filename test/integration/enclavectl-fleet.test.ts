@@ -1,41 +1,19 @@
 /** `freeze`, `unfreeze`, `confirm-deletions` against a real database. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
 import { keys } from '../../src/enclave/items.ts';
-import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
-import { createTables } from '../../src/local/tables.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
-import { type CliOptions, cli } from '../support/cli.ts';
+import { cliDatabase, stateTable } from '../support/cli-database.ts';
 
-const enclavesTable = 'treza-enclaves-test';
-const stateTable = 'treza-test-operator-state';
-const historyTable = 'treza-test-operator-history';
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const INSTALLED = { ...keys.control, v: 1, minReader: 1, installedAt: '2026-01-01T00:00:00.000Z' };
 const HOLD = { reason: 'the records of 4 of 10 enclaves vanished', since: '2026-02-01T00:00:00.000Z' };
 
-let database: Database;
-let client: DynamoDBClient;
-beforeAll(async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'enclavectl-fleet-'));
-  database = await startDatabase({ clock: systemClock, log: silent, dataDir });
-  client = databaseClient(database.url);
-  await createTables(client, { enclavesTable, stateTable, historyTable });
-});
-afterAll(async () => {
-  client?.destroy();
-  await database?.stop(5_000);
-});
-
-const run = (argv: readonly string[], options: CliOptions = {}) =>
-  cli([...argv, '--endpoint', database.url, '--environment', 'test'], options);
-const put = (item: object) => client.send(new PutItemCommand({ TableName: stateTable, Item: toItem(item) }));
+const database = cliDatabase();
+const { run } = database;
+const put = (item: object) => database.client.send(new PutItemCommand({ TableName: stateTable, Item: toItem(item) }));
 async function control() {
-  const { Item } = await client.send(new GetItemCommand({ TableName: stateTable, Key: toItem(keys.control) }));
+  const { Item } = await database.client.send(new GetItemCommand({ TableName: stateTable, Key: toItem(keys.control) }));
   return Item === undefined ? undefined : toPlain(Item);
 }
 

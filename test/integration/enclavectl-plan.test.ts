@@ -1,22 +1,12 @@
 /** `plan` and `approve` against a real database: what they refuse, and what they leave for the operator. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type DynamoDBClient, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { describe, expect, it } from 'vitest';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
 import { keys, type Lifecycle } from '../../src/enclave/items.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
-import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
-import { createTables } from '../../src/local/tables.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
-import { type CliOptions, cli } from '../support/cli.ts';
+import { cliDatabase, stateTable } from '../support/cli-database.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 
-const enclavesTable = 'treza-enclaves-test';
-const stateTable = 'treza-test-operator-state';
-const historyTable = 'treza-test-operator-history';
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const AT = '2026-01-02T03:04:05.678Z';
 const DIGEST = `3f2a9c81d7e4${'0'.repeat(52)}`;
 const PLANNED: Planned = {
@@ -40,32 +30,19 @@ const MARKER = {
   deadlineAt: AT,
 } as const;
 
-let database: Database;
-let client: DynamoDBClient;
-beforeAll(async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'enclavectl-plan-'));
-  database = await startDatabase({ clock: systemClock, log: silent, dataDir });
-  client = databaseClient(database.url);
-  await createTables(client, { enclavesTable, stateTable, historyTable });
-});
-afterAll(async () => {
-  client?.destroy();
-  await database?.stop(5_000);
-});
-
-const run = (argv: readonly string[], options: CliOptions = {}) =>
-  cli([...argv, '--endpoint', database.url, '--environment', 'test'], options);
+const database = cliDatabase();
+const { run } = database;
 
 async function remember(id: string, more: Partial<Lifecycle> = {}): Promise<string> {
   const lifecycle = aLifecycle(id, { phase: 'ready', generation: 2, observedGeneration: 1, planned: PLANNED, ...more });
-  await client.send(
+  await database.client.send(
     new PutItemCommand({ TableName: stateTable, Item: toItem({ ...keys.lifecycle(id), ...lifecycle }) }),
   );
   return id;
 }
 async function requests(id: string) {
   const query = { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: toItem({ ':pk': `request#${id}` }) };
-  const { Items = [] } = await client.send(new QueryCommand({ TableName: stateTable, ...query }));
+  const { Items = [] } = await database.client.send(new QueryCommand({ TableName: stateTable, ...query }));
   return Items.map(toPlain);
 }
 

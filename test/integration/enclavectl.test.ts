@@ -1,56 +1,33 @@
 /** enclavectl against a real database: what it writes, and what it refuses to write. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   BatchWriteItemCommand,
-  type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
 import { loadConfig } from '../../src/cli/config.ts';
 import { openStore } from '../../src/cli/store.ts';
 import { type Failure, keys, type Lifecycle } from '../../src/enclave/items.ts';
 import { pcr3OfRole, pcr4OfInstance } from '../../src/enclave/measurements.ts';
-import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
-import { createTables } from '../../src/local/tables.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
-import { type CliOptions, cli } from '../support/cli.ts';
+import { cliDatabase, enclavesTable, historyTable, stateTable } from '../support/cli-database.ts';
 
 const OWNER = '0x52908400098527886E0F7030069857D2E4169EE7';
-const enclavesTable = 'treza-enclaves-test';
-const stateTable = 'treza-test-operator-state';
-const historyTable = 'treza-test-operator-history';
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-let database: Database;
-let client: DynamoDBClient;
-beforeAll(async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'enclavectl-db-'));
-  database = await startDatabase({ clock: systemClock, log: silent, dataDir });
-  client = databaseClient(database.url);
-  await createTables(client, { enclavesTable, stateTable, historyTable });
-});
-afterAll(async () => {
-  client?.destroy();
-  await database?.stop(5_000);
-});
-
-const run = (argv: readonly string[], options: CliOptions = {}) =>
-  cli([...argv, '--endpoint', database.url, '--environment', 'test'], options);
+const database = cliDatabase();
+const { run } = database;
 
 async function stored(id: string) {
-  const { Item } = await client.send(new GetItemCommand({ TableName: enclavesTable, Key: toItem({ id }) }));
+  const { Item } = await database.client.send(new GetItemCommand({ TableName: enclavesTable, Key: toItem({ id }) }));
   return Item === undefined ? undefined : toPlain(Item);
 }
 
 async function put(table: string, item: object) {
-  await client.send(new PutItemCommand({ TableName: table, Item: toItem(item) }));
+  await database.client.send(new PutItemCommand({ TableName: table, Item: toItem(item) }));
 }
 
 /** A record as the application's POST writes it, in the given status. */
@@ -254,7 +231,7 @@ describe('requests', () => {
     await put(enclavesTable, before);
     expect((await run([verb, id])).code).toBe(0);
     const query = { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: toItem({ ':pk': `request#${id}` }) };
-    const { Items = [] } = await client.send(new QueryCommand({ TableName: stateTable, ...query }));
+    const { Items = [] } = await database.client.send(new QueryCommand({ TableName: stateTable, ...query }));
     const [request] = Items.map(toPlain);
     expect(Items).toHaveLength(1);
     expect(request).toMatchObject({ id, verb, actor: expect.stringContaining('enclavectl'), at: expect.any(String) });
@@ -321,8 +298,8 @@ describe('get', () => {
     const padding = 'x'.repeat(100_000);
     const ids = Array.from({ length: 15 }, (_, index) => `enc_page_${index}`);
     const requests = ids.map((id) => ({ PutRequest: { Item: toItem(record(id, 'DEPLOYED', { padding })) } }));
-    await client.send(new BatchWriteItemCommand({ RequestItems: { [enclavesTable]: requests } }));
-    const { Items, LastEvaluatedKey } = await client.send(new ScanCommand({ TableName: enclavesTable }));
+    await database.client.send(new BatchWriteItemCommand({ RequestItems: { [enclavesTable]: requests } }));
+    const { Items, LastEvaluatedKey } = await database.client.send(new ScanCommand({ TableName: enclavesTable }));
     expect([Items?.length, LastEvaluatedKey]).not.toContain(undefined);
     const { out } = await run(['get', '-o', 'json']);
     expect(JSON.parse(out).items.filter(({ id }: { id: string }) => ids.includes(id))).toHaveLength(15);
