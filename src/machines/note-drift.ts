@@ -61,9 +61,13 @@ function noteEnd(context: Context): Lifecycle {
   const matches =
     host.verdict === 'Match' &&
     (lifecycle.desired !== 'Running' || enclave.verdict === 'Match' || enclave.reason === 'LegacyHost');
-  const healed = isOfFindings(drift.fingerprint)
+  // Of a host that one look missed, what runs on it says nothing; where it was repaired, it says whether that has helped.
+  const misseen =
+    lifecycle.phase === 'ready' && drift.seen < 2 && drift.fingerprint.startsWith('host:') && host.verdict === 'Match';
+  const isOver = isOfFindings(drift.fingerprint)
     ? settledAttributes(drift.fingerprint, findings).length === attributesOf(drift.fingerprint).length
     : matches;
+  const healed = isOver || misseen;
   if (!healed && canDrift(lifecycle)) return lifecycle;
   const { drift: _over, ...rest } = healed ? noteMended(context) : lifecycle;
   if (lifecycle.phase !== 'ready') return rest;

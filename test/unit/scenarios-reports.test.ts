@@ -195,3 +195,15 @@ describe('a batch that has completed', () => {
     expect(calls('hosts.start')).toBe(1);
   });
 });
+
+it('differs in nothing where one look missed its host, and its agent is silent', async () => {
+  const stage = await deployed();
+  const { v } = stage;
+  v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+  await v.until(() => is(stage, 'EnclaveRunning').startsWith('Unknown'), 'its agent is silent', 60 * MINUTE);
+  v.world.hosts.blind = true;
+  await v.until(() => v.lifecycle(ID)?.drift?.fingerprint === 'host:gone', 'a look misses it');
+  v.world.hosts.blind = false;
+  await v.until(() => v.lifecycle(ID)?.drift === undefined, 'it is there', 5 * MINUTE);
+  expect(v.executions(ID)).toHaveLength(1);
+});
