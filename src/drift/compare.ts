@@ -31,11 +31,13 @@ export function compare(
   observed: Observed,
   { only, brief = false }: CompareOptions = {},
 ): readonly Finding[] {
-  const isAsked = ({ attribute }: Row) => only === undefined || only.has(attribute);
-  return ROWS.filter(isAsked).flatMap((row) => {
+  const findings: Finding[] = [];
+  for (const row of ROWS) {
+    if (only?.has(row.attribute) === false) continue;
     const finding = findingOf(row, wanted, observed, brief);
-    return finding === undefined ? [] : [finding];
-  });
+    if (finding !== undefined) findings.push(finding);
+  }
+  return findings;
 }
 
 function findingOf(row: Row, wanted: Wanted, observed: Observed, brief: boolean): Finding | undefined {

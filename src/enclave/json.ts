@@ -25,18 +25,25 @@ export function canonicalJson(value: unknown): string {
 /** True where both have the same {@link canonicalJson}, at a fraction of the cost where they share parts. */
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, index) => equalJson(item, b[index]));
-  }
+  if (typeof a === 'string' && typeof b === 'string') return false;
+  if (Array.isArray(a)) return Array.isArray(b) && equalItems(a, b);
   return isPlainMap(a) && isPlainMap(b) ? equalMembers(a, b) : canonicalJson(a) === canonicalJson(b);
+}
+
+/** Called for everything that is looked at, and most of it is equal: plain loops cost a third of the lists' methods. */
+function equalItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) if (!equalJson(a[index], b[index])) return false;
+  return true;
 }
 
 function equalMembers(a: JsonMap, b: JsonMap): boolean {
   let onlyInB = 0;
   for (const key of Object.keys(b)) if (b[key] !== undefined) onlyInB += 1;
   for (const key of Object.keys(a)) {
-    if (a[key] === undefined) continue;
-    if (!Object.hasOwn(b, key) || b[key] === undefined || !equalJson(a[key], b[key])) return false;
+    const member = a[key];
+    if (member === undefined) continue;
+    if (!Object.hasOwn(b, key) || b[key] === undefined || !equalJson(member, b[key])) return false;
     onlyInB -= 1;
   }
   return onlyInB === 0;

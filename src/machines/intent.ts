@@ -83,7 +83,7 @@ function missing(input: IntentInput, lifecycle: Lifecycle, record: 'gone' | 'oth
 }
 
 function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Intent {
-  const { missingSince: _back, ...lifecycle } = old;
+  const lifecycle = withoutAbsence(old);
   if (!isManaged(record)) {
     return { lifecycle, record: 'unmanaged', newCommand: false, newGeneration: false, staleCommand: false };
   }
@@ -98,11 +98,9 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
   const known = input.spec !== undefined && desired !== 'Absent' && lifecycle.hashVersion <= SPEC_HASH_VERSION;
   const compared = known && input.spec !== undefined ? compareHash(lifecycle, input.spec) : 'same';
   const newGeneration = compared === 'changed' || (compared === 'otherVersion' && lifecycle.generation === 0);
-  const { absentBecause, ...rest } = lifecycle;
   return {
     lifecycle: {
-      ...rest,
-      ...(desired === 'Absent' ? { absentBecause: absentBecause ?? 'command' } : {}),
+      ...(desired === 'Absent' ? becauseOfCommand(lifecycle) : withoutReason(lifecycle)),
       desired,
       lastSeen: { status: record.status, updatedAt: record.updatedAt },
       // While nothing has been looked at yet, the last command is the one to begin with.
@@ -118,6 +116,23 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
     newGeneration,
     staleCommand: false,
   };
+}
+
+/** Most have none, and a copy of a lifecycle costs more than the rest of an intent. */
+function withoutAbsence(lifecycle: Lifecycle): Lifecycle {
+  if (lifecycle.missingSince === undefined) return lifecycle;
+  const { missingSince: _back, ...rest } = lifecycle;
+  return rest;
+}
+
+function becauseOfCommand(lifecycle: Lifecycle): Lifecycle {
+  return { ...lifecycle, absentBecause: lifecycle.absentBecause ?? 'command' };
+}
+
+function withoutReason(lifecycle: Lifecycle): Lifecycle {
+  if (lifecycle.absentBecause === undefined) return lifecycle;
+  const { absentBecause: _before, ...rest } = lifecycle;
+  return rest;
 }
 
 /** Absent is sticky: only a PENDING_DEPLOY that was read after the destruction was committed leads back. */
