@@ -88,7 +88,8 @@ export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
     load: async () => (await import('./restart.ts')).benchRestart,
   },
   stream: {
-    about: '1,000 records at 50 a second after 100 that are not counted, cap lifted; tasks find no room, so that only the operator works',
+    about:
+      '1,000 records at 50 a second after 100 that are not counted, cap lifted; tasks find no room, so that only the operator works',
     bars: { stream_to_start_p99_ms: atMost(500) },
     load: async () => (await import('./stream.ts')).benchStream,
   },
