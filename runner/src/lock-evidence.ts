@@ -2,7 +2,8 @@
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeTasksCommand, type ECSClient } from '@aws-sdk/client-ecs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { keys, RunItemSchema } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import { RunItemSchema } from '../../src/enclave/run-item.ts';
 import type { Suspect, TaskState } from './state-lock.ts';
 
 export interface LockEvidence {

@@ -2,7 +2,8 @@
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { z } from 'zod';
-import { isFromTheFuture, type Outcome, READER_VERSION } from '../../src/enclave/items.ts';
+import { isFromTheFuture, READER_VERSION } from '../../src/enclave/items.ts';
+import type { Outcome } from '../../src/enclave/run-item.ts';
 
 export interface Claimant {
   readonly taskArn: string;

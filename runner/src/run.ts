@@ -1,6 +1,7 @@
 /** One run from claim to outcome. */
-import type { Outcome, RunItem } from '../../src/enclave/items.ts';
+
 import { STACK_VERSION } from '../../src/enclave/names.ts';
+import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
 import { classify, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
 import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';

@@ -5,8 +5,8 @@ import type { AwsClients } from '../../src/aws/clients.ts';
 import { type Condition, equal } from '../../src/aws/expressions.ts';
 import { createHosts } from '../../src/aws/hosts.ts';
 import { openTable } from '../../src/aws/table.ts';
-import { LifecycleSchema } from '../../src/enclave/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
+import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
 
 export interface Standing {
   readonly id: string;

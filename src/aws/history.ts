@@ -1,8 +1,9 @@
 /** The history table in DynamoDB: runs and events, kept for a while. */
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type CountedEvent, countEvents } from '../enclave/event-window.ts';
-import { keys, RunItemSchema } from '../enclave/items.ts';
+import { keys } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
+import { RunItemSchema } from '../enclave/run-item.ts';
 import type { HistoryStore, Log } from '../reconciler/ports.ts';
 import { call } from './errors.ts';
 import { absent, all, type Condition, exists } from './expressions.ts';

@@ -1,6 +1,7 @@
 /** The leader's lease in DynamoDB. */
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { keys, LeaseSchema } from '../enclave/items.ts';
+import { LeaseSchema } from '../enclave/fleet-items.ts';
+import { keys } from '../enclave/items.ts';
 import type { LeaseStore } from '../reconciler/ports.ts';
 import { call, onNames } from './errors.ts';
 import { absent, conditionInput, equal } from './expressions.ts';

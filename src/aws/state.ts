@@ -8,18 +8,12 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import {
-  ControlSchema,
-  keys,
-  LifecycleSchema,
-  ListedLifecycleSchema,
-  LockSchema,
-  READER_VERSION,
-  ReportSchema,
-  RequestSchema,
-} from '../enclave/items.ts';
+import { ControlSchema } from '../enclave/fleet-items.ts';
+import { keys, LockSchema, READER_VERSION, RequestSchema } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
+import { LifecycleSchema, ListedLifecycleSchema } from '../enclave/lifecycle-item.ts';
 import { packLifecycle, packRun } from '../enclave/packed.ts';
+import { ReportSchema } from '../enclave/report-item.ts';
 import { type Commit, type Log, OperatorError, type StateStore } from '../reconciler/ports.ts';
 import { call, onNames } from './errors.ts';
 import {

@@ -10,8 +10,9 @@ import {
   type Observed,
   type ReportFacts,
 } from '../drift/index.ts';
-import type { Lifecycle, Report } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
+import type { Report } from '../enclave/report-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import { withPlanned } from '../reconciler/planned-findings.ts';
 import { regionOf } from '../reconciler/region-of.ts';

@@ -1,7 +1,7 @@
 /** One enclave as a row: what `get` and `local` show. */
 import { conditionOf } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/items.ts';
 import { isPlainMap } from '../enclave/json.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { RawRecord } from '../reconciler/ports.ts';
 import type { Io } from './io.ts';
 import { clip, printable, shortAge } from './output.ts';

@@ -11,23 +11,12 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { z } from 'zod';
 import { toItem, toPlain } from '../aws/marshal.ts';
-import {
-  type Control,
-  ControlSchema,
-  EventSchema,
-  keys,
-  type Lifecycle,
-  LifecycleSchema,
-  type Lock,
-  LockSchema,
-  type OperatorEvent,
-  type Report,
-  ReportSchema,
-  type Request,
-  type RunItem,
-  RunItemSchema,
-} from '../enclave/items.ts';
+import { type Control, ControlSchema } from '../enclave/fleet-items.ts';
+import { EventSchema, keys, type Lock, LockSchema, type OperatorEvent, type Request } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
+import { type Lifecycle, LifecycleSchema } from '../enclave/lifecycle-item.ts';
+import { type Report, ReportSchema } from '../enclave/report-item.ts';
+import { type RunItem, RunItemSchema } from '../enclave/run-item.ts';
 import type { RawRecord } from '../reconciler/ports.ts';
 import type { Target } from './target.ts';
 import { explainFailure } from './unreachable.ts';

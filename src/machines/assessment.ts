@@ -2,7 +2,7 @@
 import type { Finding, Posture } from '../drift/index.ts';
 import type { SpecChange } from '../enclave/change.ts';
 import type { Reason } from '../enclave/conditions.ts';
-import type { Outcome, PlanSummary, RunVariables } from '../enclave/items.ts';
+import type { Outcome, PlanSummary, RunVariables } from '../enclave/run-item.ts';
 import type { SpecIssue } from '../enclave/spec.ts';
 
 /** `Unknown` never leads to a repair. */

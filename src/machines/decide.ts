@@ -1,8 +1,8 @@
 /** Decide: one pure step from lifecycle and assessment to the next lifecycle and its effects. */
 import { createActor, type ExecutableActionObject } from 'xstate';
 import { conditionOf } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
 import { seenDead } from './drift.ts';

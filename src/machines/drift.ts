@@ -1,7 +1,7 @@
 /** Drift: which difference is looked after, what it is called, and which rung of its ladder is next. */
 import type { Attribute, Finding, Severity } from '../drift/index.ts';
 import type { Reason } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { attemptsOf, type Context, canDrift, elapsed } from './context.ts';
 
 /** Rungs of the repair ladder. */

@@ -1,6 +1,7 @@
 /** Guards of the lifecycle machine: questions with a name, asked of lifecycle and assessment. */
 import type { Reason } from '../enclave/conditions.ts';
-import type { ErrorClass, Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { ErrorClass } from '../enclave/run-item.ts';
 import { attemptsOf, behind, type Context, elapsed, neverApplied } from './context.ts';
 import { driftConfirmed, isOfFindings, repairRung } from './drift.ts';
 

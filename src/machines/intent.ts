@@ -1,6 +1,7 @@
 /** Intent: what the record asks for, told apart from what it merely still says. */
-import type { Desired, Lifecycle } from '../enclave/items.ts';
+
 import { READER_VERSION } from '../enclave/items.ts';
+import type { Desired, Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type EnclaveRecord, isCommand, isManaged, type RecordIdentity, sameIdentity } from '../enclave/record.ts';
 import { compareHash, type EnclaveSpec, SPEC_HASH_VERSION, specHash } from '../enclave/spec.ts';
 import type { Assessment } from './assessment.ts';

@@ -1,5 +1,5 @@
 /** Noting drift: what a look adds to what is remembered of a difference, and when it is over. */
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type Context, canDrift } from './context.ts';
 import {
   attributesOf,

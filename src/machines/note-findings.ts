@@ -1,5 +1,5 @@
 /** Noting findings: what differs and since when, for people who ask; a decision reads the findings themselves. */
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Context } from './context.ts';
 
 type Noted = NonNullable<Lifecycle['findings']>;

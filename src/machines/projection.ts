@@ -1,7 +1,8 @@
 /** Projection: conditions, message and published status of a decision. */
 import { type Condition, type ConditionUpdate, conditionOf, type Reason, setCondition } from '../enclave/conditions.ts';
-import type { Failure, Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
+import type { Failure } from '../enclave/run-item.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context, elapsed } from './context.ts';
 import { attributesOf, driftConfirmed, isOfFindings } from './drift.ts';

@@ -1,5 +1,5 @@
 /** Updates of a repair: its attempts, its end, and what is left where no rung cures. Pure, as all updates. */
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Context } from './context.ts';
 import { attributesOf, driftKey, isOfFindings, repairRung, restartsHost } from './drift.ts';
 import { runResult } from './guards.ts';

@@ -1,6 +1,7 @@
 /** Updates: how a decision changes what is remembered. Pure; each returns the next lifecycle. */
-import type { ErrorClass, Failure, Lifecycle, Outcome, RunVariables } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
+import type { ErrorClass, Failure, Outcome, RunVariables } from '../enclave/run-item.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context } from './context.ts';
 import { seenDead } from './drift.ts';

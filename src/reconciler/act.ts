@@ -1,7 +1,8 @@
 /** Act: carries out the effects of a committed decision. */
 
 import { assertNever } from '../enclave/assert-never.ts';
-import type { Lifecycle, OperatorEvent } from '../enclave/items.ts';
+import type { OperatorEvent } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Effect } from '../machines/index.ts';
 import type { ReconcileContext } from './context.ts';
 import { regionOf } from './region-of.ts';

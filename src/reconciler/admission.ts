@@ -1,6 +1,7 @@
 /** Admission: whether anything may be begun for an enclave now, and why not. */
 import { type ChangeClass, classifyChange, type SpecChange } from '../enclave/change.ts';
-import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { nextOpening } from '../enclave/maintenance-window.ts';
 import { type EnclavePolicy, inMaintenanceWindow, suspension } from '../enclave/policy.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';

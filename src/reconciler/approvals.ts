@@ -1,7 +1,9 @@
 /** Approvals: what a person must say before Terraform changes an enclave whose policy wants that. Pure. */
-import type { Lifecycle, Outcome, Request } from '../enclave/items.ts';
+import type { Request } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Approval } from '../enclave/planned.ts';
 import type { EnclavePolicy } from '../enclave/policy.ts';
+import type { Outcome } from '../enclave/run-item.ts';
 import type { Admission, Assessment, Effect } from '../machines/index.ts';
 
 const APPROVED_MS = 24 * 60 * 60_000;

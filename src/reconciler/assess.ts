@@ -1,10 +1,13 @@
 /** Assess: joins record, spec, policy, host, reports and run into one assessment. */
 import { immutableChanges, type SpecChange } from '../enclave/change.ts';
-import type { Lifecycle, Report, Request, RunVariables } from '../enclave/items.ts';
+import type { Request } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
+import type { Report } from '../enclave/report-item.ts';
+import type { RunVariables } from '../enclave/run-item.ts';
 import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
 import { type Assessment, awaitsLook, type Intent } from '../machines/index.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';

@@ -1,5 +1,6 @@
 /** Context: what every reconcile of one term shares. */
-import type { Control, Lifecycle } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { SpecContext, workOut } from '../enclave/spec.ts';
 import type { Limits } from '../machines/index.ts';
 import type { Config } from './config.ts';

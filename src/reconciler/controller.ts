@@ -1,6 +1,7 @@
 /** Controller: one term of leadership: feed, queue, workers, sweeps. */
 import PQueue from 'p-queue';
-import type { Control, ListedLifecycle } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
 import { tellBreaker } from './breaker-told.ts';

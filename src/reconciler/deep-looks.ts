@@ -1,5 +1,6 @@
 /** Deep looks: what is beside the reconciles: plans of drift runs, hosts and states that are of no enclave. */
-import type { Control, Lifecycle, ListedLifecycle } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { freezeAt } from './admission.ts';
 import type { Config } from './config.ts';
 import { type Asked, DriftRuns } from './drift-runs.ts';

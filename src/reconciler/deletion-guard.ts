@@ -1,5 +1,6 @@
 /** Deletion guard: whether so many records vanished that nobody may mean it. */
-import type { Control, ListedLifecycle } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 
 export interface DeletionLimits {
   /** More than this share of all enclaves, in percent … */

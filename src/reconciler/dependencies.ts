@@ -1,5 +1,5 @@
 /** Dependencies: which enclaves wait for which, by `policy.dependsOn`. */
-import type { ListedLifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 
 /** The way from `id` back to itself, beginning and ending with it; undefined where there is none. */
 export function findCycle(

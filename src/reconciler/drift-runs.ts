@@ -1,6 +1,7 @@
 /** Drift runs: whose full plan is due, which runs make them, and what came of each. */
 import type { FleetLedger, FleetRunItem, LedgerRun } from '../enclave/fleet-run.ts';
-import type { ListedLifecycle, Outcome } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { Outcome } from '../enclave/run-item.ts';
 import type { Config } from './config.ts';
 import { isPlanAsked, planDueAt } from './plan-due.ts';
 import type { PlanResult } from './plan-notes.ts';

@@ -1,7 +1,9 @@
 /** Drift subject: what a drift run is to plan of one enclave, by what is stored of it at this moment. */
-import { isFromTheFuture, type Lifecycle, type RunVariables } from '../enclave/items.ts';
+import { isFromTheFuture } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type EnclavePolicy, suspension } from '../enclave/policy.ts';
 import { readRecord } from '../enclave/record.ts';
+import type { RunVariables } from '../enclave/run-item.ts';
 import { specHash } from '../enclave/spec.ts';
 import { onLegacyHost, pendingChange } from './admission.ts';
 import { mendingOf, policyOf, readSpec, variablesOf } from './assess.ts';

@@ -1,6 +1,7 @@
 /** The enclave as its host reports it, against the spec that was last applied. Pure. */
 import type { Reason } from '../enclave/conditions.ts';
-import type { Lifecycle, Report } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Report } from '../enclave/report-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { EnclaveView, Verdict } from '../machines/index.ts';
 

@@ -1,7 +1,8 @@
 /** Feed: which enclaves changed, from three streams and a list. */
 import { createHash } from 'node:crypto';
-import { keys, type ListedLifecycle } from '../enclave/items.ts';
+import { keys } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
 import type { FeedInstruments, FeedName } from './metrics/index.ts';

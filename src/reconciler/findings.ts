@@ -1,6 +1,6 @@
 /** Findings: what of an enclave differs from what was last applied to it, and what the policy makes of it. Pure. */
 import { type Attribute, compare, type Finding, ignoredBy, type Observed } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { HostView } from '../machines/index.ts';

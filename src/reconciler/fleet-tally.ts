@@ -1,6 +1,6 @@
 /** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
 import { CONDITION_TYPES, type ConditionType, conditionOf } from '../enclave/conditions.ts';
-import { type ListedLifecycle, PHASES, type Phase } from '../enclave/items.ts';
+import { type ListedLifecycle, PHASES, type Phase } from '../enclave/lifecycle-item.ts';
 import { attributesOf } from '../machines/index.ts';
 import type { FleetSurvey } from './metrics/fleet.ts';
 

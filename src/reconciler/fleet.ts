@@ -1,6 +1,7 @@
 /** Fleet: what holds for all enclaves together, and who must look again when it changes. */
-import type { Control, ListedLifecycle } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
 import { equalJson } from '../enclave/json.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { parsePolicy } from '../enclave/policy.ts';
 import type { Config } from './config.ts';
 import { DeletionGuard, type DeletionHold } from './deletion-guard.ts';

@@ -1,5 +1,5 @@
 /** Leader election: one lease item, judged by local time. */
-import type { Lease } from '../enclave/items.ts';
+import type { Lease } from '../enclave/fleet-items.ts';
 import type { Config } from './config.ts';
 import { OperatorError, type Ports } from './ports.ts';
 

@@ -1,6 +1,6 @@
 /** Looking around: all that is known of what differs at one enclave, joined. */
 import type { Finding } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import { attributesOf, type HostView } from '../machines/index.ts';
 import type { ReconcileContext } from './context.ts';

@@ -1,5 +1,6 @@
 /** Observe only: ports through which everything is seen and nothing is done. What would be done becomes events. */
-import type { Lifecycle, OperatorEvent } from '../enclave/items.ts';
+import type { OperatorEvent } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Commit, Hosts, Log, Ports, StateStore, Workflows } from './ports.ts';
 
 /** Events remembered of one enclave: what would be done is derived anew at every look, and told once. */

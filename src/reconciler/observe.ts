@@ -1,5 +1,5 @@
 /** The host as EC2 shows it, against what is desired. Pure. */
-import type { Desired } from '../enclave/items.ts';
+import type { Desired } from '../enclave/lifecycle-item.ts';
 import type { HostView, Verdict } from '../machines/index.ts';
 import type { Host } from './ports.ts';
 

@@ -1,5 +1,6 @@
 /** Orphan destruction: where the configuration says so, an orphan becomes an enclave that is to vanish. */
-import { type Lifecycle, READER_VERSION } from '../enclave/items.ts';
+import { READER_VERSION } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { SPEC_HASH_VERSION } from '../enclave/spec.ts';
 import type { Orphan } from './orphans.ts';
 import type { Ports } from './ports.ts';

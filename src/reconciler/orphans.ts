@@ -1,5 +1,6 @@
 /** Orphans: hosts with our tags that belong to no enclave anybody knows of. */
-import type { Control, OperatorEvent } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { OperatorEvent } from '../enclave/items.ts';
 import type { Host, Ports } from './ports.ts';
 
 export type Orphan = NonNullable<Control['orphans']>[number];

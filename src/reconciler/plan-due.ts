@@ -1,5 +1,5 @@
 /** When an enclave's next plan is due. Pure: computed from what is remembered alone, so that a restart plans nothing early. */
-import type { ListedLifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 
 /** A new enclave's first plan comes within this part of the interval, wherever in it. */
 const FIRST_WITHIN = 0.8;

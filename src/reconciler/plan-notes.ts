@@ -1,7 +1,7 @@
 /** Plan notes: how what a plan found enters the lifecycle, and what is told of it. Pure. */
 import type { DriftResult } from '../enclave/fleet-run.ts';
-import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { MOST_DIFFERENCES, type Planned } from '../enclave/planned.ts';
 import type { Effect } from '../machines/index.ts';
 

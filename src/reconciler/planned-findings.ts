@@ -1,6 +1,6 @@
 /** Planned findings: what the last plan of an enclave says differs, in the words of the comparison. Pure. */
 import { type Attribute, type Finding, ROWS } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Difference } from '../enclave/planned.ts';
 
 /** Resource types of the enclave stack, and what of it an attribute of theirs belongs to; `*`: any other. */

@@ -1,20 +1,13 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
 import type { Posture, ScheduledEvent, StatusChecks } from '../drift/index.ts';
+import type { Control, Lease } from '../enclave/fleet-items.ts';
 import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
-import type {
-  Control,
-  Lease,
-  Lifecycle,
-  ListedLifecycle,
-  Lock,
-  OperatorEvent,
-  Outcome,
-  Report,
-  Request,
-  RunItem,
-} from '../enclave/items.ts';
+import type { Lock, OperatorEvent, Request } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
+import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.ts';
+import type { Report } from '../enclave/report-item.ts';
+import type { Outcome, RunItem } from '../enclave/run-item.ts';
 import type { Notification } from './notify/notification.ts';
 import type { Surroundings } from './surroundings.ts';
 

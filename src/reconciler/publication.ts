@@ -1,7 +1,7 @@
 /** Publication: what the application sees of an enclave, and whether it already says so. */
 import { type Condition, conditionOf } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/items.ts';
 import { equalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { failureText, type Limits, statusToPublish } from '../machines/index.ts';
 import type { Publication } from './ports.ts';

@@ -1,17 +1,10 @@
 /** Reconcile: one enclave, once: observe, decide, commit, act, publish. */
 
-import {
-  isFromTheFuture,
-  type Lifecycle,
-  type Lock,
-  type OperatorEvent,
-  REQUEST_VERBS,
-  type Request,
-  type RunItem,
-  type RunVariables,
-} from '../enclave/items.ts';
+import { isFromTheFuture, type Lock, type OperatorEvent, REQUEST_VERBS, type Request } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
+import type { RunItem, RunVariables } from '../enclave/run-item.ts';
 import type { SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, deletionHeld, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
 import { act } from './act.ts';

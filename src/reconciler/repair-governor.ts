@@ -1,5 +1,5 @@
 /** Repair governor: how many may be under repair at once, and when so much differs that nobody should touch it. */
-import type { ListedLifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Config } from './config.ts';
 import { regionOf } from './region-of.ts';
 

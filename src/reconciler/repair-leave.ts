@@ -1,6 +1,6 @@
 /** Repair leave: whether a drift may be repaired now, and why not. */
 import type { Finding } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { nextOpening } from '../enclave/maintenance-window.ts';
 import { driftModeOf, type EnclavePolicy, inMaintenanceWindow } from '../enclave/policy.ts';
 import {

@@ -1,5 +1,5 @@
 /** Report freshness: how long a host has been silent, by the local clock. */
-import type { Report } from '../enclave/items.ts';
+import type { Report } from '../enclave/report-item.ts';
 import type { Clock } from './ports.ts';
 
 /** The host's own times are not trusted: silence is counted from when its report was last seen to change. */

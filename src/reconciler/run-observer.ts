@@ -1,6 +1,7 @@
 /** Run observer: what became of the run a marker names. */
-import type { Lock, Marker, Outcome, RunItem } from '../enclave/items.ts';
+import type { Lock } from '../enclave/items.ts';
 import type { RunAction } from '../enclave/names.ts';
+import type { Marker, Outcome, RunItem } from '../enclave/run-item.ts';
 import type { RunView } from '../machines/index.ts';
 import type { Config } from './config.ts';
 import type { Ports } from './ports.ts';

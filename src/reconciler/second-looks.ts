@@ -1,5 +1,5 @@
 /** Second looks: what a host says that was asked by another way, before anything is restarted that cannot be undone. */
-import type { Report } from '../enclave/items.ts';
+import type { Report } from '../enclave/report-item.ts';
 import type { Assessment } from '../machines/index.ts';
 import type { Clock } from './ports.ts';
 import { keyOf } from './report-freshness.ts';

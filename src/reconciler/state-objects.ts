@@ -1,5 +1,7 @@
 /** State objects: Terraform states that are of no enclave, and enclaves whose state is gone. */
-import type { Control, ListedLifecycle, OperatorEvent } from '../enclave/items.ts';
+import type { Control } from '../enclave/fleet-items.ts';
+import type { OperatorEvent } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Ports, StateObject } from './ports.ts';
 
 export type OrphanState = NonNullable<Control['orphanStates']>[number];

@@ -1,6 +1,7 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
 import type { FleetRunItem } from '../enclave/fleet-run.ts';
-import type { Lifecycle, Outcome } from '../enclave/items.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Outcome } from '../enclave/run-item.ts';
 import { attributesOf, isOfFindings, RUNGS, type Rung, type RunView } from '../machines/index.ts';
 import { SWEPT } from './findings.ts';
 import type { Metrics } from './metrics/index.ts';

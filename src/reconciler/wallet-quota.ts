@@ -1,5 +1,5 @@
 /** Wallet quota: how many enclaves one wallet may have. */
-import type { ListedLifecycle } from '../enclave/items.ts';
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Admission } from '../machines/index.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** A reconcile's context as the controller makes it. */
-import type { Control } from '../../src/enclave/items.ts';
+import type { Control } from '../../src/enclave/fleet-items.ts';
 import { rememberedWorkOut } from '../../src/enclave/spec-memo.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { ReconcileContext } from '../../src/reconciler/context.ts';

@@ -1,5 +1,5 @@
 /** How long a change of a host goes unseen, in virtual time by production's settings. */
-import type { Lifecycle } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { Dice } from '../simulation/dice.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 import type { Figures } from './measurement.ts';

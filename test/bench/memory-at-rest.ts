@@ -1,6 +1,7 @@
 /** A process with a controller over many enclaves at rest: prints its resident set in bytes. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Lifecycle, Report } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { Controller } from '../../src/reconciler/controller.ts';

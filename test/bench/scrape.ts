@@ -1,6 +1,6 @@
 /** How long a scrape takes, and how many series it has, with a large fleet. */
-import type { ListedLifecycle } from '../../src/enclave/items.ts';
-import { PHASES } from '../../src/enclave/items.ts';
+import type { ListedLifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { PHASES } from '../../src/enclave/lifecycle-item.ts';
 import { FleetTally } from '../../src/reconciler/fleet-tally.ts';
 import { collectProcessMetrics, createMetrics } from '../../src/reconciler/metrics/index.ts';
 import { enclaveAtRest } from './at-rest.ts';

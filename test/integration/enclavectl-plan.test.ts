@@ -2,7 +2,8 @@
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
-import { keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
 import { cliDatabase, stateTable } from '../support/cli-database.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';

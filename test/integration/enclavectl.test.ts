@@ -11,8 +11,10 @@ import { parse } from 'yaml';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
 import { loadConfig } from '../../src/cli/config.ts';
 import { openStore } from '../../src/cli/store.ts';
-import { type Failure, keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { pcr3OfRole, pcr4OfInstance } from '../../src/enclave/measurements.ts';
+import type { Failure } from '../../src/enclave/run-item.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
 import { cliDatabase, enclavesTable, historyTable, stateTable } from '../support/cli-database.ts';
 

@@ -30,7 +30,8 @@ import {
   type WorkflowParameters,
   workflow,
 } from '../../infra/workflows/index.ts';
-import { keys, OutcomeSchema } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import { OutcomeSchema } from '../../src/enclave/run-item.ts';
 import { eventually } from '../support/embedded.ts';
 import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
 

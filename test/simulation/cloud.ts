@@ -1,5 +1,5 @@
 /** What the cloud does by itself: runs that fail, hosts that vanish, agents that freeze, streams that break. */
-import type { ErrorClass, RunItem } from '../../src/enclave/items.ts';
+import type { ErrorClass, RunItem } from '../../src/enclave/run-item.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { MemoryExecution, RunScript, StartScript } from '../support/memory-runs.ts';
 import { SICK_ID } from './app.ts';

@@ -1,7 +1,7 @@
 /** Drift in a fleet of any size: rows of the comparison change at random times, then all hosts at once; all of it heals. */
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { Lifecycle } from '../../src/enclave/items.ts';
 import { equalJson } from '../../src/enclave/json.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';

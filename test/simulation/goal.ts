@@ -1,6 +1,7 @@
 /** Goal: how the world must be once faults have stopped, by what was asked for last. */
-import { keys, type Lifecycle } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
 import { equalJson } from '../../src/enclave/json.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { RawRecord } from '../../src/reconciler/ports.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type LastCommand, type Owned, ownerOf, UNKNOWN_VERB } from './app.ts';

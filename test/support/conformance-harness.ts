@@ -2,17 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { toItem } from '../../src/aws/marshal.ts';
-import {
-  type Lifecycle,
-  type Lock,
-  type OperatorEvent,
-  READER_VERSION,
-  type Report,
-  type Request,
-  type RunItem,
-  type RunVariables,
-} from '../../src/enclave/items.ts';
+import { type Lock, type OperatorEvent, READER_VERSION, type Request } from '../../src/enclave/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
+import type { RunItem, RunVariables } from '../../src/enclave/run-item.ts';
 import type { Ports } from '../../src/reconciler/ports.ts';
 
 export type TableName = 'records' | 'state' | 'history';

@@ -1,7 +1,8 @@
 /** Conformance suite of the history table's port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventKey } from '../../src/enclave/event-window.ts';
-import { keys, type Outcome } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import type { Outcome } from '../../src/enclave/run-item.ts';
 import type { HistoryStore } from '../../src/reconciler/ports.ts';
 import { AT, anEvent, aRun, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
 

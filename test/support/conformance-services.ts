@@ -1,6 +1,7 @@
 /** What the conformance suites of workflows, tasks and hosts ask of an implementation. */
-import type { RunVariables } from '../../src/enclave/items.ts';
+
 import type { RunAction } from '../../src/enclave/names.ts';
+import type { RunVariables } from '../../src/enclave/run-item.ts';
 import type { Ports } from '../../src/reconciler/ports.ts';
 import { AT, aLifecycle, aLock, aRun, freshId } from './conformance-harness.ts';
 

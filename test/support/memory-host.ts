@@ -1,5 +1,5 @@
 /** One host in memory: what it is, and how a test launches one. */
-import type { Report } from '../../src/enclave/items.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import type { HostState, HostStatus, Posture } from '../../src/reconciler/ports.ts';
 
 export interface MemoryEnclave {

@@ -1,6 +1,7 @@
 /** EC2, SSM and the host agents in memory, on virtual time. */
-import { keys, type Report } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../src/enclave/names.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import {
   type Clock,
   type Host,

@@ -2,18 +2,12 @@
 import type { z } from 'zod';
 import { minReaderOf, readOr, readOrRefuse } from '../../src/aws/stored.ts';
 import { countEvents } from '../../src/enclave/event-window.ts';
-import {
-  ControlSchema,
-  keys,
-  LeaseSchema,
-  LifecycleSchema,
-  LockSchema,
-  READER_VERSION,
-  ReportSchema,
-  RequestSchema,
-  RunItemSchema,
-} from '../../src/enclave/items.ts';
+import { ControlSchema, LeaseSchema } from '../../src/enclave/fleet-items.ts';
+import { keys, LockSchema, READER_VERSION, RequestSchema } from '../../src/enclave/items.ts';
 import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
+import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
+import { ReportSchema } from '../../src/enclave/report-item.ts';
+import { RunItemSchema } from '../../src/enclave/run-item.ts';
 import type { HistoryStore, LeaseStore, RawRecord, RecordStore, StateStore } from '../../src/reconciler/ports.ts';
 import type { MemoryTable } from './memory-table.ts';
 

@@ -7,9 +7,9 @@ import {
   policyDigest,
   rulesDigest,
 } from '../../src/enclave/digests.ts';
-import type { RunItem } from '../../src/enclave/items.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
 import { resourceName } from '../../src/enclave/names.ts';
+import type { RunItem } from '../../src/enclave/run-item.ts';
 import type { KeyDocuments } from '../../src/reconciler/ports.ts';
 import type {
   SeenAgent,

@@ -1,7 +1,8 @@
 /** A small world around the lifecycle machine: what one enclave's surroundings may do, one event at a time. */
 import type { Finding } from '../../src/drift/index.ts';
-import { type Lifecycle, type Outcome, PHASES, type RunVariables } from '../../src/enclave/items.ts';
+import { type Lifecycle, PHASES } from '../../src/enclave/lifecycle-item.ts';
 import { type EnclaveRecord, readRecord } from '../../src/enclave/record.ts';
+import type { Outcome, RunVariables } from '../../src/enclave/run-item.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec.ts';
 import { type Assessment, decide, type Effect, resolveIntent } from '../../src/machines/index.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';

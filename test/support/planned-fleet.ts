@@ -1,5 +1,5 @@
 /** A fleet at rest on virtual time, of which nothing happens but that it is planned. */
-import type { Lifecycle } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { DriftRuns } from '../../src/reconciler/drift-runs.ts';
 import { planDueAt } from '../../src/reconciler/plan-due.ts';

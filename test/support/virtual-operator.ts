@@ -1,5 +1,5 @@
 /** An operator on virtual time in a world in memory, for scenarios. */
-import type { Lifecycle } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { ControlLoop } from '../../src/reconciler/control-loop.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';

@@ -2,9 +2,10 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { keys, type Report } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
 import { stateKey } from '../../src/enclave/names.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import { type App, type Item, startApp } from '../support/app.ts';
 import { cli } from '../support/cli.ts';
 import { eventually, printLogsOnFailure } from '../support/embedded.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ATTRIBUTES, type Finding, ROWS } from '../../src/drift/index.ts';
-import type { Lifecycle, Phase } from '../../src/enclave/items.ts';
+import type { Lifecycle, Phase } from '../../src/enclave/lifecycle-item.ts';
 import { type Assessment, decide, type Effect } from '../../src/machines/index.ts';
 import { cooperate, initialModel, MODEL_LIMITS } from '../support/model-world.ts';
 

@@ -1,6 +1,7 @@
 /** The deletion guard: how many vanished records are too many, and what ends a hold. */
 import { describe, expect, it } from 'vitest';
-import type { Control, Lifecycle } from '../../src/enclave/items.ts';
+import type { Control } from '../../src/enclave/fleet-items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { DeletionGuard, type DeletionHold, mostWithin } from '../../src/reconciler/deletion-guard.ts';
 
 const MINUTE = 60_000;

@@ -1,7 +1,8 @@
 /** What a host's report is taken for: one case for each thing that can be wrong with an enclave. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Lifecycle, Report } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import { parseSpec } from '../../src/enclave/spec.ts';
 import { viewEnclave } from '../../src/reconciler/enclave-view.ts';
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { keys, type RunItem } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import type { RunItem } from '../../src/enclave/run-item.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
 import { aLifecycle, aLock, aRun } from '../support/conformance-harness.ts';
 import { createMemoryWorld, type MemoryWorld } from '../support/memory-world.ts';

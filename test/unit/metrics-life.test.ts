@@ -1,6 +1,7 @@
 /** What an enclave's life does to the metrics, on virtual time: each number changes when it should, and then only. */
 import { describe, expect, it } from 'vitest';
-import { keys, type Report } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { risen, scrape } from '../support/scrape.ts';

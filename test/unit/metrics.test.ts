@@ -1,7 +1,7 @@
 /** Metrics: declared once, in closed sets, at 0 from the start; the fleet told by who leads. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { PHASES } from '../../src/enclave/items.ts';
+import { PHASES } from '../../src/enclave/lifecycle-item.ts';
 import { FleetTally } from '../../src/reconciler/fleet-tally.ts';
 import { AWS_OPERATIONS } from '../../src/reconciler/metrics/aws.ts';
 import { collectProcessMetrics, createMetrics, type FleetSource } from '../../src/reconciler/metrics/index.ts';

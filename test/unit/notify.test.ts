@@ -1,6 +1,8 @@
 /** Notifications on virtual time: what is told, once, again, and by whom. */
 import { describe, expect, it } from 'vitest';
-import { type Control, keys, type Lifecycle, type OperatorEvent } from '../../src/enclave/items.ts';
+import type { Control } from '../../src/enclave/fleet-items.ts';
+import { keys, type OperatorEvent } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import {
   type Draft,

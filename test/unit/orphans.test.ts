@@ -1,6 +1,6 @@
 /** Hosts that nobody owns: found only when it is sure, told once, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ControlSchema } from '../../src/enclave/items.ts';
+import { ControlSchema } from '../../src/enclave/fleet-items.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Finding, ROWS } from '../../src/drift/index.ts';
-import type { Lifecycle } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
 import { notePlan, type PlanResult, planEvents } from '../../src/reconciler/plan-notes.ts';
 import { plannedFindings, withPlanned } from '../../src/reconciler/planned-findings.ts';

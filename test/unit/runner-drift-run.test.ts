@@ -7,7 +7,7 @@ import type { FleetStore } from '../../runner/src/fleet-store.ts';
 import { createLog } from '../../runner/src/log.ts';
 import { Stop } from '../../runner/src/stop.ts';
 import type { DriftResult, FleetRunItem } from '../../src/enclave/fleet-run.ts';
-import type { Outcome } from '../../src/enclave/items.ts';
+import type { Outcome } from '../../src/enclave/run-item.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const ENVIRONMENT = {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AwsClients } from '../../runner/src/aws/clients.ts';
 import { choose, chooseForDestroy, chooseSubnet } from '../../runner/src/aws/placement.ts';
-import type { RunVariables } from '../../src/enclave/items.ts';
+import type { RunVariables } from '../../src/enclave/run-item.ts';
 
 const facts = {
   vpcId: 'vpc-1',

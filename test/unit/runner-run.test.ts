@@ -7,7 +7,8 @@ import { digestOf } from '../../runner/src/plan-digest.ts';
 import { carryOutRun, type RunParts } from '../../runner/src/run.ts';
 import { Stop } from '../../runner/src/stop.ts';
 import type { RunStore } from '../../runner/src/store.ts';
-import type { Lock, Outcome, RunItem } from '../../src/enclave/items.ts';
+import type { Lock } from '../../src/enclave/items.ts';
+import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const ENVIRONMENT = {

@@ -1,7 +1,8 @@
 /** What holds enclaves back together, on virtual time: a frozen fleet, and enclaves that depend on others. */
 import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import { type Control, keys } from '../../src/enclave/items.ts';
+import type { Control } from '../../src/enclave/fleet-items.ts';
+import { keys } from '../../src/enclave/items.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;

@@ -1,7 +1,8 @@
 /** Records that vanish in numbers, on virtual time: nothing is destroyed before someone confirms. */
 import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import { type Control, keys } from '../../src/enclave/items.ts';
+import type { Control } from '../../src/enclave/fleet-items.ts';
+import { keys } from '../../src/enclave/items.ts';
 import { scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 

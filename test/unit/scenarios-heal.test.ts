@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Attribute, Posture } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { OperatorEvent, RunItem } from '../../src/enclave/items.ts';
+import type { OperatorEvent } from '../../src/enclave/items.ts';
+import type { RunItem } from '../../src/enclave/run-item.ts';
 import type { Metrics } from '../../src/reconciler/metrics/index.ts';
 import { scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';

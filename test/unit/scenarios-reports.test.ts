@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { type ConditionType, conditionOf } from '../../src/enclave/conditions.ts';
 import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
-import { keys, type Report } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';

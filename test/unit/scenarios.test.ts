@@ -1,7 +1,7 @@
 /** What the operator does for one enclave, on virtual time: every promise of the lifecycle, one scenario each. */
 import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { Lifecycle } from '../../src/enclave/items.ts';
+import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_ouocac870';

@@ -1,7 +1,7 @@
 /** Terraform states that nobody owns, and enclaves whose state is gone: told only when it is sure, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import { ControlSchema } from '../../src/enclave/items.ts';
+import { ControlSchema } from '../../src/enclave/fleet-items.ts';
 import { enclaveOfState, stateKey } from '../../src/enclave/names.ts';
 import type { StateObject } from '../../src/reconciler/ports.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';

@@ -2,8 +2,8 @@
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import { driftWorkflow, workflow } from '../../infra/workflows/index.ts';
-import { OutcomeSchema } from '../../src/enclave/items.ts';
 import type { JsonValue } from '../../src/enclave/json.ts';
+import { OutcomeSchema } from '../../src/enclave/run-item.ts';
 import { ServiceError } from '../../src/local/engine/interpreter.ts';
 import {
   ARN,

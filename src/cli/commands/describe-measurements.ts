@@ -1,6 +1,8 @@
 /** The registers that follow from where an enclave runs, and what each is computed from. */
-import type { Lifecycle, Lock, RunItem } from '../../enclave/items.ts';
+import type { Lock } from '../../enclave/items.ts';
+import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { computedMeasurements, hostRoleArn } from '../../enclave/measurements.ts';
+import type { RunItem } from '../../enclave/run-item.ts';
 import type { RawRecord } from '../../reconciler/ports.ts';
 import { indent, nameLines } from '../output.ts';
 import type { Target } from '../target.ts';

@@ -1,7 +1,10 @@
 /** `enclavectl describe`: all that is known of one enclave, for a person. */
 import { stringify } from 'yaml';
-import type { Lifecycle, Lock, OperatorEvent, Report, RunItem } from '../../enclave/items.ts';
+import type { Lock, OperatorEvent } from '../../enclave/items.ts';
+import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { readRecord } from '../../enclave/record.ts';
+import type { Report } from '../../enclave/report-item.ts';
+import type { RunItem } from '../../enclave/run-item.ts';
 import { type EnclaveSpec, parseSpec } from '../../enclave/spec.ts';
 import type { RawRecord } from '../../reconciler/ports.ts';
 import { issueLine, specContext } from '../check.ts';

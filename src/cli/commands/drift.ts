@@ -1,6 +1,6 @@
 /** `enclavectl drift`: what differs, as the operator last found it; of one enclave, by a look of its own. */
 import { lookClosely } from '../../aws/close-look.ts';
-import type { Lifecycle } from '../../enclave/items.ts';
+import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { attributesOf, isOfFindings } from '../../machines/index.ts';
 import { compared, type Row, subjectOf } from '../compared.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';

@@ -1,5 +1,6 @@
 /** `freeze`, `unfreeze`, `confirm-deletions`: what holds for the whole fleet. */
-import type { Control, Lifecycle } from '../../enclave/items.ts';
+import type { Control } from '../../enclave/fleet-items.ts';
+import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

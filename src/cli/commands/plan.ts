@@ -1,5 +1,5 @@
 /** `plan`: asks the operator for a full plan of one enclave now, and shows what it finds. */
-import type { Lifecycle } from '../../enclave/items.ts';
+import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import type { Planned } from '../../enclave/planned.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';

@@ -1,5 +1,5 @@
 /** The agents on the hosts: each boots, starts its enclave, follows its configuration and reports. */
-import type { Report } from '../../enclave/items.ts';
+import type { Report } from '../../enclave/report-item.ts';
 import type { Clock, HostState, Random } from '../../reconciler/ports.ts';
 import { appliedConfiguration, type Configuration, measure, readConfiguration } from './configuration.ts';
 import { DELAYS } from './delays.ts';

@@ -1,5 +1,5 @@
 /** The simulated cloud itself, without any wire: usable on virtual time. */
-import type { Report } from '../../enclave/items.ts';
+import type { Report } from '../../enclave/report-item.ts';
 import type { Clock, Log, Random } from '../../reconciler/ports.ts';
 import { openJournal } from '../journal.ts';
 import { Agents } from './agents.ts';

@@ -1,5 +1,5 @@
 /** Delivers a host's reports: in order, the newest wins, until they arrive. */
-import type { Report } from '../../enclave/items.ts';
+import type { Report } from '../../enclave/report-item.ts';
 import type { Log } from '../../reconciler/ports.ts';
 import { DELAYS } from './delays.ts';
 import type { Timers } from './timers.ts';

@@ -1,7 +1,9 @@
 /** Notifications: what people are told, and when it is the same as before. Pure. */
 import { createHash } from 'node:crypto';
 import { conditionOf } from '../../enclave/conditions.ts';
-import type { Control, ListedLifecycle, OperatorEvent } from '../../enclave/items.ts';
+import type { Control } from '../../enclave/fleet-items.ts';
+import type { OperatorEvent } from '../../enclave/items.ts';
+import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
 
 export const NOTIFICATION_KINDS = [
   /** An enclave is given up until a person acts. */

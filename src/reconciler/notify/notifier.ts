@@ -1,5 +1,7 @@
 /** Notifier: tells people what they must know, and that somebody is there to tell it. */
-import type { Control, ListedLifecycle, OperatorEvent } from '../../enclave/items.ts';
+import type { Control } from '../../enclave/fleet-items.ts';
+import type { OperatorEvent } from '../../enclave/items.ts';
+import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
 import type { Config } from '../config.ts';
 import { heartbeats } from '../heartbeat.ts';
 import type { HistoryStore, Ports } from '../ports.ts';
