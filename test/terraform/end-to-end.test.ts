@@ -17,6 +17,8 @@ const STATES = 'treza-dev-terraform-state';
 const CONFIGURATIONS = 'treza-dev-configuration';
 const ROLE = `treza-enclave-instance-role-${ID}`;
 const PATIENCE_MS = 180_000;
+/** Between two questions by the AWS CLI: each costs the second of a processor that Terraform is waiting for. */
+const ASK_EVERY_MS = 3_000;
 const providerConfig = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.2xlarge' };
 
 describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terraform', { timeout: 400_000 }, () => {
@@ -156,7 +158,12 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
         { address: 'aws_iam_role_policies_exclusive.enclave_policies', attributes: ['policy_names'] },
       ]),
     );
-    await eventually('the policy is taken away', async () => !inlinePolicies().includes('by-hand'), PATIENCE_MS);
+    await eventually(
+      'the policy is taken away',
+      async () => !inlinePolicies().includes('by-hand'),
+      PATIENCE_MS,
+      ASK_EVERY_MS,
+    );
     const item = await app.untilItem(ID, 'in sync', inSync, PATIENCE_MS);
     expect(item.status).toBe('DEPLOYED');
     expect(inlinePolicies()).toEqual(policies);
@@ -204,7 +211,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   it('starts a host that somebody stopped', async () => {
     const { InstanceId } = host();
     aws('ec2', 'stop-instances', '--instance-ids', InstanceId);
-    await eventually('it runs', async () => host()?.State.Name === 'running', PATIENCE_MS);
+    await eventually('it runs', async () => host()?.State.Name === 'running', PATIENCE_MS, ASK_EVERY_MS);
     expect(host().InstanceId).toBe(InstanceId);
     await report(InstanceId, 2, 4, 'boot-2');
     await app.untilItem(ID, 'in sync', inSync, PATIENCE_MS);
@@ -213,7 +220,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   it('makes a host anew that somebody terminated, while the record stays DEPLOYED', async () => {
     const { InstanceId } = host();
     aws('ec2', 'terminate-instances', '--instance-ids', InstanceId);
-    await eventually('there is another', async () => host() !== undefined, PATIENCE_MS);
+    await eventually('there is another', async () => host() !== undefined, PATIENCE_MS, ASK_EVERY_MS);
     expect(host().InstanceId).not.toBe(InstanceId);
     expect(await app.status(ID)).toBe('DEPLOYED');
     await report(host().InstanceId, 2, 4, 'boot-3');
