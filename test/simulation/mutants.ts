@@ -7,7 +7,7 @@ export interface Mutant {
   /** Occurs once in the module. */
   readonly find: string;
   readonly replace: string;
-  /** Of those that find it, a seed to begin with, where the first to do so comes late. */
+  /** A seed that finds it, to begin with; where it no longer does, after a change of the controller, all are played. */
   readonly seed?: number;
 }
 
@@ -25,6 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/machines/updates.ts',
     find: 'const seq = lifecycle.runSeq + 1;',
     replace: 'const seq = lifecycle.generation;',
+    seed: 2,
   },
   {
     name: 'publish without condition',
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);",
     replace: `const present: Record<string, unknown> = (await ports.records.get(record.id)) ?? {};
   const text = (name: string) => (typeof present[name] === 'string' ? (present[name] as string) : undefined);`,
+    seed: 1,
   },
   {
     name: 'repeated status taken as a new command',
@@ -39,32 +41,35 @@ export const MUTANTS: readonly Mutant[] = [
     find: `(record.status !== lifecycle.lastSeen.status ||
       (onlyCommandsLead && record.updatedAt !== lifecycle.lastSeen.updatedAt))`,
     replace: '(onlyCommandsLead || true)',
-    seed: 26,
+    seed: 10,
   },
   {
     name: 'new record given the old host',
     file: 'src/machines/intent.ts',
     find: 'if (record === undefined || !sameIdentity(record.identity, lifecycle.identity)) {',
     replace: 'if (record === undefined) {',
+    seed: 12,
   },
   {
     name: 'revision ignored',
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
-    seed: 7,
+    seed: 26,
   },
   {
     name: 'lock freed on execution end alone',
     file: 'src/reconciler/run-observer.ts',
     find: 'if (!(await this.#tasksStopped(marker, item))) return viewOf(lock, item);',
     replace: '',
+    seed: 3,
   },
   {
     name: 'stale report accepted',
     file: 'src/reconciler/enclave-view.ts',
     find: 'const fresh = isFresh(report, lifecycle.baseline);',
     replace: 'const fresh = isFresh(report, undefined);',
+    seed: 2,
   },
   {
     name: 'LATEST for child shards',
@@ -81,12 +86,14 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `if (options.delayMs === undefined) return;
       processing.again =
         processing.again === undefined`,
+    seed: 17,
   },
   {
     name: 'Unknown treated as missing',
     file: 'src/reconciler/assess.ts',
     find: 'return UNSEEN;',
     replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
+    seed: 6,
   },
   {
     name: 'one look suffices for a repair',
@@ -99,11 +106,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/machines/steps.ts',
     find: "assessment.secondLook === 'unwell' ||",
     replace: "assessment.secondLook === undefined || assessment.secondLook === 'unwell' ||",
+    seed: 5,
   },
   {
     name: 'attempts reset too eagerly',
     file: 'src/machines/updates.ts',
     find: "attempts: lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 },",
     replace: "attempts: { key: '', count: 0 },",
+    seed: 5,
   },
 ];

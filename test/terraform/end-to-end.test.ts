@@ -1,7 +1,14 @@
-/** Record to host and back with real Terraform: operator, workflows and runner as processes, AWS emulated. */
+/**
+ * Record to host and back with real Terraform: operator, workflows and runner as processes, AWS emulated. The runner is
+ * as its image has it: its staged layer, Terraform held by the shipped lock file.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { stageLayer } from '../../scripts/image-layers.ts';
 import { keys } from '../../src/enclave/items.ts';
 import { stateKey } from '../../src/enclave/names.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
@@ -21,17 +28,26 @@ const PATIENCE_MS = 180_000;
 const ASK_EVERY_MS = 3_000;
 const providerConfig = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.2xlarge' };
 
+/** The runner of the image, staged in `layer`; where no such image runs, that of the sources. */
+async function runnerIn(layer: string, { env: { TF_CLI_CONFIG_FILE = '' } }: Emulator): Promise<object> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return { taskEnvironment: { TF_CLI_CONFIG_FILE } };
+  await stageLayer('runner', layer);
+  const TERRAFORM_LOCK_FILE = join(layer, 'runner/terraform/.terraform.lock.hcl');
+  return { taskProgram: join(layer, 'dist/main.js'), taskEnvironment: { TF_CLI_CONFIG_FILE, TERRAFORM_LOCK_FILE } };
+}
+
 describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terraform', { timeout: 400_000 }, () => {
+  let layer: string;
   let emulator: Emulator;
   let aws: ReturnType<typeof awsOn>;
   let app: App;
   beforeAll(async () => {
+    layer = mkdtempSync(join(tmpdir(), 'enclave-image-runner-'));
     emulator = await startEmulator();
     aws = awsOn(emulator);
-    const { TF_CLI_CONFIG_FILE = '' } = emulator.env;
     app = await startApp({
       awsEndpoint: emulator.url,
-      aws: { taskEnvironment: { TF_CLI_CONFIG_FILE } },
+      aws: await runnerIn(layer, emulator),
       // Hosts of an emulator report nothing by themselves, and these tests take their time over it.
       operatorEnv: { ENCLAVE_OPERATOR_VERIFY_DEADLINE_MS: '600000' },
     });
@@ -39,6 +55,7 @@ describe.skipIf(!requireTools('end to end with real Terraform'))('with real Terr
   afterAll(async () => {
     await app?.embedded.stop();
     await emulator?.stop();
+    rmSync(layer, { recursive: true, force: true });
   });
   beforeEach(() => printLogsOnFailure(app.embedded));
 
