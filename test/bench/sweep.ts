@@ -10,6 +10,7 @@ import { createHosts } from '../../src/aws/hosts.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { HostObserver } from '../../src/reconciler/host-observer.ts';
+import { StatusObserver } from '../../src/reconciler/status-observer.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import type { Figures } from './measurement.ts';
 import { median } from './statistics.ts';
@@ -81,11 +82,19 @@ export async function benchSweep(): Promise<Figures> {
     prefix: config.prefix,
   });
   let changed = 0;
-  const observer = new HostObserver({ clock: systemClock, log: memoryLog(), hosts }, config, () => {
+  const ports = { clock: systemClock, log: memoryLog(), hosts };
+  const onChange = () => {
     changed += 1;
-  });
-  await observer.sweep(REGION);
-  const perSweep = (name: string) => calls.get(name) ?? 0;
+  };
+  const observer = new HostObserver(ports, config, onChange);
+  const statuses = new StatusObserver(ports, config, onChange);
+  const sweep = async () => statuses.ask(REGION, await observer.sweep(REGION));
+  await sweep();
+  const perSweep = (name: string) => {
+    const count = calls.get(name);
+    if (count === undefined) throw new Error(`a sweep never called ${name}`);
+    return count;
+  };
   const figures = {
     sweep_10k_ec2_calls: perSweep('DescribeInstances'),
     sweep_10k_status_calls: perSweep('DescribeInstanceStatus'),
@@ -93,7 +102,7 @@ export async function benchSweep(): Promise<Figures> {
   const times: number[] = [];
   while (times.length < ROUNDS) {
     const before = process.cpuUsage();
-    await observer.sweep(REGION);
+    await sweep();
     const { user, system } = process.cpuUsage(before);
     times.push((user + system) / 1_000);
   }
