@@ -1,6 +1,7 @@
 /** SDK clients: made once, sharing one pool of connections. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { CloudTrailClient } from '@aws-sdk/client-cloudtrail';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
@@ -29,6 +30,7 @@ export interface AwsClients {
   sns(region: string): SNSClient;
   logs(region: string): CloudWatchLogsClient;
   kms(region: string): KMSClient;
+  trail(region: string): CloudTrailClient;
   /** Ends idle connections; calls under way fail. */
   close(): void;
 }
@@ -85,6 +87,9 @@ export function createClients(region: string, calls?: Calls): AwsClients {
   const sns = perRegion((inRegion) => hear('sns', new SNSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
   const logs = perRegion((inRegion) => hear('logs', new CloudWatchLogsClient(options(inRegion, SERVICE_TIMEOUT_MS))));
   const kms = perRegion((inRegion) => hear('kms', new KMSClient(options(inRegion, SERVICE_TIMEOUT_MS))));
+  const trail = perRegion((inRegion) =>
+    hear('cloudtrail', new CloudTrailClient(options(inRegion, SERVICE_TIMEOUT_MS))),
+  );
 
   return {
     dynamodb,
@@ -98,8 +103,11 @@ export function createClients(region: string, calls?: Calls): AwsClients {
     sns: sns.get,
     logs: logs.get,
     kms: kms.get,
+    trail: trail.get,
     close() {
-      const regional = [ec2, ssm, sns, logs, kms].flatMap(({ made }): { destroy(): void }[] => [...made.values()]);
+      const regional = [ec2, ssm, sns, logs, kms, trail].flatMap(({ made }): { destroy(): void }[] => [
+        ...made.values(),
+      ]);
       for (const client of [dynamodb, streams, sfn, ecs, iam, s3, ...regional]) client.destroy();
       httpAgent.destroy();
       httpsAgent.destroy();

@@ -50,6 +50,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'relistMs',
       'sweepMs',
       'postureMs',
+      'attestationTrail',
       'observeMs',
       'runBackstopMs',
       'settleMs',

@@ -120,7 +120,7 @@ export interface Observed {
   /** Whether SSM has heard of the host lately. */
   readonly agentOnline?: boolean | undefined;
   readonly report?: ReportFacts | undefined;
-  /** Registers of an attestation somebody verified; they are compared only where this is given. */
+  /** Registers of an attestation that KMS has verified; they are compared only where this is given. */
   readonly attested?: Readonly<Record<string, string>> | undefined;
   readonly rules?: Digested | undefined;
   readonly role?: Role | undefined;

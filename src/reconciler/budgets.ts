@@ -18,6 +18,7 @@ export const AWS_LIMITS = {
   'ssm:SendCommand': { burst: 10, perSecond: 5 },
   'logs:DescribeLogGroups': { burst: 10, perSecond: 10 },
   'iam:Get': { burst: 10, perSecond: 5 },
+  'cloudtrail:LookupEvents': { burst: 2, perSecond: 2 },
   'kms:Get': { burst: 100, perSecond: 100 },
   'states:StartExecution': { burst: 800, perSecond: 150 },
   'states:StopExecution': { burst: 500, perSecond: 25 },
@@ -205,6 +206,8 @@ export class Budgets {
       volumes: (region, signal) => paced(inner.volumes(region, signal), turn('ec2:Describe', region)),
       logGroups: (region, signal) => paced(inner.logGroups(region, signal), turn('logs:DescribeLogGroups', region)),
       agents: (region, signal) => paced(inner.agents(region, signal), turn('ssm:DescribeInstanceInformation', region)),
+      attestations: (region, since, signal) =>
+        paced(inner.attestations(region, since, signal), turn('cloudtrail:LookupEvents', region)),
       roles: (signal) => paced(inner.roles(signal), turn('iam:Get', home)),
       key: async (keyArn, withGrants, signal) => {
         await turn('kms:Get', keyArn.split(':')[3] ?? home)();

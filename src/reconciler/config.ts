@@ -11,6 +11,12 @@ const count = (fallback: number, min: number, max: number, meaning: string) =>
   z.coerce.number().int().min(min).max(max).default(fallback).describe(meaning);
 const decimal = (fallback: number, max: number, meaning: string) =>
   z.coerce.number().min(0).max(max).default(fallback).describe(meaning);
+/** Off by default. */
+const flag = (meaning: string) =>
+  z
+    .preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean())
+    .default(false)
+    .describe(meaning);
 const name = (fallback: string, meaning: string) =>
   z
     .string()
@@ -72,10 +78,7 @@ export const ConfigSchema = z.strictObject({
   heartbeatMs: ms(MINUTE, 'Interval of the log line that says that the leader makes progress; 0: none.'),
   enclaveInfoMax: count(0, 0, 10_000, 'Enclaves the metric enclave_info names one by one, at most; 0: none.'),
 
-  observeOnly: z
-    .preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean())
-    .default(false)
-    .describe('Compare and tell what would be done; write to no record, start and stop nothing.'),
+  observeOnly: flag('Compare and tell what would be done; write to no record, start and stop nothing.'),
 
   orphans: z
     .enum(['report', 'destroy'])
@@ -103,6 +106,9 @@ export const ConfigSchema = z.strictObject({
   postureMs: ms(
     15 * MINUTE,
     'Interval of looks at what surrounds the hosts (groups, volumes, roles, keys, log groups, agents), ±10 %; 0: none.',
+  ),
+  attestationTrail: flag(
+    'Look up in CloudTrail, every postureMs, which measurements KMS saw in Decrypts by enclaves: a call for 50 Decrypts of a region.',
   ),
   observeMs: ms(5 * SECOND, 'Pause between looks at a host that is expected to change.'),
   runBackstopMs: ms(MINUTE, 'Age of a run marker after which its execution is looked up.'),

@@ -3,6 +3,7 @@ import type { Control } from '../enclave/fleet-items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { SpecContext, workOut } from '../enclave/spec.ts';
 import type { Limits } from '../machines/index.ts';
+import type { AttestationObserver } from './attestation-observer.ts';
 import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { DriftRuns } from './drift-runs.ts';
@@ -31,6 +32,7 @@ export interface ReconcileContext {
   readonly hosts: HostObserver;
   readonly statuses: StatusObserver;
   readonly surroundings: SurroundingsObserver;
+  readonly attestations: AttestationObserver;
   readonly runs: RunObserver;
   readonly slots: RunSlots;
   readonly quota: WalletQuota;

@@ -4,6 +4,7 @@ import type { Control } from '../enclave/fleet-items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import type { Limits } from '../machines/index.ts';
+import { AttestationObserver } from './attestation-observer.ts';
 import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
@@ -176,6 +177,7 @@ export class Controller {
       surroundings: new SurroundingsObserver(ports, config, (id, delayMs) =>
         this.#queue.add(id, { priority: PRIORITY.drift, delayMs }),
       ),
+      attestations: new AttestationObserver(ports, config),
       runs: new RunObserver(ports, config),
       slots: this.#slots,
       quota: this.#quota,
@@ -270,11 +272,12 @@ export class Controller {
       // Before everything was listed, what is known is too little, not few.
       deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });
-    const { hosts, surroundings } = this.#context;
+    const { hosts, surroundings, attestations } = this.#context;
     this.#running = Promise.all([
       this.#feed.run(signal),
       sweepRegions(ports, config, this.#context, signal),
       surroundings.run(() => hosts.regions(config.region), signal),
+      attestations.run(() => hosts.regions(config.region), signal),
       this.#notifier.run(signal),
       this.#deep.run(signal),
       logHeartbeats({ ports, config, epoch: term.epoch, alive: () => this.#alive() }, signal),

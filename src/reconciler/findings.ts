@@ -30,6 +30,7 @@ const WATCHED = new Map<Attribute, Part>([
   ['host.events', 'events'],
   ['host.agent', 'agentOnline'],
   ['host.volume', 'rootVolume'],
+  ['enclave.attested', 'attested'],
   ['network.rules', 'rules'],
   ['role.policies', 'role'],
   ['key.policy', 'key'],

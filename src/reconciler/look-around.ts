@@ -26,7 +26,7 @@ export function findingsIn(lifecycle: Lifecycle, host: HostView, context: Reconc
 }
 
 function looksAround(lifecycle: Lifecycle, host: HostView, context: ReconcileContext): Looks {
-  const { id, made, applied } = lifecycle;
+  const { id, made, applied, ranAt } = lifecycle;
   const { instanceId } = host;
   const region = regionOf(lifecycle, context.config.region);
   // Written by this schema, of a spec that was valid.
@@ -37,7 +37,10 @@ function looksAround(lifecycle: Lifecycle, host: HostView, context: ReconcileCon
   return {
     host,
     status: context.statuses.of(region, instanceId),
-    around: context.surroundings.of(subject, waitsFor(lifecycle)),
+    around: [
+      ...context.surroundings.of(subject, waitsFor(lifecycle)),
+      ...context.attestations.of(region, instanceId, ranAt === undefined ? 0 : Date.parse(ranAt)),
+    ],
   };
 }
 

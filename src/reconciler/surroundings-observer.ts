@@ -6,9 +6,9 @@ import { within } from './deadline.ts';
 import type { Ports } from './ports.ts';
 import type { Surroundings } from './surroundings.ts';
 
-type Kind = Exclude<keyof Surroundings, 'key'>;
+type Kind = Exclude<keyof Surroundings, 'key' | 'attestations'>;
 /** Which list, or call, decides an attribute. */
-const SHOWN_BY: ReadonlyMap<string, keyof Surroundings> = new Map([
+const SHOWN_BY: ReadonlyMap<string, Kind | 'key'> = new Map([
   ['network.rules', 'groups'],
   ['host.volume', 'volumes'],
   ['logs.group', 'logGroups'],
@@ -59,7 +59,7 @@ export interface Subject {
   readonly key: { readonly arn: string; readonly own: boolean } | undefined;
 }
 
-type Shown = Pick<Observed, 'rules' | 'rootVolume' | 'logGroup' | 'agentOnline' | 'role' | 'key'>;
+type Shown = Pick<Observed, 'rules' | 'rootVolume' | 'logGroup' | 'agentOnline' | 'role' | 'key' | 'attested'>;
 /** A part of what surrounds an enclave, and when it was asked for (wall time, ms). */
 export interface SeenPart {
   readonly observedAt: number;

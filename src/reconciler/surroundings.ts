@@ -1,4 +1,4 @@
-/** The port to what surrounds the hosts: groups, volumes, log groups, agents, roles, keys. Nothing of it is ever changed. */
+/** The port to what surrounds the hosts: groups, volumes, log groups, agents, roles, keys, attestations. Nothing of it is ever changed. */
 import type { KeyDocuments } from '../drift/index.ts';
 import type { GroupRule } from '../enclave/digests.ts';
 
@@ -43,6 +43,15 @@ export interface SeenRole {
   readonly inline: Readonly<Record<string, string>>;
 }
 
+/** What KMS saw when an enclave on a host had it decrypt something. */
+export interface SeenAttestation {
+  readonly instanceId: string;
+  /** Wall time, ms. */
+  readonly at: number;
+  /** Registers in hex by their names, `pcr0` and so on. */
+  readonly measurements: Readonly<Record<string, string>>;
+}
+
 /**
  * Reads in bulk, page by page: calls grow with pages. Each list is of our environment alone, where the API can tell.
  *
@@ -55,6 +64,8 @@ export interface Surroundings {
   agents(region: string, signal: AbortSignal): AsyncIterable<readonly SeenAgent[]>;
   /** Of the whole account: IAM knows no regions. */
   roles(signal: AbortSignal): AsyncIterable<readonly SeenRole[]>;
+  /** Decrypts with an attestation since then (wall time, ms). */
+  attestations(region: string, sinceMs: number, signal: AbortSignal): AsyncIterable<readonly SeenAttestation[]>;
   /** One key. What may not be seen of it is absent; `withGrants`: it is the enclave's own, and has none. */
   key(keyArn: string, withGrants: boolean, signal: AbortSignal): Promise<KeyDocuments>;
 }

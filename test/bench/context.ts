@@ -1,6 +1,7 @@
 /** A reconcile's context as the controller makes it. */
 import type { Control } from '../../src/enclave/fleet-items.ts';
 import { rememberedWorkOut } from '../../src/enclave/spec-memo.ts';
+import { AttestationObserver } from '../../src/reconciler/attestation-observer.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { ReconcileContext } from '../../src/reconciler/context.ts';
 import { limitsOf } from '../../src/reconciler/controller.ts';
@@ -37,6 +38,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     hosts: new HostObserver(ports, config, () => {}),
     statuses: new StatusObserver(ports, config, () => {}),
     surroundings: new SurroundingsObserver(ports, config, () => {}),
+    attestations: new AttestationObserver(ports, config),
     runs: new RunObserver(ports, config),
     slots,
     quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),

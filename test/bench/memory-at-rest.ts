@@ -114,6 +114,7 @@ const ports: Ports = {
     async *agents() {
       yield* pages((id) => ({ instanceId: instanceOf(id), online: true }));
     },
+    attestations: never,
     async *roles() {
       yield* pages((id) => ({
         enclaveId: id,

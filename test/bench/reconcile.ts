@@ -46,7 +46,15 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
       restartEnclave: never,
       restartAllocator: never,
     },
-    surroundings: { groups: never, volumes: never, logGroups: never, agents: never, roles: never, key: never },
+    surroundings: {
+      groups: never,
+      volumes: never,
+      logGroups: never,
+      agents: never,
+      roles: never,
+      attestations: never,
+      key: never,
+    },
     streams: { records: stream, state: stream, history: stream },
   };
 }

@@ -94,4 +94,37 @@ describe('surroundings', () => {
     aws.endpoint.script(({ operation }) => (operation === 'DescribeKey' ? described : jsonError('NotFoundException')));
     await expect(key(true)).rejects.toMatchObject({ class: 'Blocked' });
   });
+
+  it('attestations are of Decrypts that KMS allowed an enclave, whatever else was decrypted', async () => {
+    const at = new Date('2026-01-01T00:00:00.000Z');
+    const event = (more: object) => ({
+      EventTime: at.getTime() / 1_000,
+      CloudTrailEvent: JSON.stringify({ eventName: 'Decrypt', ...more }),
+    });
+    const recipient = {
+      attestationDocumentModuleId: 'i-0123456789abcdef0-enc0123456789abcdef',
+      attestationDocumentEnclaveImageDigest: 'AB'.repeat(48),
+      attestationDocumentEnclavePCR1: Buffer.alloc(48, 0xcd).toString('base64'),
+      attestationDocumentEnclavePCR2: 'not a register',
+    };
+    const pages = [
+      [event({}), event({ additionalEventData: { recipient }, errorCode: 'AccessDenied' }), { CloudTrailEvent: '{' }],
+      [
+        event({ additionalEventData: { recipient } }),
+        event({ additionalEventData: { recipient: { attestationDocumentModuleId: 'x; rm' } } }),
+      ],
+    ];
+    aws.endpoint.script((_, index) => ({ body: { Events: pages[index], ...(index === 0 ? { NextToken: 'n' } : {}) } }));
+    const seen = await collect((within) => aws.ports.surroundings.attestations('us-west-2', at.getTime(), within));
+    expect(seen).toEqual([
+      {
+        instanceId: 'i-0123456789abcdef0',
+        at: at.getTime(),
+        measurements: { pcr0: 'ab'.repeat(48), pcr1: 'cd'.repeat(48) },
+      },
+    ]);
+    const LookupAttributes = [{ AttributeKey: 'EventName', AttributeValue: 'Decrypt' }];
+    const StartTime = at.getTime() / 1_000;
+    expect(aws.inputs()).toMatchObject([{ LookupAttributes, StartTime, MaxResults: 50 }, { NextToken: 'n' }]);
+  });
 });

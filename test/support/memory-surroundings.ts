@@ -13,6 +13,7 @@ import type { RunItem } from '../../src/enclave/run-item.ts';
 import type { KeyDocuments } from '../../src/reconciler/ports.ts';
 import type {
   SeenAgent,
+  SeenAttestation,
   SeenGroup,
   SeenLogGroup,
   SeenRole,
@@ -40,6 +41,8 @@ export const groupIdOf = (enclaveId: string) => `sg-${enclaveId}`;
 
 export class MemorySurroundings implements Surroundings {
   readonly all = new Map<string, MemorySurrounding>();
+  /** What enclaves have had decrypted, oldest first. */
+  readonly attested: SeenAttestation[] = [];
   readonly #hosts: MemoryHosts;
   readonly #pageSize: number;
 
@@ -135,6 +138,17 @@ export class MemorySurroundings implements Surroundings {
       ...role,
     }));
     yield* this.#pages(signal, roles);
+  }
+
+  async *attestations(
+    _region: string,
+    sinceMs: number,
+    signal: AbortSignal,
+  ): AsyncIterable<readonly SeenAttestation[]> {
+    yield* this.#pages(
+      signal,
+      this.attested.filter(({ at }) => at >= sinceMs),
+    );
   }
 
   async key(keyArn: string, withGrants: boolean): Promise<KeyDocuments> {

@@ -45,7 +45,7 @@ export const PORT_METHODS = {
     'restartEnclave',
     'restartAllocator',
   ],
-  surroundings: ['groups', 'volumes', 'logGroups', 'agents', 'roles', 'key'],
+  surroundings: ['groups', 'volumes', 'logGroups', 'agents', 'roles', 'attestations', 'key'],
   stream: ['describeTable', 'shards', 'iterator', 'page'],
 } as const;
 

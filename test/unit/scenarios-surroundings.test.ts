@@ -284,3 +284,53 @@ describe('a rule of the policy to ignore', () => {
     await v.until(() => around().rules.length > 0, 'put back', 3 * HOUR);
   });
 });
+
+describe('what KMS saw an enclave attest', () => {
+  const instanceId = () => v.lifecycle(ID)?.pinned.instanceId ?? '';
+  const attest = (pcr0: string) =>
+    v.world.surroundings.attested.push({ instanceId: instanceId(), at: v.clock.now(), measurements: { pcr0 } });
+  const OTHER = 'b2'.repeat(48);
+
+  it('is not looked up unless the configuration asks for it', async () => {
+    await deployed({}, [ID], ownKey);
+    attest(OTHER);
+    await v.clock.advance(3 * HOUR);
+    expect(connection.faults.calls('surroundings.attestations')).toBe(0);
+    expect(inSync()?.status).toBe('True');
+  });
+
+  describe('where it does', () => {
+    beforeEach(() => deployed({ attestationTrail: true }, [ID], ownKey));
+
+    it('is told where it is another image, and over once the right one attests', async () => {
+      attest(PCR0);
+      await v.clock.advance(2 * HOUR);
+      expect(inSync()?.status).toBe('True');
+      attest(OTHER);
+      await v.until(isStatus('False'), 'told', 2 * HOUR);
+      expect(inSync()?.message).toBe('enclave.attested: told, and not repaired');
+      expect(v.lifecycle(ID)?.weakened).toEqual(['enclave.attested']);
+      expect(v.status(ID)).toBe('DEPLOYED');
+      attest(PCR0);
+      await v.until(isStatus('True'), 'over', 2 * HOUR);
+    });
+
+    it('says nothing where nobody attests, and where it cannot be looked up', async () => {
+      expect(connection.faults.calls('surroundings.attestations')).toBeGreaterThan(0);
+      connection.faults.before('surroundings.attestations', () => {
+        throw denied('cloudtrail:LookupEvents');
+      });
+      attest(OTHER);
+      await v.clock.advance(3 * HOUR);
+      expect(inSync()?.status).toBe('True');
+    });
+
+    it('is looked up once an interval, for all enclaves of a region at once', async () => {
+      const before = connection.faults.calls('surroundings.attestations');
+      await v.clock.advance(5 * HOUR);
+      const calls = connection.faults.calls('surroundings.attestations') - before;
+      expect(calls).toBeGreaterThanOrEqual(18);
+      expect(calls).toBeLessThanOrEqual(23);
+    });
+  });
+});

@@ -73,6 +73,8 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
         HOST_COMMANDS.map((command) => names.arn('ssm', `document/${ssmDocumentName(prefix, command)}`, region)),
       ),
     ),
+    // Asked only where `attestationTrail` says so.
+    allow('SeeAttestations', ['cloudtrail:LookupEvents'], { everything: 'CloudTrail knows no resource for it' }),
     allow('SeeAgents', ['ssm:DescribeInstanceInformation'], { everything: 'SSM knows no resource for it' }),
     allow('Notify', ['sns:Publish'], [names.alarmsTopicArn]),
     // The collector beside it has the task's role.

@@ -32,6 +32,7 @@ export const AWS_OPERATIONS = {
   logs: ['DescribeLogGroups'],
   iam: ['GetAccountAuthorizationDetails'],
   kms: ['DescribeKey', 'GetKeyPolicy', 'ListGrants'],
+  cloudtrail: ['LookupEvents'],
   s3: ['ListObjectsV2'],
 } as const;
 export type AwsService = keyof typeof AWS_OPERATIONS;
