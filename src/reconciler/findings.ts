@@ -1,6 +1,7 @@
 /** Findings: what of an enclave differs from what was last applied to it, and what the policy makes of it. Pure. */
 import { type Attribute, compare, type Finding, ignoredBy, type Observed } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { TAG_GENERATION } from '../enclave/names.ts';
 import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { HostView } from '../machines/index.ts';
@@ -53,7 +54,7 @@ export function findingsOf(lifecycle: Lifecycle, looks: Looks, environment: stri
   const { host } = looks;
   if (host.posture === undefined || applied === undefined || snapshot === undefined || desired === 'Absent') return [];
   // The values of a host that was taken over are in its state, and not in the spec.
-  if (pinned.legacy !== undefined) return [];
+  if (pinned.legacy !== undefined || isUnprepared(lifecycle, host)) return [];
   if (lifecycle.run !== undefined || host.observedAt < Date.parse(lifecycle.phaseSince)) return [];
   const { observed, seenAt } = join(looks, lifecycle);
   const found = compare(
@@ -73,6 +74,14 @@ export function findingsOf(lifecycle: Lifecycle, looks: Looks, environment: stri
     const observedAt = seenAt.get(WATCHED.get(finding.attribute));
     return observedAt === undefined || observedAt === finding.observedAt ? finding : { ...finding, observedAt };
   });
+}
+
+/**
+ * A host that was taken over, and no run has been at it yet: only the enclave stack tags hosts with their generation.
+ * It is as another pipeline made it, and stays so until somebody asks for more.
+ */
+function isUnprepared({ adopted, made }: Lifecycle, { posture }: HostView): boolean {
+  return adopted && made === undefined && posture?.tags?.[TAG_GENERATION] === undefined;
 }
 
 /** All looks as one, and when each part of it was seen. */

@@ -135,6 +135,30 @@ describe('adoption', () => {
     }
   });
 
+  it('leaves hosts as another pipeline made them, however they differ from its own', async () => {
+    const v = virtualOperator();
+    for (const id of ['enc_0', 'enc_1']) {
+      v.world.hosts.launch({
+        enclaveId: id,
+        region: 'us-west-2',
+        state: 'running',
+        reports: false,
+        posture: {
+          enclavesEnabled: true,
+          metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 2 },
+          tags: { EnclaveId: id, Environment: v.config.environment, ManagedBy: 'terraform' },
+        },
+      });
+      v.post(id, { status: 'DEPLOYED' });
+    }
+    v.start();
+    await v.clock.advance(6 * HOUR);
+    expect(v.world.runs.executions.size).toBe(0);
+    expect(v.lifecycle('enc_0')).toMatchObject({ phase: 'ready', adopted: true });
+    expect(v.lifecycle('enc_0')?.findings).toBeUndefined();
+    expect(v.status('enc_1')).toBe('DEPLOYED');
+  });
+
   it('creates nothing for a DEPLOYED record without a host until it is asked to', async () => {
     const v = virtualOperator();
     v.post(ID, { status: 'DEPLOYED' });
