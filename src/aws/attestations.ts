@@ -17,27 +17,24 @@ const REGISTERS: Readonly<Record<string, string>> = {
   attestationDocumentEnclavePCR8: 'pcr8',
 };
 
-/** Decrypts with an attestation since `sinceMs`, newest first, page by page; of a page that has none, an empty one. */
-export async function* attestations(
+/** One page of the Decrypts with an attestation since `sinceMs`, and the token of the next; of any page that has none, nothing. */
+export async function attestationPage(
   client: CloudTrailClient,
   region: string,
   sinceMs: number,
+  NextToken: string | undefined,
   signal: AbortSignal,
-): AsyncIterable<readonly SeenAttestation[]> {
-  let NextToken: string | undefined;
-  do {
-    const input = {
-      LookupAttributes: [{ AttributeKey: 'EventName' as const, AttributeValue: 'Decrypt' }],
-      StartTime: new Date(sinceMs),
-      MaxResults: PAGE_SIZE,
-      NextToken,
-    };
-    const answer = await call('cloudtrail:LookupEvents', `region ${region}`, () =>
-      client.send(new LookupEventsCommand(input), { abortSignal: signal }),
-    );
-    yield (answer.Events ?? []).flatMap(toAttestation);
-    NextToken = answer.NextToken;
-  } while (NextToken !== undefined && NextToken !== '');
+): Promise<{ readonly items: readonly SeenAttestation[]; readonly next: string | undefined }> {
+  const input = {
+    LookupAttributes: [{ AttributeKey: 'EventName' as const, AttributeValue: 'Decrypt' }],
+    StartTime: new Date(sinceMs),
+    MaxResults: PAGE_SIZE,
+    NextToken,
+  };
+  const answer = await call('cloudtrail:LookupEvents', `region ${region}`, () =>
+    client.send(new LookupEventsCommand(input), { abortSignal: signal }),
+  );
+  return { items: (answer.Events ?? []).flatMap(toAttestation), next: answer.NextToken };
 }
 
 /** None where KMS has refused, or nobody attested. */

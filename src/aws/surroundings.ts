@@ -12,7 +12,7 @@ import {
 import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
 import { logGroupName, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
 import type { GroupRule, SeenGroup, SeenVolume, Surroundings } from '../reconciler/surroundings.ts';
-import { attestations } from './attestations.ts';
+import { attestationPage } from './attestations.ts';
 import type { AwsClients } from './clients.ts';
 import { call } from './errors.ts';
 import { seeKey } from './keys.ts';
@@ -95,7 +95,8 @@ export function createSurroundings({ clients, environment }: SurroundingsOptions
 
     roles: (signal) => pages((marker) => hostRoles(clients.iam, environment, marker, signal)),
 
-    attestations: (region, sinceMs, signal) => attestations(clients.trail(region), region, sinceMs, signal),
+    attestations: (region, sinceMs, signal) =>
+      pages((token) => attestationPage(clients.trail(region), region, sinceMs, token, signal)),
 
     key: (keyArn, withGrants, signal) => seeKey(clients.kms(keyArn.split(':')[3] ?? ''), keyArn, withGrants, signal),
   };

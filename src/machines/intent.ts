@@ -101,7 +101,8 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
   const newGeneration = compared === 'changed' || (compared === 'otherVersion' && lifecycle.generation === 0);
   return {
     lifecycle: {
-      ...(desired === 'Absent' ? becauseOfCommand(lifecycle) : withoutReason(lifecycle)),
+      ...withoutReason(lifecycle),
+      ...(desired === 'Absent' ? { absentBecause: lifecycle.absentBecause ?? 'command' } : {}),
       desired,
       lastSeen: { status: record.status, updatedAt: record.updatedAt },
       // While nothing has been looked at yet, the last command is the one to begin with.
@@ -124,10 +125,6 @@ function withoutAbsence(lifecycle: Lifecycle): Lifecycle {
   if (lifecycle.missingSince === undefined) return lifecycle;
   const { missingSince: _back, ...rest } = lifecycle;
   return rest;
-}
-
-function becauseOfCommand(lifecycle: Lifecycle): Lifecycle {
-  return { ...lifecycle, absentBecause: lifecycle.absentBecause ?? 'command' };
 }
 
 function withoutReason(lifecycle: Lifecycle): Lifecycle {

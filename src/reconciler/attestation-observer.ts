@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { within } from './deadline.ts';
 import type { Ports } from './ports.ts';
 import type { SeenAttestation } from './surroundings.ts';
-import type { SeenPart } from './surroundings-observer.ts';
+import { believedMs, jittered, type SeenPart } from './surroundings-observer.ts';
 
 const MINUTE_MS = 60_000;
 /** What was attested longer ago says nothing any more; and as far back as the first look goes. */
@@ -47,7 +47,7 @@ export class AttestationObserver {
     await clock.sleep(MINUTE_MS * (1 + random.next()), signal);
     while (!signal.aborted) {
       for (const region of regions()) await this.#look(region, signal);
-      await clock.sleep(postureMs * (0.9 + 0.2 * random.next()), signal);
+      await clock.sleep(jittered(postureMs, random), signal);
     }
   }
 
@@ -56,7 +56,7 @@ export class AttestationObserver {
     const look = this.#looks.get(region);
     const { clock } = this.#ports;
     if (look === undefined || instanceId === undefined) return [];
-    if (clock.monotonic() - look.at > 2.2 * this.#config.postureMs) return [];
+    if (clock.monotonic() - look.at > believedMs(this.#config.postureMs)) return [];
     const seen = look.byInstance.get(instanceId);
     if (seen === undefined || seen.at < sinceMs || clock.now() - seen.at > BELIEVED_MS) return [];
     return [{ observedAt: look.observedAt, shows: { attested: seen.measurements } }];

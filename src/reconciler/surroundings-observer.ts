@@ -71,6 +71,17 @@ const INTERVALS_TO_BELIEVE = 2;
 /** Between two looks at what somebody waits for; and before the first, which waits for the first sweep. */
 const HASTE_MS = 60_000;
 const JITTER = 0.1;
+
+/** The next pause of a look that comes once an interval, so that no two fall together for long. */
+export function jittered(intervalMs: number, random: Ports['random']): number {
+  return intervalMs * (1 - JITTER + 2 * JITTER * random.next());
+}
+
+/** How long an answer of such a look counts. */
+export function believedMs(intervalMs: number): number {
+  return INTERVALS_TO_BELIEVE * (1 + JITTER) * intervalMs;
+}
+
 /** Every enclave is looked at once an hour. */
 const FORGET_KEY_MS = 3 * 60 * 60_000;
 
@@ -120,7 +131,7 @@ export class SurroundingsObserver {
     const { clock, random } = this.#ports;
     const now = clock.monotonic();
     if (now < (this.#dueAt.get(name) ?? 0)) return false;
-    this.#dueAt.set(name, now + this.#config.postureMs * (1 - JITTER + 2 * JITTER * random.next()));
+    this.#dueAt.set(name, now + jittered(this.#config.postureMs, random));
     return true;
   }
 
@@ -188,7 +199,7 @@ export class SurroundingsObserver {
   #fresh<T extends { readonly at: number }>(answer: T | undefined): T | undefined {
     if (answer === undefined) return undefined;
     const age = this.#ports.clock.monotonic() - answer.at;
-    return age > INTERVALS_TO_BELIEVE * (1 + JITTER) * this.#config.postureMs ? undefined : answer;
+    return age > believedMs(this.#config.postureMs) ? undefined : answer;
   }
 
   async #look(regions: readonly string[], signal: AbortSignal): Promise<void> {
