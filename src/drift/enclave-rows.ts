@@ -5,8 +5,15 @@ import { type Facet, facet, type Judgement, judged, type Row } from './row.ts';
 
 /** What is terminating mostly comes to its end. */
 const PATIENCE_MS = 2 * 60_000;
-/** States of systemd that pass by themselves. */
-const PASSING: ReadonlySet<string> = new Set(['activating', 'reloading', 'deactivating']);
+/** States of systemd that pass by themselves, and its silence. */
+const UNDECIDED: ReadonlySet<string> = new Set(['activating', 'reloading', 'deactivating', 'unknown', '']);
+/** As the specification has it: nothing that was begun again would let a refused one through. */
+const AS_IT_SHOULD_BE: ReadonlySet<string> = new Set(['active', 'refused']);
+
+/** Whether a way out of the enclave is not there, by its state; undefined: that is not yet, or not, known. */
+export function isDown({ state }: { readonly state: string }): boolean | undefined {
+  return UNDECIDED.has(state) ? undefined : !AS_IT_SHOULD_BE.has(state);
+}
 
 const operator = { owned: 'operator', security: false } as const;
 const guarded = { owned: 'operator', security: true } as const;
@@ -165,11 +172,8 @@ export const ENCLAVE_ROWS: readonly Row[] = [
     ...operator,
     judge: whileRunning((_wanted, { report }) => {
       const proxies = report?.proxies;
-      // A refused one is as the specification has it: nothing that was begun again would let it through.
-      const down = any(proxies, ({ state }) =>
-        PASSING.has(state) ? undefined : state !== 'active' && state !== 'refused',
-      );
-      const failed = proxies?.filter(({ state }) => state !== 'active' && state !== 'refused');
+      const down = any(proxies, isDown);
+      const failed = proxies?.filter(({ state }) => !AS_IT_SHOULD_BE.has(state));
       const seen = failed?.map(({ destination, state }) => `${destination}: ${state}`);
       return of(judged('', [], seen, down === undefined ? undefined : !down));
     }),

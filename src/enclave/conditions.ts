@@ -58,6 +58,7 @@ export const REASON_MEANINGS = {
   EnclaveSize: 'The enclave has another number of vCPU, or less memory, than the spec says.',
   ExtraEnclaves: 'More than one enclave runs on the host.',
   AllocatorShort: 'The host holds fewer cores or less memory for enclaves than the spec needs.',
+  ProxyDown: 'A way out of the enclave that the spec asks for is not there.',
   GenerationPending: 'The host has not yet applied the wanted generation.',
   DebugEnclave: 'The enclave runs in debug mode although the spec forbids it.',
   LegacyHost: 'The host was adopted and has no agent that could report.',

@@ -20,6 +20,8 @@ export interface HostView {
   readonly observedAt: number;
   /** What else the look showed of it. */
   readonly posture?: Posture | undefined;
+  /** All that carry the enclave's tag, and itself. */
+  readonly hosts?: readonly { readonly instanceId: string; readonly state: string }[] | undefined;
 }
 
 /** The enclave on the host, as its agent reports it. */

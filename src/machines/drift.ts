@@ -41,6 +41,7 @@ const ENCLAVE_SEVERITIES: Readonly<Partial<Record<Reason, Severity>>> = {
   HealthCheckFailing: 'high',
   EnclaveTerminating: 'high',
   AllocatorShort: 'high',
+  ProxyDown: 'high',
 };
 
 /** What the host's own view decides: where a plan says otherwise, the plan's state is what is wrong. */
@@ -165,6 +166,8 @@ const PATIENCE_MS: Readonly<Partial<Record<Reason, number>>> = {
   EnclaveTerminating: 2 * 60_000,
   // The agent restarts by the spec's restart policy, as often as its backoff allows.
   HealthCheckFailing: 10 * 60_000,
+  // A new configuration stops them all for a moment.
+  ProxyDown: 2 * 60_000,
 };
 
 export function patienceMs({ assessment }: Context): number {

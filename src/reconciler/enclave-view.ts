@@ -1,4 +1,5 @@
 /** The enclave as its host reports it, against the spec that was last applied. Pure. */
+import { isDown } from '../drift/index.ts';
 import type { Reason } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Report } from '../enclave/report-item.ts';
@@ -121,7 +122,16 @@ function differenceOf(
   }
   if (seen.mismeasured && applied.attestation.enforce === 'quarantine') return { reason: 'MeasurementMismatch' };
   if (report.health === 'failing' && applied.restartPolicy !== 'Never') return { reason: 'HealthCheckFailing' };
-  return undefined;
+  const down = report.proxies?.filter((proxy) => isDown(proxy) === true) ?? [];
+  return down.length === 0 ? undefined : { reason: 'ProxyDown', message: `no way out to ${namesOf(down)}` };
+}
+
+/** Hosts of destinations and their ports, which the spec has named. */
+function namesOf(proxies: NonNullable<Report['proxies']>): string {
+  return proxies
+    .map(({ destination }) => destination)
+    .join(', ')
+    .slice(0, 300);
 }
 
 function shortage({ allocator }: Report, message: string | undefined): string {

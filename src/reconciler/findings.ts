@@ -19,6 +19,7 @@ type Part = Exclude<keyof Observed, 'observedAt'>;
 
 /** What is looked at, and the part of a look that shows it. A host's existence and state are {@link HostView}'s. */
 const WATCHED = new Map<Attribute, Part>([
+  ['host.duplicate', 'hosts'],
   ['host.instanceType', 'posture'],
   ['host.ami', 'posture'],
   ['host.enclaveOptions', 'posture'],
@@ -87,7 +88,7 @@ function isUnprepared({ adopted, made }: Lifecycle, { posture }: HostView): bool
 /** All looks as one, and when each part of it was seen. */
 function join({ host, status, around = [] }: Looks, { phaseSince, ranAt }: Lifecycle) {
   const since = Math.max(Date.parse(phaseSince), ranAt === undefined ? 0 : Date.parse(ranAt));
-  let observed: Observed = { observedAt: host.observedAt, posture: host.posture };
+  let observed: Observed = { observedAt: host.observedAt, posture: host.posture, hosts: host.hosts };
   const seenAt = new Map<string | undefined, number>();
   const seen = (observedAt: number, shows: Partial<Observed>) => {
     if (observedAt < since) return;

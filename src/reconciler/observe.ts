@@ -44,6 +44,7 @@ export function viewHost(look: HostLook, desired: Desired, pinnedId: string | un
     instanceId: host.instanceId,
     observedAt: look.observedAt,
     posture: host.posture,
+    hosts: candidates.includes(host) ? candidates : [...candidates, host],
   };
 }
 

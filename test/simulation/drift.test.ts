@@ -1,6 +1,7 @@
 /** Fleets that drift: every row is healed, nobody else's host is touched, and a mass drift is no reason to begin. */
 import { describe, expect, it } from 'vitest';
-import { MASSES, playDrift } from './drift.ts';
+import { ATTRIBUTES } from '../../src/drift/index.ts';
+import { MANY, MASSES, playDrift } from './drift.ts';
 
 describe('a fleet that drifts', () => {
   it.each([
@@ -8,14 +9,16 @@ describe('a fleet that drifts', () => {
     [2, 1],
     [3, 2],
     [4, 7],
-    [6, 60],
+    [6, MANY],
   ])(
     'heals, and nothing else is touched: seed %i, %i enclaves',
     async (seed, fleet) => {
-      const { violations, changed, repairs } = await playDrift(seed, fleet);
+      const { violations, changed, repairs, told } = await playDrift(seed, fleet);
       expect(violations).toEqual([]);
       expect(changed).toBeGreaterThan(0);
       expect(repairs).toBeGreaterThan(0);
+      if (fleet >= MANY) expect([...told].sort()).toEqual([...ATTRIBUTES].sort());
+      else expect(told.size).toBeGreaterThan(0);
     },
     120_000,
   );

@@ -5,29 +5,33 @@ import { SICK_ID } from './app.ts';
 import type { Dice } from './dice.ts';
 
 /** Each cures by an apply. */
-const CHANGES: Readonly<Record<string, (host: MemoryHost) => Partial<Posture>>> = {
+export const CHANGES = {
   'another instance type': () => ({ instanceType: 'm6i.32xlarge' }),
   "another one's profile": () => ({ profile: 'somebody-elses' }),
   'no profile': () => ({ profile: null }),
   'a weak metadata service': () => ({ metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 64 } }),
-  'one more group': ({ posture }) => ({ groups: [...(posture?.groups ?? []), { id: 'sg-9', name: 'open-to-all' }] }),
-  'another name': ({ posture }) => ({ tags: { ...posture?.tags, Name: 'mine' } }),
+  'one more group': ({ posture }: MemoryHost) => ({
+    groups: [...(posture?.groups ?? []), { id: 'sg-9', name: 'open-to-all' }],
+  }),
+  'another name': ({ posture }: MemoryHost) => ({ tags: { ...posture?.tags, Name: 'mine' } }),
   'no tags': () => ({ tags: {} }),
-};
+} satisfies Readonly<Record<string, (host: MemoryHost) => Partial<Posture>>>;
+type Change = keyof typeof CHANGES;
+const KINDS = Object.keys(CHANGES) as readonly Change[];
 
 const ENCLAVE = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 1_024, debug: false };
 
 /** Each is what an agent reports until it is cured. */
-const ILLNESSES: Readonly<Record<string, (host: MemoryHost) => Illness>> = {
-  'debug mode': ({ enclave }) => ({
+export const ILLNESSES = {
+  'debug mode': ({ enclave }: MemoryHost) => ({
     says: { enclaves: [{ ...ENCLAVE, ...enclave, debug: true }] },
     cure: 'restartEnclave',
   }),
-  'too little memory': ({ enclave }) => ({
+  'too little memory': ({ enclave }: MemoryHost) => ({
     says: { enclaves: [{ ...ENCLAVE, ...enclave, memoryMiB: 64 }] },
     cure: 'restartEnclave',
   }),
-  'a second enclave': ({ enclave }) => ({
+  'a second enclave': ({ enclave }: MemoryHost) => ({
     says: {
       enclaves: [
         { ...ENCLAVE, ...enclave },
@@ -36,7 +40,7 @@ const ILLNESSES: Readonly<Record<string, (host: MemoryHost) => Illness>> = {
     },
     cure: 'restartEnclave',
   }),
-  'an enclave that does not end': ({ enclave }) => ({
+  'an enclave that does not end': ({ enclave }: MemoryHost) => ({
     says: { enclaves: [{ ...ENCLAVE, ...enclave, state: 'TERMINATING' }] },
     cure: 'boot',
   }),
@@ -44,7 +48,8 @@ const ILLNESSES: Readonly<Record<string, (host: MemoryHost) => Illness>> = {
     says: { enclaves: [], allocator: { cpuCount: 0, memoryMiB: 0, ok: false } },
     cure: 'restartAllocator',
   }),
-};
+} satisfies Readonly<Record<string, (host: MemoryHost) => Illness>>;
+const ILLNESS_KINDS = Object.keys(ILLNESSES) as readonly (keyof typeof ILLNESSES)[];
 
 /** What comes back more often within an hour is contested, and left. */
 const MOST_OF_A_KIND = 2;
@@ -73,16 +78,16 @@ export class Intruder {
 
   /** The same of all at once: likelier an API that tells nonsense than somebody's doing. */
   actOnAll(): void {
-    const kind = this.#dice.pick(Object.keys(CHANGES).filter((each) => each !== 'no tags'));
+    const kind = this.#dice.pick(KINDS.filter((each) => each !== 'no tags'));
     for (const host of [...this.#hosts.all.values()].filter(isOurs)) this.#change(host, kind);
   }
 
   #alter(host: MemoryHost): void {
-    this.#change(host, this.#dice.pick(Object.keys(CHANGES)));
+    this.#change(host, this.#dice.pick(KINDS));
   }
 
-  #change(host: MemoryHost, kind: string): void {
-    const changes = CHANGES[kind]?.(host) ?? {};
+  #change(host: MemoryHost, kind: Change): void {
+    const changes = CHANGES[kind](host);
     // Tags are one attribute, whatever is done to them.
     if (!this.#mayOnceMore(`${host.enclaveId} ${Object.keys(changes).join()}`)) return;
     this.#say(`somebody gives ${host.instanceId.slice(-4)} of ${host.enclaveId} ${kind}`);
@@ -91,9 +96,8 @@ export class Intruder {
 
   #ail(host: MemoryHost): void {
     if (!host.reports || host.enclaveState !== 'RUNNING') return;
-    const kind = this.#dice.pick(Object.keys(ILLNESSES));
-    const illness = ILLNESSES[kind]?.(host);
-    if (illness === undefined) return;
+    const kind = this.#dice.pick(ILLNESS_KINDS);
+    const illness = ILLNESSES[kind](host);
     this.#say(`${host.instanceId.slice(-4)} of ${host.enclaveId} has ${kind}`);
     this.#hosts.ail(host, illness);
   }

@@ -9,6 +9,7 @@ import {
 } from '../../src/enclave/digests.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
 import { resourceName } from '../../src/enclave/names.ts';
+import type { Difference } from '../../src/enclave/planned.ts';
 import type { RunItem } from '../../src/enclave/run-item.ts';
 import type { KeyDocuments } from '../../src/reconciler/ports.ts';
 import type {
@@ -32,6 +33,8 @@ export interface MemorySurrounding {
   /** Undefined: somebody has deleted it. */
   logGroup: Omit<SeenLogGroup, 'enclaveId'> | undefined;
   key: (KeyDocuments & { readonly arn: string }) | undefined;
+  /** What else differs, and only a plan shows. */
+  hidden: readonly Difference[];
 }
 
 const statement = (Action: string, more: object = {}) =>
@@ -88,6 +91,7 @@ export class MemorySurroundings implements Surroundings {
               grantIds: [],
             }
           : undefined,
+      hidden: [],
     };
     this.all.set(id, made);
     return madeOf(made);
@@ -152,8 +156,9 @@ export class MemorySurroundings implements Surroundings {
   }
 
   async key(keyArn: string, withGrants: boolean): Promise<KeyDocuments> {
-    const key = [...this.all.values()].find((each) => each.key?.arn === keyArn)?.key;
-    if (key === undefined) return { state: 'Gone' };
+    // The key of an enclave's own is called as the enclave is.
+    const key = this.all.get(keyArn.slice(keyArn.lastIndexOf('/') + 1))?.key;
+    if (key?.arn !== keyArn) return { state: 'Gone' };
     return { state: key.state, policy: key.policy, grantIds: withGrants ? key.grantIds : undefined };
   }
 

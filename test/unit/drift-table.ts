@@ -354,6 +354,7 @@ export const CASES: readonly Case[] = [
     unknown: {
       'not told': reports({ proxies: undefined }),
       starting: reports({ proxies: [{ destination: 'kms', state: 'activating' }] }),
+      'not told by systemd': reports({ proxies: [{ destination: 'kms', state: '' }] }),
     },
     match: { refused: reports({ proxies: [{ destination: '*.example.com', state: 'refused' }] }) },
   },

@@ -76,6 +76,20 @@ describe('a report of a host', () => {
       'Match',
       'Running',
     ],
+    [
+      'a way out that is not there',
+      { proxies: [{ destination: 'a.example:443', state: 'inactive' }] },
+      {},
+      'Drift',
+      'ProxyDown',
+    ],
+    [
+      'ways out that are as the spec has them, and those nobody knows of',
+      { proxies: ['active', 'refused', 'activating', 'unknown', ''].map((state) => ({ destination: 'a:443', state })) },
+      {},
+      'Match',
+      'Running',
+    ],
     ['a failing health check', { health: 'failing' }, { exposePorts: [80] }, 'Drift', 'HealthCheckFailing'],
     ['one that shall never restart', { health: 'failing' }, { restartPolicy: 'Never' }, 'Match', 'Running'],
     [

@@ -60,6 +60,18 @@ describe('a host that was changed', () => {
     await v.until(isStatus('True'), 'healed', 2 * MINUTE);
   });
 
+  it('that has a twin is told, serves on, and neither of them is touched', async () => {
+    const twin = v.world.hosts.launch({ enclaveId: ID, region: 'us-west-2', state: 'running', reports: false });
+    await v.until(() => inSync()?.message?.startsWith('host.duplicate') === true, 'told', 2 * MINUTE);
+    expect(v.lifecycle(ID)?.findings).toMatchObject([{ attribute: 'host.duplicate', repair: 'alert' }]);
+    await v.clock.advance(30 * MINUTE);
+    expect(inSync()?.status).toBe('True');
+    expect(v.executions(ID)).toHaveLength(1);
+    expect(v.world.hosts.living(ID).map(({ state }) => state)).toEqual(['running', 'running']);
+    v.world.hosts.terminate(twin);
+    await v.until(() => v.lifecycle(ID)?.findings === undefined, 'over', 2 * MINUTE);
+  });
+
   it('of which EC2 tells less than before is no drift', async () => {
     change({ enclavesEnabled: undefined, profile: undefined, tags: undefined, metadata: {}, groups: undefined });
     await v.clock.advance(10 * MINUTE);

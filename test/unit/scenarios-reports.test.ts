@@ -45,6 +45,12 @@ describe('what a host reports', () => {
     ['a crash', { enclaves: [] }, 'EnclaveNotRunning', 'restartEnclave'],
     ['debug mode', { enclaves: [{ ...RUNNING, debug: true }] }, 'DebugEnclave', 'restartEnclave'],
     ['the wrong size', { enclaves: [{ ...RUNNING, memoryMiB: 512 }] }, 'EnclaveSize', 'restartEnclave'],
+    [
+      'a way out that is not there',
+      { proxies: [{ destination: 'a.example:443', state: 'failed' }] },
+      'ProxyDown',
+      'restartEnclave',
+    ],
     ['a second enclave', { enclaves: [RUNNING, { ...RUNNING, name: 'other' }] }, 'ExtraEnclaves', 'restartEnclave'],
     [
       'an allocator that lied',
