@@ -109,6 +109,8 @@ const ShapeSchema = z.strictObject({
     maxRuns: z.number().int().min(1).max(10_000),
     /** Compares and tells, and does nothing: for the days of a cut-over. */
     observeOnly: z.boolean().default(false),
+    /** Looks up in CloudTrail what enclaves attested: see docs/drift.md. The operator's role may do so only then. */
+    attestationTrail: z.boolean().default(false),
   }),
   runner: z.strictObject({
     cpu: FARGATE_CPU,

@@ -46,6 +46,7 @@ export function operatorEnvironment({ config, names }: Platform): Readonly<Recor
   return {
     AWS_REGION: config.region,
     ENCLAVE_OPERATOR_ACCOUNT_ID: config.accountId,
+    ENCLAVE_OPERATOR_ATTESTATION_TRAIL: String(config.operator.attestationTrail),
     ENCLAVE_OPERATOR_CLUSTER: config.cluster,
     ENCLAVE_OPERATOR_ENCLAVES_TABLE: config.enclavesTable,
     ENCLAVE_OPERATOR_ENVIRONMENT: config.environment,

@@ -184,15 +184,19 @@ export const FLEET_ALERTS: readonly Alert[] = [
     severity: 'warning',
     expr: `sum ${BY} (enclave_operator_orphans) > 0`,
     for: '30m',
-    summary: 'Hosts are there that are of no enclave.',
-    description: 'For half an hour there have been hosts with our tags and no record.',
+    summary: 'Something with our tags is of no enclave.',
+    description: 'For half an hour there have been hosts, or what else is left of enclaves, and no record of them.',
     fires: [constant('enclave_operator_orphans', 2)],
     silent: [constant('enclave_operator_orphans', 0)],
     runbook: {
-      meaning: 'EC2 has instances with the tags of the operator that no enclave accounts for.',
+      meaning:
+        'AWS has hosts with the tags of the operator, or groups, volumes, log groups or roles without one, that no enclave accounts for.',
       impact: 'They cost money; nothing looks after them.',
       look: ['enclavectl orphans'],
-      fix: ['Take one over with a record and `enclavectl adopt ID`, or terminate it.'],
+      fix: [
+        'Take a host over with a record and `enclavectl adopt ID`, or terminate it.',
+        'Where there is no host, delete by hand what is named, once nobody wants its data.',
+      ],
       prevent: 'Delete enclaves by command only.',
     },
   },

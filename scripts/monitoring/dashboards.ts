@@ -115,7 +115,8 @@ export const DASHBOARDS: readonly Dashboard[] = [
       },
       {
         title: 'Orphans',
-        description: 'Hosts with our tags that are of no enclave.',
+        description:
+          'Hosts with our tags that are of no enclave, and enclaves that nobody knows of which something else is left.',
         unit: 'short',
         shown: 'now',
         queries: [sum('orphans')],

@@ -1,7 +1,7 @@
 /** What KMS saw of attestations, as CloudTrail's event history has it. */
 import { type CloudTrailClient, type Event, LookupEventsCommand } from '@aws-sdk/client-cloudtrail';
 import { isPlainMap } from '../enclave/json.ts';
-import type { SeenAttestation } from '../reconciler/surroundings.ts';
+import type { SeenAttestation, Span } from '../reconciler/surroundings.ts';
 import { call } from './errors.ts';
 
 /** Most that a call gives, by its reference. */
@@ -17,17 +17,18 @@ const REGISTERS: Readonly<Record<string, string>> = {
   attestationDocumentEnclavePCR8: 'pcr8',
 };
 
-/** One page of the Decrypts with an attestation since `sinceMs`, and the token of the next; of any page that has none, nothing. */
+/** One page of the Decrypts with an attestation within a time, and the token of the next; of any page that has none, nothing. */
 export async function attestationPage(
   client: CloudTrailClient,
   region: string,
-  sinceMs: number,
+  { from, until }: Span,
   NextToken: string | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly items: readonly SeenAttestation[]; readonly next: string | undefined }> {
   const input = {
     LookupAttributes: [{ AttributeKey: 'EventName' as const, AttributeValue: 'Decrypt' }],
-    StartTime: new Date(sinceMs),
+    StartTime: new Date(from),
+    EndTime: new Date(until),
     MaxResults: PAGE_SIZE,
     NextToken,
   };

@@ -1,20 +1,34 @@
 /** What preflight asks of an account, on AWS. */
+import { LookupEventsCommand } from '@aws-sdk/client-cloudtrail';
+import { DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeTableCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeStreamCommand, GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-dynamodb-streams';
 import {
+  DescribeInstanceStatusCommand,
   DescribeInstancesCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeVolumesCommand,
   type EC2Client,
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import { DescribeClustersCommand, DescribeTasksCommand } from '@aws-sdk/client-ecs';
+import { DescribeClustersCommand, DescribeTasksCommand, StopTaskCommand } from '@aws-sdk/client-ecs';
 import { DescribeRuleCommand, EventBridgeClient, ListRuleNamesByTargetCommand } from '@aws-sdk/client-eventbridge';
+import { GetAccountAuthorizationDetailsCommand } from '@aws-sdk/client-iam';
+import { DescribeKeyCommand, GetKeyPolicyCommand, ListGrantsCommand } from '@aws-sdk/client-kms';
 import { LambdaClient, paginateListEventSourceMappings } from '@aws-sdk/client-lambda';
-import { ListExecutionsCommand } from '@aws-sdk/client-sfn';
-import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import {
+  DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
+  ListExecutionsCommand,
+  StopExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
+import { logGroupName, STATES_PREFIX, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
 import type { Config } from '../reconciler/config.ts';
 import type { Call, Installation } from '../reconciler/preflight.ts';
-import { functionArn, stateMachineArn } from './arns.ts';
+import { executionArn, functionArn, stateMachineArn } from './arns.ts';
 import { createClients } from './clients.ts';
 import { call, errorName } from './errors.ts';
 
@@ -26,7 +40,16 @@ const DENIED: ReadonlySet<string> = new Set([
   'UnauthorizedOperation',
 ]);
 /** What AWS answers once it has let a call pass that nothing can come of. */
-const PASSED: ReadonlySet<string> = new Set(['ConditionalCheckFailedException', 'DryRunOperation']);
+const PASSED: ReadonlySet<string> = new Set([
+  'ConditionalCheckFailedException',
+  'DryRunOperation',
+  'ExecutionDoesNotExist',
+]);
+/** What S3 answers of a bucket that is not there, or lies in another region. */
+const NO_BUCKET = ['NoSuchBucket', 'NotFound', 'PermanentRedirect', 'AuthorizationHeaderMalformed'];
+/** ECS and KMS make ids of chance: this one is nobody's. */
+const NO_TASK = '0'.repeat(32);
+const NO_KEY = '00000000-0000-0000-0000-000000000000';
 const OFF: ReadonlySet<string | undefined> = new Set(['Disabled', 'Disabling', 'Deleting']);
 
 const ifDenied = (error: Error) => (DENIED.has(error.name) ? ('denied' as const) : undefined);
@@ -46,6 +69,10 @@ export function createInstallation(config: Config): AwsInstallation {
   const lambda = new LambdaClient({ region });
   const events = new EventBridgeClient({ region });
   const ec2 = clients.ec2(region);
+  const kms = clients.kms(region);
+  const cluster = config.cluster;
+  /** Runs are called `e-…` and `drift-…`: there is none of this name to be stopped. */
+  const nowhere = executionArn(config, 'deploy', 'preflight');
 
   const table: Installation['table'] = (name) =>
     call(
@@ -77,12 +104,30 @@ export function createInstallation(config: Config): AwsInstallation {
     'dynamodb:PutItem on the history table': () => neverPut(config.historyTable),
     'dynamodb:GetRecords on the stream': () => readStream(),
     'ec2:DescribeInstances': () => ec2.send(new DescribeInstancesCommand({ MaxResults: 5 })),
+    'ec2:DescribeInstanceStatus': () => ec2.send(new DescribeInstanceStatusCommand({ MaxResults: 5 })),
+    'ec2:DescribeSecurityGroups': () => ec2.send(new DescribeSecurityGroupsCommand({ MaxResults: 5 })),
+    'ec2:DescribeVolumes': () => ec2.send(new DescribeVolumesCommand({ MaxResults: 5 })),
     'ec2:StartInstances': () => dryRun((input) => ec2.send(new StartInstancesCommand(input))),
     'ec2:StopInstances': () => dryRun((input) => ec2.send(new StopInstancesCommand(input))),
-    'ecs:DescribeTasks': () =>
-      clients.ecs.send(new DescribeTasksCommand({ cluster: config.cluster, tasks: ['0'.repeat(32)] })),
+    'ecs:DescribeTasks': () => clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: [NO_TASK] })),
+    'ecs:StopTask': () => clients.ecs.send(new StopTaskCommand({ cluster, task: NO_TASK, reason: 'preflight' })),
+    'iam:GetAccountAuthorizationDetails': () =>
+      clients.iam.send(new GetAccountAuthorizationDetailsCommand({ Filter: ['Role'], MaxItems: 1 })),
+    // A key's own policy is asked as well, and no key is known here: that there is none of this id is no leave.
+    'kms:DescribeKey': () => kms.send(new DescribeKeyCommand({ KeyId: NO_KEY })),
+    'kms:GetKeyPolicy': () => kms.send(new GetKeyPolicyCommand({ KeyId: NO_KEY })),
+    'kms:ListGrants': () => kms.send(new ListGrantsCommand({ KeyId: NO_KEY, Limit: 1 })),
+    'logs:DescribeLogGroups': () =>
+      clients.logs(region).send(new DescribeLogGroupsCommand({ logGroupNamePrefix: logGroupName(''), limit: 1 })),
+    'states:DescribeExecution': () => clients.sfn.send(new DescribeExecutionCommand({ executionArn: nowhere })),
+    'states:GetExecutionHistory': () =>
+      clients.sfn.send(new GetExecutionHistoryCommand({ executionArn: nowhere, maxResults: 1 })),
     'states:StartExecution': () => untried(),
+    'states:StopExecution': () => clients.sfn.send(new StopExecutionCommand({ executionArn: nowhere })),
+    'ssm:DescribeInstanceInformation': () =>
+      clients.ssm(region).send(new DescribeInstanceInformationCommand({ MaxResults: 5 })),
     'ssm:SendCommand': () => untried(),
+    'cloudtrail:LookupEvents': () => clients.trail(region).send(new LookupEventsCommand({ MaxResults: 1 })),
   };
 
   const neverPut = (TableName: string) =>
@@ -172,13 +217,24 @@ export function createInstallation(config: Config): AwsInstallation {
         either('missing' as const, 'ClusterNotFoundException'),
       ),
 
+    states: (bucket) =>
+      call(
+        's3:ListObjectsV2',
+        `bucket ${bucket}`,
+        async () => {
+          await clients.s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: STATES_PREFIX, MaxKeys: 1 }));
+          return 'there' as const;
+        },
+        either('missing' as const, ...NO_BUCKET),
+      ),
+
     permission: (name) =>
       call(
         name,
         'preflight',
         async () => ((await tries[name]()) === UNTRIED ? ('unsure' as const) : ('allowed' as const)),
         (error) => {
-          if (PASSED.has(errorName(error))) return 'allowed' as const;
+          if (PASSED.has(errorName(error)) || isNoTask(error)) return 'allowed' as const;
           // That a table or cluster is missing has been told already.
           return /NotFound/.test(errorName(error)) ? ('unsure' as const) : ifDenied(error);
         },
@@ -190,6 +246,11 @@ export function createInstallation(config: Config): AwsInstallation {
       events.destroy();
     },
   };
+}
+
+/** So it says of what was never there. */
+function isNoTask(error: Error): boolean {
+  return error.name === 'InvalidParameterException' && /task was not found/i.test(error.message);
 }
 
 const UNTRIED = Symbol('untried');

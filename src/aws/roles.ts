@@ -7,7 +7,7 @@ import { call } from './errors.ts';
 const PAGE_SIZE = 1_000;
 
 /**
- * One page of the account's roles, of which those of hosts are kept. By name they would be four calls each, and IAM's
+ * One page of the account's roles, of which those of hosts are kept, be they another environment's. By name they would be four calls each, and IAM's
  * limits are low.
  */
 export async function hostRoles(
@@ -30,7 +30,7 @@ function toRole(role: RoleDetail, environment: string): SeenRole[] {
   const enclaveId = tag(TAG_ENCLAVE_ID);
   // A tag is quickly set: whose host it is, the name says.
   const name = resourceName('instance-role', enclaveId);
-  if (enclaveId === '' || role.RoleName !== name || tag(TAG_ENVIRONMENT) !== environment) return [];
+  if (enclaveId === '' || role.RoleName !== name) return [];
   const inline = (role.RolePolicyList ?? []).map(({ PolicyName = '', PolicyDocument = '' }) => [
     PolicyName,
     decoded(PolicyDocument),
@@ -39,6 +39,7 @@ function toRole(role: RoleDetail, environment: string): SeenRole[] {
     {
       name,
       enclaveId,
+      ...(tag(TAG_ENVIRONMENT) === environment ? {} : { foreign: true }),
       trust: decoded(role.AssumeRolePolicyDocument ?? ''),
       attachedArns: (role.AttachedManagedPolicies ?? []).map(({ PolicyArn = '' }) => PolicyArn),
       inline: Object.fromEntries(inline),

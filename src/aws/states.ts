@@ -1,6 +1,6 @@
-/** Terraform states as objects of S3: which there are, and nothing of what is in them. */
+/** Terraform states, and the locks on them, as objects of S3: which there are, and nothing of what is in them. */
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
-import { enclaveOfState, STATES_PREFIX } from '../enclave/names.ts';
+import { enclaveOfLock, enclaveOfState, STATES_PREFIX } from '../enclave/names.ts';
 import type { TerraformStates } from '../reconciler/ports.ts';
 import { call } from './errors.ts';
 
@@ -16,8 +16,11 @@ export function createTerraformStates(s3: S3Client, bucket: string): TerraformSt
           s3.send(new ListObjectsV2Command(input), { abortSignal: signal }),
         );
         yield (page.Contents ?? []).flatMap(({ Key: key = '', LastModified: modified }) => {
+          const modifiedAt = modified?.getTime() ?? 0;
           const enclaveId = enclaveOfState(key);
-          return enclaveId === undefined ? [] : [{ enclaveId, key, modifiedAt: modified?.getTime() ?? 0 }];
+          if (enclaveId !== undefined) return [{ enclaveId, key, modifiedAt }];
+          const locked = enclaveOfLock(key);
+          return locked === undefined ? [] : [{ enclaveId: locked, key, modifiedAt, isLock: true as const }];
         });
         from = page.NextContinuationToken;
       } while (from !== undefined);

@@ -95,8 +95,8 @@ export function createSurroundings({ clients, environment }: SurroundingsOptions
 
     roles: (signal) => pages((marker) => hostRoles(clients.iam, environment, marker, signal)),
 
-    attestations: (region, sinceMs, signal) =>
-      pages((token) => attestationPage(clients.trail(region), region, sinceMs, token, signal)),
+    attestations: (region, time, signal) =>
+      pages((token) => attestationPage(clients.trail(region), region, time, token, signal)),
 
     key: (keyArn, withGrants, signal) => seeKey(clients.kms(keyArn.split(':')[3] ?? ''), keyArn, withGrants, signal),
   };
@@ -144,12 +144,12 @@ function toRules(direction: GroupRule['direction'], permission: IpPermission, gr
   return peers.map((peer = '') => ({ ...rule, peer }));
 }
 
-/** One for each host it is attached to. */
-export function toVolumes({ Encrypted, Attachments }: Volume, enclaveId: string): SeenVolume[] {
-  if (enclaveId === '') return [];
-  return (Attachments ?? []).flatMap(({ InstanceId, DeleteOnTermination }) =>
-    InstanceId === undefined
-      ? []
-      : [{ enclaveId, instanceId: InstanceId, encrypted: Encrypted, deleteOnTermination: DeleteOnTermination }],
+/** One for each host it is attached to, and one where there is none. */
+export function toVolumes({ VolumeId, Encrypted, Attachments }: Volume, enclaveId: string): SeenVolume[] {
+  if (VolumeId === undefined || enclaveId === '') return [];
+  const volume = { enclaveId, volumeId: VolumeId, encrypted: Encrypted };
+  const attached = (Attachments ?? []).flatMap(({ InstanceId, DeleteOnTermination }) =>
+    InstanceId === undefined ? [] : [{ ...volume, instanceId: InstanceId, deleteOnTermination: DeleteOnTermination }],
   );
+  return attached.length > 0 ? attached : [{ ...volume, instanceId: undefined, deleteOnTermination: undefined }];
 }

@@ -35,7 +35,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
   },
   {
     title: 'Repairs',
-    keys: ['repairCapPercent', 'breakerPercent', 'breakerMin', 'breakerRestMs'],
+    keys: ['repairCapPercent', 'breakerPercent', 'breakerMin', 'breakerRestMs', 'healthyResetMs'],
   },
   {
     title: 'Plans',
@@ -54,6 +54,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'observeMs',
       'runBackstopMs',
       'settleMs',
+      'hostStartMs',
     ],
   },
   {

@@ -156,7 +156,7 @@ const VERBS: readonly Verb[] = [
   },
   {
     name: 'orphans',
-    summary: 'hosts with our tags, and Terraform states, that are of no enclave',
+    summary: 'hosts, Terraform states and other resources of ours that are of no enclave',
     examples: ['orphans', 'orphans -o json'],
     options: (command) => command.addOption(output('table', 'json')),
     load: async () => (await import('./commands/orphans.ts')).orphans,

@@ -143,8 +143,11 @@ export const ENCLAVE_ROWS: readonly Row[] = [
     rung: 'alert',
     ...guarded,
     judge: whileRunning((wanted, { attested }) => {
-      const watched = attested !== undefined && wanted.spec.attestation.expectedMeasurements.length > 0;
-      return watched ? of(measured(wanted, attested)) : undefined;
+      const { enforce, expectedMeasurements } = wanted.spec.attestation;
+      if (attested === undefined || enforce === 'off' || expectedMeasurements.length === 0) return undefined;
+      // A row that is left out takes back what was told: where nobody attested there is one set that nobody knows.
+      const sets = attested.length === 0 ? [undefined] : attested;
+      return of(...sets.map((registers) => measured(wanted, registers)));
     }),
   },
   {
@@ -163,7 +166,13 @@ export const ENCLAVE_ROWS: readonly Row[] = [
     severity: 'high',
     rung: 'restartAllocator',
     ...operator,
-    judge: whileRunning((_wanted, { report }) => of(facet('', true, report?.allocatorOk))),
+    judge: whileRunning((_wanted, observed) => {
+      const isOk = observed.report?.allocatorOk;
+      const count = running(observed)?.length;
+      // An enclave that runs has what it needs, whatever is left of the pool for others.
+      const same = isOk === true ? true : isOk === undefined || count === undefined ? undefined : count > 0;
+      return of(judged('', true, isOk, same));
+    }),
   },
   {
     attribute: 'enclave.proxies',

@@ -16,3 +16,4 @@ export type {
   StatusChecks,
   Wanted,
 } from './observed.ts';
+export { reportedAttributes } from './reported.ts';

@@ -120,8 +120,8 @@ export interface Observed {
   /** Whether SSM has heard of the host lately. */
   readonly agentOnline?: boolean | undefined;
   readonly report?: ReportFacts | undefined;
-  /** Registers of an attestation that KMS has verified; they are compared only where this is given. */
-  readonly attested?: Readonly<Record<string, string>> | undefined;
+  /** Sets of registers that KMS has verified, each of which counts; none: nobody attested. Absent: nobody looks. */
+  readonly attested?: readonly Readonly<Record<string, string>>[] | undefined;
   readonly rules?: Digested | undefined;
   readonly role?: Role | undefined;
   readonly key?: Key | undefined;

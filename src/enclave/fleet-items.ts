@@ -17,7 +17,10 @@ export const ControlSchema = z.looseObject({
   deletionsConfirmed: z.looseObject({ actor: z.string(), at: z.string() }).optional(),
   /** The enclaves table as it was first met, or last confirmed: another one under its name is not believed empty. */
   tableId: z.string().optional(),
-  /** Hosts with our tags that are of no enclave, as the operator last found them. */
+  /**
+   * Hosts with our tags that are of no enclave, and what else is left of one, as the operator last found them.
+   * `instanceId` is `-` where there is no host; `state` is the host's, or in words what there is.
+   */
   orphans: z
     .array(
       z.looseObject({
@@ -26,6 +29,8 @@ export const ControlSchema = z.looseObject({
         instanceId: z.string(),
         state: z.string(),
         since: z.string(),
+        /** Beside the host: kind and the name or id, e.g. `security group` and `sg-1`. */
+        resources: z.array(z.looseObject({ kind: z.string(), name: z.string() })).optional(),
       }),
     )
     .optional(),

@@ -61,6 +61,8 @@ export const LifecycleSchema = z.looseObject({
   run: MarkerSchema.optional(),
   /** Failed attempts at one thing: `generation:<n>`, `drift:<fingerprint>`, `destroy`; of repairs, the last rung. */
   attempts: z.looseObject({ key: z.string(), count: z.number().int(), rung: z.string().optional() }),
+  /** Attempts at differences that came before the one `attempts` is about, by `drift:<fingerprint>`; a few. */
+  tried: z.record(z.string(), z.number().int()).optional(),
   nextAttemptAt: z.string().optional(),
   failure: FailureSchema.optional(),
   pinned: RunVariablesSchema.shape.pinned,

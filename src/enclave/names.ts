@@ -34,6 +34,7 @@ export function runName(id: string, incarnation: string, seq: number, action: Ru
 
 export const STATES_PREFIX = 'enclaves/';
 const STATE_FILE = '/terraform.tfstate';
+const LOCK_SUFFIX = '.tflock';
 
 /** Key of the enclave's Terraform state object, as the incumbent has it, so that states are adopted. */
 export function stateKey(id: string): string {
@@ -44,6 +45,11 @@ export function stateKey(id: string): string {
 export function enclaveOfState(key: string): string | undefined {
   if (!key.startsWith(STATES_PREFIX) || !key.endsWith(STATE_FILE)) return undefined;
   return key.slice(STATES_PREFIX.length, -STATE_FILE.length) || undefined;
+}
+
+/** The enclave a key is the lock on the state of, as Terraform's S3 backend names it; undefined of other objects. */
+export function enclaveOfLock(key: string): string | undefined {
+  return key.endsWith(LOCK_SUFFIX) ? enclaveOfState(key.slice(0, -LOCK_SUFFIX.length)) : undefined;
 }
 
 /** Name of a resource of one enclave, e.g. `treza-enclave-sg-<id>`; IAM allows 64 characters. */

@@ -37,6 +37,8 @@ export const RunVariablesSchema = z.looseObject({
   spec: packed(z.record(z.string(), z.unknown())).optional(),
   /** The policy that held when it was recorded. */
   policy: packed(z.record(z.string(), z.unknown())).optional(),
+  /** A repair that is to make another host instead of this one; once it is gone, nothing more is replaced. */
+  replaces: z.string().optional(),
   /** Values an instance keeps for life; a plan that would create a host while one is pinned is refused. */
   pinned: z.looseObject({
     instanceId: z.string().optional(),

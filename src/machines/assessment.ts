@@ -1,5 +1,5 @@
 /** Assessment: all that one decision may look at, as a plain value. */
-import type { Finding, Posture } from '../drift/index.ts';
+import type { Attribute, Finding, Posture } from '../drift/index.ts';
 import type { SpecChange } from '../enclave/change.ts';
 import type { Reason } from '../enclave/conditions.ts';
 import type { Outcome, PlanSummary, RunVariables } from '../enclave/run-item.ts';
@@ -28,6 +28,8 @@ export interface HostView {
 export interface EnclaveView {
   readonly verdict: Verdict;
   readonly reason: Reason;
+  /** What differs, as the comparison calls it. */
+  readonly attribute?: Attribute;
   readonly message?: string | undefined;
   /** The report is newer than the last start of the host. */
   readonly fresh: boolean;
@@ -142,4 +144,8 @@ export interface Assessment {
   readonly variables: RunVariables | undefined;
   /** What a run is given that puts back what was applied, and nothing newer. */
   readonly mending: RunVariables | undefined;
+  /** The host is another pipeline's, and is compared with nothing: what was found of it before counts no more. @default false */
+  readonly uncompared?: boolean;
+  /** The policy lets the host be replaced, where nothing else has cured what differs. @default false */
+  readonly replaceable?: boolean;
 }

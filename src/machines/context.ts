@@ -26,5 +26,5 @@ export function canDrift(lifecycle: Lifecycle): boolean {
 }
 
 export function attemptsOf(lifecycle: Lifecycle, key: string): number {
-  return lifecycle.attempts.key === key ? lifecycle.attempts.count : 0;
+  return lifecycle.attempts.key === key ? lifecycle.attempts.count : (lifecycle.tried?.[key] ?? 0);
 }

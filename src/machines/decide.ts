@@ -9,9 +9,10 @@ import { seenDead } from './drift.ts';
 import type { Effect } from './effects.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './next-look.ts';
-import { isLater, noteDrift, noteWeakened } from './note-drift.ts';
+import { isLater, noteDrift, noteWeakened, withoutFindings } from './note-drift.ts';
 import { noteFindings } from './note-findings.ts';
 import { project } from './projection.ts';
+import { uncounted } from './updates.ts';
 
 export interface Decision {
   readonly lifecycle: Lifecycle;
@@ -124,7 +125,8 @@ function toEffect(action: { readonly type: string; readonly params?: unknown }):
 function noteObservation(context: Context): Lifecycle {
   const { assessment } = context;
   const { host, enclave, limits, now } = assessment;
-  const noted = noteFindings({ lifecycle: noteWeakened(context), assessment });
+  const known = assessment.uncompared === true ? withoutFindings(context.lifecycle) : context.lifecycle;
+  const noted = noteFindings({ lifecycle: noteWeakened({ lifecycle: known, assessment }), assessment });
   let lifecycle = noteDrift({ lifecycle: noted, assessment });
   if (assessment.retry && lifecycle.healed !== undefined) {
     const { healed: _fought, ...rest } = lifecycle;
@@ -150,8 +152,8 @@ function noteObservation(context: Context): Lifecycle {
   }
   if (lifecycle.teardown !== undefined) lifecycle = noteEmptiness(lifecycle, lifecycle.teardown, context);
   const restsLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
-  if (restsLong && lifecycle.drift === undefined && lifecycle.attempts.count > 0)
-    lifecycle = { ...lifecycle, attempts: { key: '', count: 0 } };
+  const wasTried = lifecycle.attempts.count > 0 || lifecycle.tried !== undefined;
+  if (restsLong && lifecycle.drift === undefined && wasTried) lifecycle = uncounted(lifecycle);
   return lifecycle;
 }
 

@@ -266,9 +266,16 @@ function ladderOf({ lifecycle, assessment: { host, enclave } }: Context): readon
   return LADDERS[tracked?.rung ?? ENCLAVE_RUNGS[enclave.reason] ?? 'restartEnclave'];
 }
 
+/** What only another host may cure, and the policy says so of it. Of findings, the comparison says what cures them. */
+function withReplacement(ladder: readonly Rung[], { lifecycle, assessment }: Context): readonly Rung[] {
+  const isThere = assessment.host.state !== 'gone' && lifecycle.pinned.instanceId !== undefined;
+  const may = assessment.replaceable === true && isThere && !isOfFindings(lifecycle.drift?.fingerprint);
+  return may ? [...ladder, 'replace'] : ladder;
+}
+
 /** Cheapest first; the next rung after as many failed attempts as the limit allows. `exhausted`: so were all. */
 export function repairRung(context: Context): Rung | 'exhausted' {
   const { lifecycle, assessment } = context;
   const step = Math.floor(attemptsOf(lifecycle, driftKey(context)) / assessment.limits.repairAttempts);
-  return ladderOf(context)[step] ?? 'exhausted';
+  return withReplacement(ladderOf(context), context)[step] ?? 'exhausted';
 }

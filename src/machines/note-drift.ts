@@ -12,6 +12,16 @@ import {
   weakenedBy,
 } from './drift.ts';
 
+/** Of what is not compared by rule, and not merely unseen, nothing found before stands. */
+export function withoutFindings(lifecycle: Lifecycle): Lifecycle {
+  const { findings, weakened, ...rest } = lifecycle;
+  const isTracked = isOfFindings(lifecycle.drift?.fingerprint);
+  if (findings === undefined && weakened === undefined && !isTracked) return lifecycle;
+  if (!isTracked) return rest;
+  const { drift: _over, nextAttemptAt: _pause, ...well } = rest;
+  return well;
+}
+
 export function noteWeakened(context: Context): Lifecycle {
   const { weakened: before, ...lifecycle } = context.lifecycle;
   const weakened = weakenedBy(context);
@@ -28,7 +38,9 @@ export function noteDrift(context: Context): Lifecycle {
   if (fingerprint === undefined) return noteEnd(context);
   const observedAt = driftSeenAt(context);
   if (drift === undefined || !isRestOf(fingerprint, drift.fingerprint)) {
-    const since = drift?.since ?? new Date(now).toISOString();
+    // What an enclave reports is given its own time to pass by itself, whatever differed before.
+    const isPatient = fingerprint.startsWith('enclave:');
+    const since = (isPatient ? undefined : drift?.since) ?? new Date(now).toISOString();
     const left = isOfFindings(drift?.fingerprint) ? noteMended(context) : lifecycle;
     const other = { ...left, drift: { fingerprint, seen: 1, since, observedAt } };
     // The pause was before another try at what differed before.

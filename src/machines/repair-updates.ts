@@ -20,7 +20,8 @@ import {
 export function countRepair(context: Context): Lifecycle {
   const key = driftKey(context);
   const { lifecycle } = context;
-  return { ...lifecycle, attempts: { ...counted(lifecycle, key), rung: repairRung(context) } };
+  const { attempts, ...tries } = counted(lifecycle, key);
+  return { ...lifecycle, ...tries, attempts: { ...attempts, rung: repairRung(context) } };
 }
 
 /**
@@ -30,9 +31,13 @@ export function countRepair(context: Context): Lifecycle {
 export function beginRepairRun(context: Context): Lifecycle {
   const rung = repairRung(context);
   const tried = { ...context, lifecycle: countRepair(context) };
-  if (!isOfFindings(context.lifecycle.drift?.fingerprint)) return beginRun(tried, 'deploy');
+  const ofFindings = isOfFindings(context.lifecycle.drift?.fingerprint);
+  if (!ofFindings && rung !== 'replace') return beginRun(tried, 'deploy');
   const { mending } = context.assessment;
-  const variables = mending === undefined || rung !== 'replace' ? mending : { ...mending, change: 'replace' };
+  // What differs tells Terraform by itself that another host is needed; a host that merely does not work does not.
+  const replaces = ofFindings ? {} : { replaces: context.lifecycle.pinned.instanceId };
+  const variables =
+    mending === undefined || rung !== 'replace' ? mending : { ...mending, change: 'replace', ...replaces };
   const restarts = rung === 'replace' || context.assessment.findings.some(restartsHost);
   return beginRun(tried, 'deploy', { variables, reason: 'repair', restarts });
 }
@@ -110,7 +115,9 @@ export function climbAgain(context: Context): Lifecycle {
   return { ...due, attempts: { ...attempts, count: attempts.count - 1 } };
 }
 
-/** A repair came to nothing: the host runs and does not report. */
+/** A repair came to nothing: the host runs and does not report. It was counted when it was begun. */
 export function repairFailed(context: Context): Lifecycle {
-  return { ...stall({ ...context, lifecycle: failVerification(context) }, false), serving: false };
+  const { attempts } = context.lifecycle;
+  const failed = { ...failVerification(context, attempts.key), attempts };
+  return { ...stall({ ...context, lifecycle: failed }, false), serving: false };
 }

@@ -3,9 +3,12 @@ import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
 import type { ErrorClass, Failure, Outcome, RunVariables } from '../enclave/run-item.ts';
 import type { Limits } from './assessment.ts';
-import { behind, type Context } from './context.ts';
+import { attemptsOf, behind, type Context } from './context.ts';
 import { seenDead } from './drift.ts';
 import { generationKey, runResult } from './guards.ts';
+
+/** Differences whose attempts are remembered beside the present one's. */
+const MOST_TRIED = 8;
 
 export function iso(now: number): string {
   return new Date(now).toISOString();
@@ -144,8 +147,22 @@ export function failureOf(outcome: Outcome | undefined, { assessment }: Context)
   return outcome?.fix === undefined ? failure : { ...failure, fix: outcome.fix };
 }
 
-export function counted(lifecycle: Lifecycle, key: string): Lifecycle['attempts'] {
-  return { key, count: lifecycle.attempts.key === key ? lifecycle.attempts.count + 1 : 1 };
+/** One more attempt at `key`. */
+export function counted(lifecycle: Lifecycle, key: string): Pick<Lifecycle, 'attempts' | 'tried'> {
+  const { attempts, tried: before = {} } = lifecycle;
+  const count = attemptsOf(lifecycle, key) + 1;
+  if (attempts.key === key || !attempts.key.startsWith('drift:')) {
+    return { attempts: { key, count }, ...(lifecycle.tried === undefined ? {} : { tried: before }) };
+  }
+  // Differences that take turns climb their ladders all the same.
+  const { [key]: _again, [attempts.key]: _older, ...others } = before;
+  const kept = Object.entries(others).slice(1 - MOST_TRIED);
+  return { attempts: { key, count }, tried: { ...Object.fromEntries(kept), [attempts.key]: attempts.count } };
+}
+
+/** Nothing has been attempted, at whatever. */
+export function uncounted({ tried: _past, ...lifecycle }: Lifecycle): Lifecycle {
+  return { ...lifecycle, attempts: { key: '', count: 0 } };
 }
 
 /** The wait for a report begins now: how long a run took, or a host to start, is no part of it. */
@@ -161,24 +178,24 @@ export function failRun(context: Context, key = generationKey(context.lifecycle)
   if (runResult(context) === 'cut') {
     return { ...ended, nextAttemptAt: iso(assessment.now + backoffMs(1, assessment.random, assessment.limits)) };
   }
-  const attempts = counted(context.lifecycle, key);
+  const tries = counted(context.lifecycle, key);
   return {
     ...ended,
-    attempts,
+    ...tries,
     failure: failureOf(outcome, context),
-    nextAttemptAt: iso(assessment.now + backoffMs(attempts.count, assessment.random, assessment.limits)),
+    nextAttemptAt: iso(assessment.now + backoffMs(tries.attempts.count, assessment.random, assessment.limits)),
   };
 }
 
 /** Something other than a run failed. */
 export function fail(context: Context, errorClass: ErrorClass, message: string, key: string): Lifecycle {
   const { lifecycle, assessment } = context;
-  const attempts = counted(lifecycle, key);
+  const tries = counted(lifecycle, key);
   return {
     ...lifecycle,
-    attempts,
+    ...tries,
     failure: { class: errorClass, message, at: iso(assessment.now) },
-    nextAttemptAt: iso(assessment.now + backoffMs(attempts.count, assessment.random, assessment.limits)),
+    nextAttemptAt: iso(assessment.now + backoffMs(tries.attempts.count, assessment.random, assessment.limits)),
   };
 }
 
@@ -197,7 +214,7 @@ export function stall(context: Context, terminal: boolean): Lifecycle {
 /** Tried again because it was asked for: attempts of old belong to the old request. */
 export function startOver({ lifecycle, assessment }: Context): Lifecycle {
   const { nextAttemptAt: _pause, healed: _old, ...rest } = lifecycle;
-  return { ...rest, attempts: { key: '', count: 0 }, commandAt: iso(assessment.now) };
+  return { ...uncounted(rest), commandAt: iso(assessment.now) };
 }
 
 /** The pause is over. Attempts stay: they belong to the generation. */
@@ -209,11 +226,8 @@ export function resumeAttempts({ lifecycle }: Context): Lifecycle {
 /** Running and proven: errors are history. Drift attempts stay until it has been healthy for a while. */
 export function settle({ lifecycle }: Context): Lifecycle {
   const { failure: _past, nextAttemptAt: _none, direct: _done, drift: _healed, ...rest } = lifecycle;
-  return {
-    ...rest,
-    serving: true,
-    attempts: lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 },
-  };
+  const attempts = lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 };
+  return { ...rest, serving: true, attempts };
 }
 
 export function adopt({ lifecycle, assessment }: Context): Lifecycle {
@@ -243,7 +257,7 @@ export function unserve({ lifecycle }: Context): Lifecycle {
 
 export function beginDestroying(context: Context): Lifecycle {
   const { nextAttemptAt: _pause, teardown: _earlier, retained: _no, ...rest } = unserve(context);
-  return { ...rest, attempts: { key: '', count: 0 } };
+  return uncounted(rest);
 }
 
 /** The destroy run says nothing is left; two observations must agree before it is believed. */
@@ -289,14 +303,7 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
     approval: _given,
     ...rest
   } = lifecycle;
-  return {
-    ...rest,
-    serving: false,
-    adopted: false,
-    pinned: {},
-    observedGeneration: 0,
-    attempts: { key: '', count: 0 },
-  };
+  return { ...uncounted(rest), serving: false, adopted: false, pinned: {}, observedGeneration: 0 };
 }
 
 /** Deleted by name only: the resources stay, and the tombstone keeps saying whose they are. */
@@ -330,17 +337,17 @@ export function pinHost({ lifecycle, assessment }: Context): Lifecycle {
 }
 
 /** No report came, or the host was lost, before the enclave was seen to run. */
-export function failVerification(context: Context): Lifecycle {
+export function failVerification(context: Context, key = generationKey(context.lifecycle)): Lifecycle {
   const { host, enclave } = context.assessment;
   const message =
     host.state === 'gone'
       ? 'the host vanished before it reported a running enclave'
       : `the host reported no running enclave in time (${enclave.reason})`;
-  return fail(context, 'bootstrap', message, generationKey(context.lifecycle));
+  return fail(context, 'bootstrap', message, key);
 }
 
 /** Paused: nothing is under way, and what failed before is history. */
 export function atRest({ lifecycle }: Context): Lifecycle {
   const { direct: _done, failure: _past, nextAttemptAt: _none, drift: _other, ...rest } = lifecycle;
-  return { ...rest, serving: false, attempts: { key: '', count: 0 } };
+  return { ...uncounted(rest), serving: false };
 }

@@ -15,11 +15,11 @@ import { approvalOf, approved } from './approvals.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { viewEnclave } from './enclave-view.ts';
-import { underPolicy } from './findings.ts';
+import { isUnprepared, mayDiffer, underPolicy } from './findings.ts';
 import { findingsIn } from './look-around.ts';
 import { UNSEEN, viewHost } from './observe.ts';
 import { regionOf } from './region-of.ts';
-import { repairLeave } from './repair-leave.ts';
+import { mayReplace, repairLeave } from './repair-leave.ts';
 
 /** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
 export function readSpec(
@@ -129,14 +129,21 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const approval = approvalOf(lifecycle, policy, now);
   const retry = seen.requests.some(({ verb }) => verb === 'retry' || (verb === 'unlock' && isLocked(lifecycle)));
   const findings = underPolicy(findingsIn(lifecycle, seen.host, context), policy, now);
-  const leave = { repairs: context.repairs, defaultRegion: context.config.region, now, findings };
   const look = { reports: seen.reports, silentMs: context.reports.silentMs(lifecycle.id, seen.reports) };
   const enclave = viewEnclave(look, seen.host.instanceId, lifecycle, {
     debugAllowed,
     silenceMs: context.config.reportSilenceMs,
     // Written by this schema, of a spec that was valid.
     applied: lifecycle.applied as EnclaveSpec | undefined,
+    mayDiffer: (attribute) => mayDiffer(policy, attribute, now),
   });
+  const leave = {
+    repairs: context.repairs,
+    defaultRegion: context.config.region,
+    now,
+    findings,
+    reported: enclave.attribute,
+  };
   return {
     now,
     random: random.next(),
@@ -159,6 +166,8 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     approval,
     // What someone asks for is not contested.
     repair: repairLeave(retry ? withoutRepairs(lifecycle) : lifecycle, policy, admission, leave),
+    uncompared: seen.host.posture !== undefined && isUnprepared(lifecycle, seen.host),
+    replaceable: mayReplace(lifecycle, policy, enclave.attribute),
     change,
     retain: policy.deletionPolicy === 'Retain',
     rests: rests(lifecycle),

@@ -30,9 +30,12 @@ export const AWS_LIMITS = {
 } as const satisfies Record<string, BucketLimits>;
 export type ApiFamily = keyof typeof AWS_LIMITS;
 
+/** Two calls a second that the whole account shares, consoles among them: a throttled one says nothing of other limits. */
+const APART: ReadonlySet<string> = new Set<ApiFamily>(['cloudtrail:LookupEvents']);
+
 /** What the budgets say of themselves, for metrics. */
 export interface BudgetState {
-  /** In (0, 1]: the share of the refill that is used; below 1 after AWS has throttled. */
+  /** In (0, 1]: the share of the refill that is used; below 1 after AWS has throttled anything but LookupEvents. */
   readonly pace: number;
   /** Throttled answers so far. */
   readonly throttled: number;
@@ -49,7 +52,8 @@ export interface BudgetState {
  * Puts a token bucket before every call of EC2, SSM, ECS and Step Functions, and listens to all ports for throttling.
  *
  * *Guarantees*: a call waits for its turn, never longer than `awsBudgetWaitMs`, then fails as `Throttled`; what destroys
- * or stops a run goes first; after a throttled answer of any port every refill is halved, and regained within minutes.
+ * or stops a run goes first; after a throttled answer of any port every refill is halved, and regained within minutes:
+ * after one of LookupEvents its own alone.
  * *Caveats*: a listing counts as one call, of which more than a page is asked for above 1,000 running executions.
  */
 export class Budgets {
@@ -58,6 +62,7 @@ export class Budgets {
   readonly #inner: Ports;
   readonly #config: Pick<Config, 'awsBudgetShare' | 'awsBudgetWaitMs' | 'region'>;
   readonly #slowDown: SlowDown;
+  readonly #slowDownApart: SlowDown;
   readonly #buckets = new Map<string, TokenBucket>();
   #waits = 0;
   #waitedMs = 0;
@@ -67,6 +72,7 @@ export class Budgets {
     this.#inner = inner;
     this.#config = config;
     this.#slowDown = new SlowDown(inner.clock);
+    this.#slowDownApart = new SlowDown(inner.clock);
     const heard = <T extends object>(port: T) => listening(port, (error) => this.#heard(error));
     this.ports = {
       ...inner,
@@ -92,7 +98,7 @@ export class Budgets {
     for (const bucket of this.#buckets.values()) waiting += bucket.waiting;
     return {
       pace: this.#slowDown.pace(this.#inner.clock.monotonic()),
-      throttled: this.#slowDown.count,
+      throttled: this.#slowDown.count + this.#slowDownApart.count,
       waits: this.#waits,
       waitedMs: this.#waitedMs,
       waiting,
@@ -117,10 +123,14 @@ export class Budgets {
     if (!(error instanceof OperatorError) || error.class !== 'Throttled') return;
     // What came in until now came in at the old pace.
     for (const bucket of this.#buckets.values()) bucket.refill();
-    if (!this.#slowDown.throttled()) return;
+    const { operation } = error;
+    const isApart = APART.has(operation);
+    const slowDown = isApart ? this.#slowDownApart : this.#slowDown;
+    if (!slowDown.throttled()) return;
     for (const bucket of this.#buckets.values()) bucket.refill();
-    const pace = this.#slowDown.pace(this.#inner.clock.monotonic());
-    this.#inner.log.warn({ operation: error.operation, pace }, 'AWS throttles: all budgets are halved for a while');
+    const pace = slowDown.pace(this.#inner.clock.monotonic());
+    const what = isApart ? 'its budget is' : 'all budgets are';
+    this.#inner.log.warn({ operation, pace }, `AWS throttles: ${what} halved for a while`);
   }
 
   async #turn(family: ApiFamily, region: string, urgent = false): Promise<void> {
@@ -147,7 +157,8 @@ export class Budgets {
     if (known !== undefined) return known;
     const { burst, perSecond } = AWS_LIMITS[family];
     const limits = { burst: Math.max(1, burst * share), perSecond: perSecond * share };
-    const bucket = new TokenBucket(this.#inner.clock, limits, this.#slowDown.pace);
+    const { pace } = APART.has(family) ? this.#slowDownApart : this.#slowDown;
+    const bucket = new TokenBucket(this.#inner.clock, limits, pace);
     this.#buckets.set(key, bucket);
     return bucket;
   }
@@ -206,8 +217,8 @@ export class Budgets {
       volumes: (region, signal) => paced(inner.volumes(region, signal), turn('ec2:Describe', region)),
       logGroups: (region, signal) => paced(inner.logGroups(region, signal), turn('logs:DescribeLogGroups', region)),
       agents: (region, signal) => paced(inner.agents(region, signal), turn('ssm:DescribeInstanceInformation', region)),
-      attestations: (region, since, signal) =>
-        paced(inner.attestations(region, since, signal), turn('cloudtrail:LookupEvents', region)),
+      attestations: (region, time, signal) =>
+        paced(inner.attestations(region, time, signal), turn('cloudtrail:LookupEvents', region)),
       roles: (signal) => paced(inner.roles(signal), turn('iam:Get', home)),
       key: async (keyArn, withGrants, signal) => {
         await turn('kms:Get', keyArn.split(':')[3] ?? home)();

@@ -105,14 +105,19 @@ export const ConfigSchema = z.strictObject({
   sweepMs: ms(MINUTE, 'Interval of sweeps over all hosts of a region.'),
   postureMs: ms(
     15 * MINUTE,
-    'Interval of looks at what surrounds the hosts (groups, volumes, roles, keys, log groups, agents), ±10 %; 0: none.',
+    'Interval of looks at what surrounds the hosts (groups, volumes, roles, keys, log groups, agents), ±10 %; 0: none, and no attestations.',
   ),
   attestationTrail: flag(
-    'Look up in CloudTrail, every postureMs, which measurements KMS saw in Decrypts by enclaves: a call for 50 Decrypts of a region.',
+    'Look up in CloudTrail, every postureMs, which measurements KMS saw in Decrypts by enclaves: a call for 50 Decrypts of a region. Not done where postureMs is 0.',
   ),
   observeMs: ms(5 * SECOND, 'Pause between looks at a host that is expected to change.'),
   runBackstopMs: ms(MINUTE, 'Age of a run marker after which its execution is looked up.'),
   settleMs: ms(30 * SECOND, 'Time a direct effect (start, stop, restart) has to show before it is tried again.'),
+  hostStartMs: ms(
+    3 * MINUTE,
+    'How long a host that was started counts as under repair, at most: it boots for minutes.',
+  ),
+  healthyResetMs: ms(30 * MINUTE, 'Time without a difference after which attempts to repair it are forgotten.'),
 
   retryBaseMs: ms(10 * SECOND, 'First pause after a failed run; doubles, with jitter.'),
   retryMaxMs: ms(10 * MINUTE, 'Longest pause between runs of one generation.'),

@@ -38,7 +38,7 @@ export interface ReconcileContext {
   readonly quota: WalletQuota;
   readonly repairs: RepairGovernor;
   readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
-  readonly states: Pick<StateObjects, 'isMissing'>;
+  readonly states: Pick<StateObjects, 'isMissing' | 'isLockStale'>;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   readonly secondLooks: SecondLooks;

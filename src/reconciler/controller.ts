@@ -3,7 +3,6 @@ import PQueue from 'p-queue';
 import type { Control } from '../enclave/fleet-items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
-import type { Limits } from '../machines/index.ts';
 import { AttestationObserver } from './attestation-observer.ts';
 import { tellBreaker } from './breaker-told.ts';
 import type { Config } from './config.ts';
@@ -37,11 +36,6 @@ import { WalletQuota } from './wallet-quota.ts';
 import { Stopwatches } from './watchdog.ts';
 
 const DRAIN_MS = 20_000;
-
-/** Limits the machine needs, out of the configuration. */
-export function limitsOf(config: Config): Limits {
-  return { ...config, healthyResetMs: 30 * 60_000 };
-}
 
 export interface ControllerOptions {
   readonly ports: Ports;
@@ -110,7 +104,7 @@ export class Controller {
     const repairs = new RepairGovernor({
       limits: repairLimitsOf(config),
       defaultRegion: config.region,
-      now: () => ports.clock.now(),
+      clock: ports.clock,
       wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
       onBreaker: (change) => void tellBreaker(change, heard),
     });
@@ -166,7 +160,7 @@ export class Controller {
     this.#context = {
       ports: heard,
       config,
-      limits: limitsOf(config),
+      limits: config,
       get control() {
         return fleet.control;
       },
@@ -174,10 +168,17 @@ export class Controller {
       workOut: rememberedWorkOut(specContext),
       hosts,
       statuses: new StatusObserver(ports, config, onDrift),
-      surroundings: new SurroundingsObserver(ports, config, (id, delayMs) =>
-        this.#queue.add(id, { priority: PRIORITY.drift, delayMs }),
+      surroundings: new SurroundingsObserver(
+        ports,
+        config,
+        (id, delayMs) => this.#queue.add(id, { priority: PRIORITY.drift, delayMs }),
+        this.#deep.leftovers,
       ),
-      attestations: new AttestationObserver(ports, config),
+      attestations: new AttestationObserver(ports, config, (region, instanceIds, withinMs) => {
+        for (const id of hosts.enclavesOn(region, instanceIds)) {
+          this.#queue.add(id, { priority: PRIORITY.drift, delayMs: ports.random.next() * withinMs });
+        }
+      }),
       runs: new RunObserver(ports, config),
       slots: this.#slots,
       quota: this.#quota,
@@ -268,7 +269,7 @@ export class Controller {
       survey: () => (this.synced ? this.#tally.survey() : undefined),
       info: () => this.#tally.some(config.enclaveInfoMax),
       openBreakers: () => this.#repairs.openRegions.length,
-      orphans: () => this.#deep.orphans.size,
+      orphans: () => this.#deep.orphans.length,
       // Before everything was listed, what is known is too little, not few.
       deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });

@@ -1,12 +1,15 @@
-/** Deep looks: what is beside the reconciles: plans of drift runs, hosts and states that are of no enclave. */
+/** Deep looks: what is beside the reconciles: plans of drift runs, and hosts, states and what else is of no enclave. */
 import type { Control } from '../enclave/fleet-items.ts';
 import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { freezeAt } from './admission.ts';
 import type { Config } from './config.ts';
 import { type Asked, DriftRuns } from './drift-runs.ts';
+import { Leftovers } from './leftovers.ts';
 import type { Metrics } from './metrics/index.ts';
 import { destroyOrphans } from './orphan-destruction.ts';
+import { type Orphan, OrphanList } from './orphan-list.ts';
 import { Orphans } from './orphans.ts';
+import { Ownership } from './ownership.ts';
 import type { Host, Ports } from './ports.ts';
 import type { RunSlots } from './run-slots.ts';
 import { StateObjects } from './state-objects.ts';
@@ -33,7 +36,10 @@ export interface DeepLooksOptions {
 export class DeepLooks {
   readonly plans: DriftRuns;
   readonly states: StateObjects;
-  readonly orphans: Orphans;
+  /** What lists of surroundings show of enclaves that nobody knows. */
+  readonly leftovers: Leftovers;
+  readonly #orphans: Orphans;
+  readonly #list: OrphanList;
   readonly #options: DeepLooksOptions;
 
   constructor(options: DeepLooksOptions) {
@@ -51,23 +57,33 @@ export class DeepLooks {
       onEnded: (item, outcome) => tellFleetRun(metrics.runs, item, outcome),
     });
     const { orphans = [], orphanStates = [] } = control();
-    this.orphans = new Orphans({ ports, known: orphans, exists, epoch });
-    this.states = new StateObjects({ ports, known: orphanStates, synced, exists, epoch, onChange: enqueue });
+    const list = new OrphanList({ ports, known: orphans, epoch });
+    const ownership = new Ownership(ports);
+    this.#list = list;
+    this.leftovers = new Leftovers({ ports, list, ownership, synced, exists });
+    this.#orphans = new Orphans({ ports, list, ownership, exists, beside: (id) => this.leftovers.withHost(id) });
+    this.states = new StateObjects({ ports, config, known: orphanStates, synced, exists, epoch, onChange: enqueue });
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
   know(id: string, lifecycle: ListedLifecycle | undefined): void {
     this.plans.know(id, lifecycle);
     this.states.know(id, lifecycle);
+    this.leftovers.know(id);
+  }
+
+  /** All that is known, by host or by enclave. */
+  get orphans(): readonly Orphan[] {
+    return this.#list.all;
   }
 
   /** Told of every whole sweep. Never rejects. */
   async swept(region: string, byEnclave: ReadonlyMap<string, readonly Host[]>): Promise<void> {
     const { ports, config, epoch, synced, fleetSize, deletionsAllowed, onLifecycle, enqueue } = this.#options;
     if (!synced()) return;
-    await this.orphans.swept(region, byEnclave);
+    await this.#orphans.swept(region, byEnclave);
     if (config.orphans !== 'destroy' || config.observeOnly) return;
-    await destroyOrphans(this.orphans.all, {
+    await destroyOrphans(this.#orphans.all, {
       ports,
       epoch,
       mayBegin: () => this.#mayBegin() && deletionsAllowed(),

@@ -1,5 +1,5 @@
 /** The enclave as its host reports it, against the spec that was last applied. Pure. */
-import { isDown } from '../drift/index.ts';
+import { type Attribute, isDown } from '../drift/index.ts';
 import type { Reason } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Report } from '../enclave/report-item.ts';
@@ -18,6 +18,8 @@ export interface Expected {
   readonly silenceMs: number;
   /** What the host was told to run; undefined: nobody knows, and sizes and measurements are not compared. */
   readonly applied: EnclaveSpec | undefined;
+  /** What the policy lets differ, or says nothing of. @default nothing */
+  readonly mayDiffer?: ((attribute: Attribute) => boolean) | undefined;
 }
 
 /** A host's word goes into the next configuration: a digest, or nothing. */
@@ -40,6 +42,7 @@ const NO_REPORT: EnclaveView = {
 /** What one difference is called, what it is in words, and whether anything is repaired for it. */
 interface Difference {
   readonly reason: Reason;
+  readonly attribute?: Attribute;
   readonly message?: string | undefined;
 }
 
@@ -71,8 +74,13 @@ export function viewEnclave(
     bootId: report.bootId,
     sequence: report.sequence,
   };
-  const say = (verdict: Verdict, { reason, message }: Difference): EnclaveView =>
-    message === undefined ? { ...seen, verdict, reason } : { ...seen, verdict, reason, message };
+  const say = (verdict: Verdict, { reason, message, attribute }: Difference): EnclaveView => ({
+    ...seen,
+    verdict,
+    reason,
+    ...(message === undefined ? {} : { message }),
+    ...(attribute === undefined ? {} : { attribute }),
+  });
   if (!fresh) return say('Unknown', { reason: 'StaleReport' });
   if (look.silentMs > expected.silenceMs) return say('Unknown', { reason: 'ReportSilent' });
   if (report.appliedGeneration < lifecycle.observedGeneration) {
@@ -83,47 +91,70 @@ export function viewEnclave(
   if (isLeftToHost(report)) return say('Unknown', { reason: 'EnclaveNotRunning', message: errorOf(report) });
   // Of a generation that is newer than the last run's, nobody knows here what it should be.
   const applied = report.appliedGeneration === lifecycle.observedGeneration ? expected.applied : undefined;
-  const difference = differenceOf(report, seen, { ...expected, applied });
-  return difference === undefined ? say('Match', { reason: 'Running' }) : say('Drift', difference);
+  const differences = differencesOf(report, seen, { ...expected, applied });
+  const difference = differences.find(({ attribute }) => expected.mayDiffer?.(attribute) !== true);
+  if (difference !== undefined) return say('Drift', difference);
+  // What does not run is no match, whoever lets it be.
+  const left = differences[0];
+  return seen.running === true || left === undefined
+    ? say('Match', { reason: 'Running' })
+    : say('Unknown', { reason: left.reason, message: left.message });
 }
 
 /** The host starts the workload again after the pause of its backoff, or the restart policy lets it be. */
-function isLeftToHost({ enclaves, error }: Report): boolean {
+export function isLeftToHost({ enclaves, error }: Report): boolean {
   if (enclaves.some(({ state }) => state === 'RUNNING')) return false;
   return error?.class === 'workload' && (error.code === 'restarting' || error.code === 'ended');
 }
 
-/** The gravest one: what is not there cannot be of the wrong size. */
-function differenceOf(
+/** The gravest first: what is not there cannot be of the wrong size. */
+function differencesOf(
   report: Report,
   seen: Pick<EnclaveView, 'debug' | 'mismeasured'>,
   { debugAllowed, applied }: Expected,
-): Difference | undefined {
+): readonly (Difference & { readonly attribute: Attribute })[] {
   const running = report.enclaves.filter(({ state }) => state === 'RUNNING');
   const [enclave] = running;
   const message = errorOf(report);
   if (enclave === undefined) {
-    if (report.enclaves.some(({ state }) => state === 'TERMINATING')) return { reason: 'EnclaveTerminating', message };
-    if (report.allocator?.ok === false) return { reason: 'AllocatorShort', message: shortage(report, message) };
-    return { reason: 'EnclaveNotRunning', message };
+    if (report.enclaves.some(({ state }) => state === 'TERMINATING')) {
+      return [{ reason: 'EnclaveTerminating', attribute: 'enclave.terminating', message }];
+    }
+    return report.allocator?.ok === false
+      ? [{ reason: 'AllocatorShort', attribute: 'enclave.allocator', message: shortage(report, message) }]
+      : [{ reason: 'EnclaveNotRunning', attribute: 'enclave.running', message }];
   }
-  if (seen.debug && !debugAllowed) return { reason: 'DebugEnclave' };
+  const found: (Difference & { readonly attribute: Attribute })[] = [];
+  if (seen.debug && !debugAllowed) found.push({ reason: 'DebugEnclave', attribute: 'enclave.debug' });
   if (running.length > 1) {
-    return { reason: 'ExtraEnclaves', message: `${running.length} enclaves run on the host, and one should` };
+    const many = `${running.length} enclaves run on the host, and one should`;
+    found.push({ reason: 'ExtraEnclaves', attribute: 'enclave.extra', message: many });
   }
-  if (applied === undefined) return undefined;
+  if (applied === undefined) return found;
+  if (enclave.cpuCount !== applied.cpuCount) {
+    found.push({ reason: 'EnclaveSize', attribute: 'enclave.cpuCount', message: sizes(enclave, applied) });
+  }
   // The driver rounds memory up to whole huge pages: more than was asked for is no difference.
-  if (enclave.cpuCount !== applied.cpuCount || enclave.memoryMiB < applied.memoryMiB) {
-    const has = `${enclave.cpuCount} vCPU and ${enclave.memoryMiB} MiB`;
-    return {
-      reason: 'EnclaveSize',
-      message: `it has ${has}, and should have ${applied.cpuCount} and ${applied.memoryMiB}`,
-    };
+  if (enclave.memoryMiB < applied.memoryMiB) {
+    found.push({ reason: 'EnclaveSize', attribute: 'enclave.memory', message: sizes(enclave, applied) });
   }
-  if (seen.mismeasured && applied.attestation.enforce === 'quarantine') return { reason: 'MeasurementMismatch' };
-  if (report.health === 'failing' && applied.restartPolicy !== 'Never') return { reason: 'HealthCheckFailing' };
+  if (seen.mismeasured && applied.attestation.enforce === 'quarantine') {
+    found.push({ reason: 'MeasurementMismatch', attribute: 'enclave.measurements' });
+  }
+  if (report.health === 'failing' && applied.restartPolicy !== 'Never') {
+    found.push({ reason: 'HealthCheckFailing', attribute: 'enclave.health' });
+  }
   const down = report.proxies?.filter((proxy) => isDown(proxy) === true) ?? [];
-  return down.length === 0 ? undefined : { reason: 'ProxyDown', message: `no way out to ${namesOf(down)}` };
+  if (down.length > 0) {
+    found.push({ reason: 'ProxyDown', attribute: 'enclave.proxies', message: `no way out to ${namesOf(down)}` });
+  }
+  return found;
+}
+
+type Size = Pick<Report['enclaves'][number], 'cpuCount' | 'memoryMiB'>;
+
+function sizes(has: Size, wants: Size): string {
+  return `it has ${has.cpuCount} vCPU and ${has.memoryMiB} MiB, and should have ${wants.cpuCount} and ${wants.memoryMiB}`;
 }
 
 /** Hosts of destinations and their ports, which the spec has named. */
@@ -156,7 +187,8 @@ function isMismeasured({ measurements }: Report, applied: EnclaveSpec | undefine
   );
 }
 
-function isFresh(report: Report, baseline: Lifecycle['baseline']): boolean {
+/** Newer than the last start of the host: by boot where that made a new one, else by sequence. */
+export function isFresh(report: Report, baseline: Lifecycle['baseline']): boolean {
   if (baseline === undefined || baseline.bootId === undefined) return true;
   if (report.bootId !== baseline.bootId) return true;
   return !baseline.newBoot && report.sequence > (baseline.sequence ?? -1);

@@ -13,6 +13,8 @@ export interface Looks {
   readonly host: HostView;
   readonly status?: (Status & { readonly observedAt: number }) | undefined;
   readonly around?: readonly SeenPart[] | undefined;
+  /** What KMS saw, and when it was looked up (wall time, ms); absent: nobody looks. */
+  readonly attested?: { readonly observedAt: number; readonly sets: NonNullable<Observed['attested']> } | undefined;
 }
 
 type Part = Exclude<keyof Observed, 'observedAt'>;
@@ -81,12 +83,12 @@ export function findingsOf(lifecycle: Lifecycle, looks: Looks, environment: stri
  * A host that was taken over, and no run has been at it yet: only the enclave stack tags hosts with their generation.
  * It is as another pipeline made it, and stays so until somebody asks for more.
  */
-function isUnprepared({ adopted, made }: Lifecycle, { posture }: HostView): boolean {
+export function isUnprepared({ adopted, made }: Lifecycle, { posture }: Pick<HostView, 'posture'>): boolean {
   return adopted && made === undefined && posture?.tags?.[TAG_GENERATION] === undefined;
 }
 
 /** All looks as one, and when each part of it was seen. */
-function join({ host, status, around = [] }: Looks, { phaseSince, ranAt }: Lifecycle) {
+function join({ host, status, around = [], attested }: Looks, { phaseSince, ranAt }: Lifecycle) {
   const since = Math.max(Date.parse(phaseSince), ranAt === undefined ? 0 : Date.parse(ranAt));
   let observed: Observed = { observedAt: host.observedAt, posture: host.posture, hosts: host.hosts };
   const seenAt = new Map<string | undefined, number>();
@@ -97,7 +99,17 @@ function join({ host, status, around = [] }: Looks, { phaseSince, ranAt }: Lifec
   };
   if (status !== undefined) seen(status.observedAt, { checks: status.checks, events: status.events });
   for (const { observedAt, shows } of around) seen(observedAt, shows);
+  // These count by when they were made, whenever they were looked up.
+  if (attested !== undefined) {
+    observed = { ...observed, attested: attested.sets };
+    seenAt.set('attested', attested.observedAt);
+  }
   return { observed, seenAt };
+}
+
+/** Nothing is said of it, whatever it is: `off`, or ignored for a while. */
+export function mayDiffer(policy: EnclavePolicy, attribute: Attribute, nowMs: number): boolean {
+  return driftModeOf(policy, attribute) === 'off' || ignoredBy(policy.drift.ignore, attribute, nowMs) !== undefined;
 }
 
 /**
@@ -108,8 +120,8 @@ export function underPolicy(findings: readonly Finding[], policy: EnclavePolicy,
   if (!findings.some(({ verdict }) => verdict === 'Drift')) return findings;
   return findings.flatMap((finding) => {
     if (finding.verdict !== 'Drift') return [finding];
+    if (mayDiffer(policy, finding.attribute, nowMs)) return [];
     const mode = driftModeOf(policy, finding.attribute);
-    if (mode === 'off' || ignoredBy(policy.drift.ignore, finding.attribute, nowMs) !== undefined) return [];
     const isTold = mode === 'alert' || (finding.rung === 'replace' && mode !== 'replace');
     return [isTold ? { ...finding, rung: 'alert' as const } : finding];
   });

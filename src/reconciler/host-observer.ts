@@ -56,6 +56,12 @@ export class HostObserver {
     return [...new Set([always, ...this.#sweeps.keys()])];
   }
 
+  /** Enclaves that these hosts carried in the region's last sweep. */
+  enclavesOn(region: string, instanceIds: ReadonlySet<string>): readonly string[] {
+    const all = [...(this.#sweeps.get(region)?.byEnclave ?? [])];
+    return all.flatMap(([id, hosts]) => (hosts.some(({ instanceId }) => instanceIds.has(instanceId)) ? [id] : []));
+  }
+
   /** Wall time, ms, of the sweep before the one of `observedAt`; undefined where neither is remembered. */
   before(region: string, observedAt: number): number | undefined {
     const sweep = this.#sweeps.get(region);

@@ -3,9 +3,10 @@ import type { Finding } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import { attributesOf, type HostView } from '../machines/index.ts';
+import { attestedBy } from './attested.ts';
 import type { ReconcileContext } from './context.ts';
 import { findingsOf, type Looks } from './findings.ts';
-import { stateMissing, withPlanned } from './planned-findings.ts';
+import { stateFinding, withPlanned } from './planned-findings.ts';
 import { regionOf } from './region-of.ts';
 
 /** What looks and plans say; what the policy makes of it is another question. */
@@ -13,7 +14,9 @@ export function findingsIn(lifecycle: Lifecycle, host: HostView, context: Reconc
   const observed = findingsOf(lifecycle, looksAround(lifecycle, host, context), context.config.environment);
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
-  const found = context.states.isMissing(lifecycle.id) ? [...observed, stateMissing(host.observedAt)] : observed;
+  const { id } = lifecycle;
+  const state = { isMissing: context.states.isMissing(id), isLockStale: context.states.isLockStale(id) };
+  const found = [...observed, ...stateFinding(state, host.observedAt)];
   if (lifecycle.planned?.verdict !== 'Drift') return found;
   const decided = new Map(
     observed
@@ -34,13 +37,15 @@ function looksAround(lifecycle: Lifecycle, host: HostView, context: ReconcileCon
   const keyArn = foreign ?? made?.keyArn;
   const key = keyArn === undefined ? undefined : { arn: keyArn, own: foreign === undefined };
   const subject = { id, region, instanceId, groupId: made?.groupId, key };
+  const attested = context.attestations.of(region, instanceId, ranAt === undefined ? 0 : Date.parse(ranAt));
   return {
     host,
     status: context.statuses.of(region, instanceId),
-    around: [
-      ...context.surroundings.of(subject, waitsFor(lifecycle)),
-      ...context.attestations.of(region, instanceId, ranAt === undefined ? 0 : Date.parse(ranAt)),
-    ],
+    around: context.surroundings.of(subject, waitsFor(lifecycle)),
+    attested: attested && {
+      observedAt: attested.observedAt,
+      sets: attestedBy(attested.seen, lifecycle, context.config.verifyDeadlineMs),
+    },
   };
 }
 

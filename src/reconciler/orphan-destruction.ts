@@ -2,7 +2,7 @@
 import { READER_VERSION } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { SPEC_HASH_VERSION } from '../enclave/spec.ts';
-import type { Orphan } from './orphans.ts';
+import type { Orphan } from './orphan-list.ts';
 import type { Ports } from './ports.ts';
 
 export interface OrphanDestructionOptions {

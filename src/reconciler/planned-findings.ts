@@ -97,12 +97,20 @@ export function withPlanned(
   return [...observed.filter(({ attribute }) => !replaced.has(attribute)), ...added];
 }
 
-/** Without its state, Terraform would make everything anew: told, and left to a person. */
-export function stateMissing(observedAt: number): Finding {
+/**
+ * What differs of the state as an object, if anything does. Without it, Terraform would make everything anew; a lock that
+ * no run holds any more may keep the next one out. Both are told, and left to a person.
+ */
+export function stateFinding(
+  { isMissing, isLockStale }: { readonly isMissing: boolean; readonly isLockStale: boolean },
+  observedAt: number,
+): readonly Finding[] {
+  if (!isMissing && !isLockStale) return [];
   const { severity, rung, owned, security } = ROWS.find(({ attribute }) => attribute === OTHERWISE) ?? UNTOLD;
   const verdict = 'Drift' as const;
-  const [desired, observed] = ['present=true', 'present=false'];
-  return { attribute: OTHERWISE, desired, observed, verdict, severity, rung, owned, security, observedAt };
+  const desired = [...(isMissing ? ['present=true'] : []), ...(isLockStale ? ['lockStale=false'] : [])].join(', ');
+  const observed = [...(isMissing ? ['present=false'] : []), ...(isLockStale ? ['lockStale=true'] : [])].join(', ');
+  return [{ attribute: OTHERWISE, desired, observed, verdict, severity, rung, owned, security, observedAt }];
 }
 
 const UNTOLD = { severity: 'medium', rung: 'alert', owned: 'operator', security: false } as const;

@@ -223,17 +223,19 @@ export interface Hosts {
   restartAllocator(region: string, instanceId: string): Promise<void>;
 }
 
-/** The object that holds the Terraform state of one enclave. */
+/** The object that holds the Terraform state of one enclave, or the lock on it. */
 export interface StateObject {
   readonly enclaveId: string;
   readonly key: string;
   /** Wall time, ms. */
   readonly modifiedAt: number;
+  /** It is the lock, which lies beside the state while somebody works on it (`<state key>.tflock`). */
+  readonly isLock?: true;
 }
 
 /** The bucket of Terraform states. */
 export interface TerraformStates {
-  /** Of all enclaves, in pages. Throws on any partial answer. */
+  /** Of all enclaves, in pages: states and locks. Throws on any partial answer. */
   list(signal: AbortSignal): AsyncIterable<readonly StateObject[]>;
 }
 

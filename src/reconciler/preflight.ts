@@ -1,4 +1,5 @@
 /** Preflight: what must hold of an account before an operator takes it over. Looks, and changes nothing. */
+import type { AnyRunAction } from '../enclave/names.ts';
 import type { Config } from './config.ts';
 
 /** What is asked of the account; `denied`: these credentials may not ask. */
@@ -8,8 +9,10 @@ export interface Installation {
   mappings(streamArn: string): Promise<readonly Mapping[] | 'denied'>;
   /** Rules of EventBridge that call a function of this name. */
   rules(functionName: string): Promise<readonly Rule[] | 'denied'>;
-  machine(action: 'deploy' | 'destroy'): Promise<MachineView | 'missing' | 'denied'>;
+  machine(action: AnyRunAction): Promise<MachineView | 'missing' | 'denied'>;
   cluster(name: string): Promise<'there' | 'missing' | 'denied'>;
+  /** The bucket of Terraform states, by listing it as the operator does. */
+  states(bucket: string): Promise<'there' | 'missing' | 'denied'>;
   /** Tries a call so that nothing comes of it. `unsure`: AWS offers no way to try it here and now. */
   permission(call: Call): Promise<'allowed' | 'denied' | 'unsure'>;
 }
@@ -40,11 +43,25 @@ export const CALLS = [
   'dynamodb:PutItem on the history table',
   'dynamodb:GetRecords on the stream',
   'ec2:DescribeInstances',
+  'ec2:DescribeInstanceStatus',
+  'ec2:DescribeSecurityGroups',
+  'ec2:DescribeVolumes',
   'ec2:StartInstances',
   'ec2:StopInstances',
   'ecs:DescribeTasks',
+  'ecs:StopTask',
+  'iam:GetAccountAuthorizationDetails',
+  'kms:DescribeKey',
+  'kms:GetKeyPolicy',
+  'kms:ListGrants',
+  'logs:DescribeLogGroups',
+  'states:DescribeExecution',
+  'states:GetExecutionHistory',
   'states:StartExecution',
+  'states:StopExecution',
+  'ssm:DescribeInstanceInformation',
   'ssm:SendCommand',
+  'cloudtrail:LookupEvents',
 ] as const;
 export type Call = (typeof CALLS)[number];
 
@@ -54,7 +71,18 @@ export type Finding =
   /** It could not be told, and a person should look. */
   | { readonly verdict: 'unsure'; readonly what: string; readonly fix: string };
 
-type Place = Pick<Config, 'accountId' | 'prefix' | 'cluster' | 'enclavesTable' | 'stateTable' | 'historyTable'>;
+type Place = Pick<
+  Config,
+  | 'accountId'
+  | 'region'
+  | 'prefix'
+  | 'cluster'
+  | 'enclavesTable'
+  | 'stateTable'
+  | 'historyTable'
+  | 'stateBucket'
+  | 'attestationTrail'
+>;
 
 /** DynamoDB throttles a shard that more than two processes read; the operator is one. */
 const OTHER_READERS = 1;
@@ -76,8 +104,10 @@ export async function preflight(installation: Installation, place: Place): Promi
     await monitorFinding(installation, `${place.prefix}-status-monitor`),
     ...(await machineFindings(installation, place)),
     clusterFinding(place.cluster, await installation.cluster(place.cluster)),
+    await statesFinding(installation, place),
   ];
-  for (const call of CALLS) found.push(permissionFinding(call, await installation.permission(call)));
+  const calls = CALLS.filter((call) => call !== 'cloudtrail:LookupEvents' || place.attestationTrail);
+  for (const call of calls) found.push(permissionFinding(call, await installation.permission(call)));
   return found;
 }
 
@@ -171,7 +201,16 @@ async function machineFindings(installation: Installation, { prefix }: Place): P
       );
     } else findings.push(pass(`state machine ${name} exists`), drained(name, machine));
   }
-  return findings;
+  return [...findings, await planMachineFinding(installation, `${prefix}-drift`)];
+}
+
+/** The old pipeline has none of the kind: before the platform is deployed it is not there, and nothing runs in it. */
+async function planMachineFinding(installation: Installation, name: string): Promise<Finding> {
+  const machine = await installation.machine('drift');
+  if (machine === 'denied') return unseen(`state machine ${name}`, 'states:ListExecutions');
+  if (machine !== 'missing') return pass(`state machine ${name} exists`);
+  const fix = 'it comes with the platform (docs/platform.md); without it nothing is planned';
+  return unsure(`state machine ${name} does not exist`, fix);
 }
 
 function drained(name: string, { running }: MachineView): Finding {
@@ -190,8 +229,20 @@ function clusterFinding(name: string, cluster: 'there' | 'missing' | 'denied'): 
   return fail(`cluster ${name} does not exist`, 'deploy the platform, or name the cluster in the configuration');
 }
 
+async function statesFinding(installation: Installation, { stateBucket, region }: Place): Promise<Finding> {
+  if (stateBucket === '') {
+    const fix = 'name stateBucket in the configuration: without it, lost states and those of no enclave go unnoticed';
+    return unsure('no bucket of Terraform states is named', fix);
+  }
+  const bucket = `bucket ${stateBucket} of Terraform states`;
+  const states = await installation.states(stateBucket);
+  if (states === 'denied') return unseen(bucket, 's3:ListBucket');
+  if (states === 'there') return pass(`${bucket} can be listed`);
+  return fail(`${bucket} does not exist in ${region}`, 'deploy the platform, or correct stateBucket');
+}
+
 function permissionFinding(call: Call, answer: 'allowed' | 'denied' | 'unsure'): Finding {
   if (answer === 'allowed') return pass(`${call} is allowed`);
-  if (answer === 'unsure') return unsure(`${call} cannot be tried without doing it`, "compare the role's policy");
+  if (answer === 'unsure') return unsure(`${call} could not be tried`, "compare the role's policy");
   return fail(`${call} is refused to these credentials`, "run preflight as the operator's role, and mend its policy");
 }

@@ -1,7 +1,10 @@
 /** Repair governor: how many may be under repair at once, and when so much differs that nobody should touch it. */
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import { AWS_LIMITS } from './budgets.ts';
 import type { Config } from './config.ts';
+import type { Clock } from './ports.ts';
 import { regionOf } from './region-of.ts';
+import { type BucketLimits, TokenBucket } from './token-bucket.ts';
 
 export interface RepairLimits {
   /** Enclaves under repair at a time, as a share of all, in percent; at least one. */
@@ -14,12 +17,22 @@ export interface RepairLimits {
   readonly breakerRestMs: number;
   /** How long a direct effect is under way, ms. */
   readonly settleMs: number;
+  /** How long the start of a host is, at most, ms. */
+  readonly hostStartMs: number;
+  /** Starts of hosts AWS lets this operator make in a region; undefined: as many as are asked for. */
+  readonly starts: BucketLimits | undefined;
 }
 
 export function repairLimitsOf(config: Config): RepairLimits {
-  const { repairCapPercent: capPercent, breakerPercent, breakerMin, breakerRestMs, settleMs } = config;
-  return { capPercent, breakerPercent, breakerMin, breakerRestMs, settleMs };
+  const { repairCapPercent: capPercent, breakerPercent, breakerMin, breakerRestMs, settleMs, hostStartMs } = config;
+  const { awsBudgetShare: share } = config;
+  const { burst, perSecond } = AWS_LIMITS['ec2:StartInstances'];
+  const starts = share === 0 ? undefined : { burst: Math.max(1, burst * share), perSecond: perSecond * share };
+  return { capPercent, breakerPercent, breakerMin, breakerRestMs, settleMs, hostStartMs, starts };
 }
+
+/** What a repair begins with, where AWS lets few of it be done at a time. */
+export type FirstStep = 'startHost' | 'other';
 
 export type RepairRefusal =
   | { readonly reason: 'RepairCapped'; readonly message: string }
@@ -34,8 +47,7 @@ export interface BreakerChange {
 export interface RepairGovernorOptions {
   readonly limits: RepairLimits;
   readonly defaultRegion: string;
-  /** Wall time, ms. */
-  readonly now: () => number;
+  readonly clock: Clock;
   /** Told of an enclave that may try again. */
   readonly wake: (id: string) => void;
   readonly onBreaker: (change: BreakerChange) => void;
@@ -43,16 +55,22 @@ export interface RepairGovernorOptions {
 
 interface Standing {
   readonly drifted: boolean;
-  /** A repair came to nothing, and another was begun. */
-  readonly failing: boolean;
+  /** Names the last repair that came to nothing: another was begun, or it has stalled; undefined: none has. */
+  readonly inVain: string | undefined;
   /** Until when an effect is under way, ms; infinite for a run, 0 where none is. */
   readonly busyUntil: number;
+  /** When its host was last started, by whatever it was asked for. */
+  readonly startedAt: string | undefined;
 }
 
-const AT_REST: Standing = { drifted: false, failing: false, busyUntil: 0 };
+const AT_REST: Standing = { drifted: false, inVain: undefined, busyUntil: 0, startedAt: undefined };
 
 interface Region {
   enclaves: number;
+  readonly starts: TokenBucket | undefined;
+  /** Wait for the turn of their host's start. */
+  readonly toStart: Set<string>;
+  isServing: boolean;
   readonly drifted: Set<string>;
   /** Repaired in vain since the last one that healed. */
   readonly failing: Set<string>;
@@ -62,6 +80,8 @@ interface Region {
     | { readonly state: 'halfOpen'; readonly since: number; readonly why: string; readonly canary: string };
 }
 
+/** Between two wakings of those that wait for a start, at least, ms. */
+const MOMENT_MS = 200;
 /** Vain repairs in a row after which the rest is spared. */
 const MOST_FAILING = 3;
 
@@ -70,7 +90,9 @@ const MOST_FAILING = 3;
  *
  * *Guarantees*: no more than the cap are under repair at once; a slot is held only while an effect is under way. Where
  * more of a region differ than is likely, or repairs do not heal, none is begun there until one that tries alone has
- * healed. *Caveats*: it remembers nothing; after a restart it counts anew what lifecycles persist, and waits anew.
+ * healed. No start of a host is begun that AWS would not let through: one that could not be made would count as one
+ * that came to nothing. *Caveats*: it remembers nothing; after a restart it counts anew what lifecycles persist, and
+ * waits anew.
  */
 export class RepairGovernor {
   readonly #options: RepairGovernorOptions;
@@ -79,6 +101,10 @@ export class RepairGovernor {
   /** Enclaves an effect is under way at, and until when. */
   readonly #busy = new Map<string, number>();
   readonly #waiting = new Set<string>();
+  /** Repairs that have come to nothing, by what names the last one: each counts once. */
+  readonly #inVain = new Map<string, string>();
+  /** Last starts of hosts, each of which has taken its token. */
+  readonly #startedAt = new Map<string, string>();
 
   constructor(options: RepairGovernorOptions) {
     this.#options = options;
@@ -97,6 +123,7 @@ export class RepairGovernor {
       this.#waiting.delete(id);
       if (known !== undefined) {
         this.#region(known).enclaves -= 1;
+        this.#region(known).toStart.delete(id);
         this.#note(id, known, AT_REST);
       }
       return;
@@ -111,18 +138,24 @@ export class RepairGovernor {
 
   #standingOf({ drift, direct, run, phase, attempts }: ListedLifecycle): Standing {
     const drifted = drift !== undefined;
-    const directUntil = direct === undefined ? 0 : Date.parse(direct.at) + this.#options.limits.settleMs;
+    const { settleMs, hostStartMs } = this.#options.limits;
+    const lasts = direct?.effect === 'startHost' ? Math.max(settleMs, hostStartMs) : settleMs;
+    const directUntil = direct === undefined ? 0 : Date.parse(direct.at) + lasts;
+    // One that has stalled has come to nothing with its first attempt as well.
+    const stalled = phase === 'stalled';
+    const failed = attempts.key.startsWith('drift:') && (stalled || (drifted && attempts.count > 1));
     return {
       drifted,
-      failing: drifted && attempts.key.startsWith('drift:') && attempts.count > 1,
+      inVain: failed ? `${attempts.key} ${attempts.count} ${stalled}` : undefined,
       busyUntil: phase !== 'repairing' ? 0 : run === undefined ? directUntil : Number.POSITIVE_INFINITY,
+      startedAt: direct?.effect === 'startHost' ? direct.at : undefined,
     };
   }
 
   /** Why a repair of this enclave may not begin now; undefined where it may. Asking again is harmless. */
-  ask(id: string, regionName: string): RepairRefusal | undefined {
-    const { limits, now } = this.#options;
-    const at = now();
+  ask(id: string, regionName: string, first: FirstStep = 'other'): RepairRefusal | undefined {
+    const { limits, clock } = this.#options;
+    const at = clock.now();
     const region = this.#region(regionName);
     const { breaker } = region;
     if (breaker.state !== 'closed' && !(breaker.state === 'halfOpen' && breaker.canary === id)) {
@@ -132,26 +165,61 @@ export class RepairGovernor {
       // A canary that has not healed in this time is followed by another.
       region.breaker = { state: 'halfOpen', since: at, why: breaker.why, canary: id };
     }
-    for (const [busy, until] of this.#busy) if (until <= at) this.#busy.delete(busy);
+    for (const [busy, until] of this.#busy) if (until <= at && this.#busy.delete(busy)) this.#serve();
     const cap = Math.max(1, Math.floor((this.#regionOf.size * limits.capPercent) / 100));
-    if (this.#busy.has(id) || this.#busy.size < cap) {
-      this.#waiting.delete(id);
-      return undefined;
+    if (!this.#busy.has(id) && this.#busy.size >= cap) {
+      this.#waiting.add(id);
+      return { reason: 'RepairCapped', message: 'as many enclaves are under repair as may be at once' };
     }
-    this.#waiting.add(id);
-    return { reason: 'RepairCapped', message: 'as many enclaves are under repair as may be at once' };
+    this.#waiting.delete(id);
+    if (first === 'startHost' && !this.#busy.has(id) && region.starts?.has(1) === false) {
+      region.toStart.add(id);
+      this.#serveStarts(region);
+      return { reason: 'RepairCapped', message: 'as many hosts are being started as AWS lets through' };
+    }
+    region.toStart.delete(id);
+    return undefined;
   }
 
-  #note(id: string, name: string, { drifted, failing, busyUntil }: Standing): void {
-    const at = this.#options.now();
+  /** Wakes who waits for a start as tokens come, one each. */
+  #serveStarts(region: Region): void {
+    const { starts, toStart } = region;
+    if (region.isServing || starts === undefined || toStart.size === 0) return;
+    region.isServing = true;
+    // A moment longer, so that who was woken has taken the token before it is counted again.
+    this.#options.clock.schedule(Math.max(starts.untilMs(1), MOMENT_MS), () => {
+      region.isServing = false;
+      const [next] = toStart;
+      if (next !== undefined && starts.has(1)) {
+        toStart.delete(next);
+        this.#options.wake(next);
+      }
+      this.#serveStarts(region);
+    });
+  }
+
+  #note(id: string, name: string, { drifted, inVain, busyUntil, startedAt }: Standing): void {
+    const at = this.#options.clock.now();
     const region = this.#region(name);
+    if (startedAt === undefined) this.#startedAt.delete(id);
+    else if (this.#startedAt.get(id) !== startedAt) {
+      this.#startedAt.set(id, startedAt);
+      // Of long ago: after a restart, all that were ever started are told of.
+      if (at - Date.parse(startedAt) < this.#options.limits.settleMs) region.starts?.spend();
+    }
     const wasBusy = this.#busy.has(id);
     if (busyUntil > at) this.#busy.set(id, busyUntil);
     else this.#busy.delete(id);
     if (drifted) region.drifted.add(id);
-    const healed = !drifted && region.drifted.delete(id);
-    if (failing) region.failing.add(id);
-    else region.failing.delete(id);
+    // One that has stalled no longer differs in what is known of it, and has not healed.
+    const healed = !drifted && region.drifted.delete(id) && inVain === undefined;
+    if (inVain === undefined) {
+      region.failing.delete(id);
+      this.#inVain.delete(id);
+    } else if (this.#inVain.get(id) !== inVain) {
+      region.failing.add(id);
+      this.#inVain.set(id, inVain);
+    }
     // One that healed says that repairs can.
     if (healed) region.failing.clear();
     this.#judge(name, region, healed ? id : undefined, at);
@@ -197,8 +265,12 @@ export class RepairGovernor {
   #region(name: string): Region {
     const known = this.#regions.get(name);
     if (known !== undefined) return known;
+    const { clock, limits } = this.#options;
     const made: Region = {
       enclaves: 0,
+      starts: limits.starts && new TokenBucket(clock, limits.starts),
+      toStart: new Set(),
+      isServing: false,
       drifted: new Set(),
       failing: new Set(),
       breaker: { state: 'closed', tolerated: 0 },

@@ -1,5 +1,5 @@
 /** Repair leave: whether a drift may be repaired now, and why not. */
-import type { Finding } from '../drift/index.ts';
+import { type Attribute, type Finding, reportedAttributes } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { nextOpening } from '../enclave/maintenance-window.ts';
 import { driftModeOf, type EnclavePolicy, inMaintenanceWindow } from '../enclave/policy.ts';
@@ -27,8 +27,12 @@ const DISRUPTIVE_RUNGS: ReadonlySet<Finding['rung']> = new Set([
   'replace',
 ]);
 
-/** The enclave runs, and its repair restarts it. */
-const RUNNING_ALL_THE_SAME: ReadonlySet<string> = new Set(['enclave:EnclaveSize', 'enclave:ExtraEnclaves']);
+/** The enclave serves, and its repair restarts it. One whose health check fails serves nobody. */
+const SERVING_ALL_THE_SAME: ReadonlySet<string> = new Set([
+  'enclave:EnclaveSize',
+  'enclave:ExtraEnclaves',
+  'enclave:ProxyDown',
+]);
 
 export interface LeaveContext {
   readonly repairs: Pick<RepairGovernor, 'ask'>;
@@ -36,6 +40,22 @@ export interface LeaveContext {
   readonly now: number;
   /** As the policy has them. */
   readonly findings: readonly Finding[];
+  /** What differs of what the host reports. */
+  readonly reported?: Attribute | undefined;
+}
+
+/** What the policy says of what is not found by comparing: by the attribute's name, else by that of the state. */
+function modeOf(policy: EnclavePolicy, fingerprint: string, reported: Attribute | undefined) {
+  if (isOfFindings(fingerprint)) return 'repair';
+  const [name = fingerprint] = attributesOf(fingerprint);
+  const attribute = fingerprint.startsWith('enclave:') ? reported : reportedAttributes(fingerprint)[0];
+  const isNamed = attribute !== undefined && policy.drift.overrides[attribute] !== undefined;
+  return driftModeOf(policy, isNamed ? attribute : name);
+}
+
+/** The policy lets the host be replaced for it, where nothing else has cured it. */
+export function mayReplace({ drift }: Lifecycle, policy: EnclavePolicy, reported: Attribute | undefined): boolean {
+  return drift !== undefined && modeOf(policy, drift.fingerprint, reported) === 'replace';
 }
 
 /** Of what differs, what may be done about it. Asks the governor only for what would be repaired at once. */
@@ -43,13 +63,13 @@ export function repairLeave(
   lifecycle: Lifecycle,
   policy: EnclavePolicy,
   admission: Admission,
-  { repairs, defaultRegion, now, findings }: LeaveContext,
+  { repairs, defaultRegion, now, findings, reported }: LeaveContext,
 ): RepairLeave {
   const { drift } = lifecycle;
   if (drift === undefined || !REPAIRED.has(lifecycle.phase)) return GRANTED;
   const name = attributesOf(drift.fingerprint).join(', ');
   // Of findings, what the policy wants told only is none that could be repaired.
-  const mode = isOfFindings(drift.fingerprint) ? 'repair' : driftModeOf(policy, name);
+  const mode = modeOf(policy, drift.fingerprint, reported);
   if (mode === 'alert' || mode === 'off') {
     return { ok: false, reason: 'AlertOnly', message: `policy.drift says ${mode} of ${name}` };
   }
@@ -62,7 +82,8 @@ export function repairLeave(
   if (!admission.ok && holdsRepair(admission.reason)) return GRANTED;
   const closed = outsideWindow(drift.fingerprint, policy, findings, now);
   if (closed !== undefined) return closed;
-  const refusal = repairs.ask(lifecycle.id, regionOf(lifecycle, defaultRegion));
+  const first = drift.fingerprint === 'host:stopped' ? 'startHost' : 'other';
+  const refusal = repairs.ask(lifecycle.id, regionOf(lifecycle, defaultRegion), first);
   if (refusal === undefined) return GRANTED;
   const { reason, message } = refusal;
   return {
@@ -87,7 +108,7 @@ function outsideWindow(
   const interrupts = (each: Finding) => DISRUPTIVE_RUNGS.has(each.rung) || restartsHost(each);
   const isUrgent = ({ security, severity }: Finding) => security && severity === 'critical';
   const waits = tracked.some(interrupts) && !tracked.some(isUrgent);
-  if (!waits && !RUNNING_ALL_THE_SAME.has(fingerprint)) return undefined;
+  if (!waits && !SERVING_ALL_THE_SAME.has(fingerprint)) return undefined;
   const opens = nextOpening(window, now);
   const until = opens === undefined ? undefined : new Date(opens).toISOString();
   const message = `${names.join(', ')} waits for the maintenance window${until === undefined ? '' : `, which opens ${until}`}`;

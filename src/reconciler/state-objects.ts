@@ -1,13 +1,15 @@
-/** State objects: Terraform states that are of no enclave, and enclaves whose state is gone. */
+/** State objects: Terraform states that are of no enclave, and enclaves whose state is gone or locked for too long. */
 import type { Control } from '../enclave/fleet-items.ts';
 import type { OperatorEvent } from '../enclave/items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { Config } from './config.ts';
 import type { Ports, StateObject } from './ports.ts';
 
 export type OrphanState = NonNullable<Control['orphanStates']>[number];
 
 export interface StateObjectsOptions {
   readonly ports: Pick<Ports, 'clock' | 'log' | 'records' | 'state' | 'history' | 'states'>;
+  readonly config: Pick<Config, 'deployDeadlineMs' | 'destroyDeadlineMs' | 'taskStopMs'>;
   /** Orphans that an earlier leader told of. */
   readonly known: readonly OrphanState[];
   /** True once all lifecycles were listed. */
@@ -16,13 +18,15 @@ export interface StateObjectsOptions {
   readonly exists: (id: string) => boolean;
   /** Throws where this process no longer leads. */
   readonly epoch: () => number;
-  /** Told of an enclave whose state was found missing, or is there again. */
+  /** Told of an enclave whose state was found missing or its lock stale, or of which that is over. */
   readonly onChange: (id: string) => void;
 }
 
 const LOOK_MS = 60 * 60_000;
 /** A state is written by a run that was committed before: younger ones are left in peace. */
 const YOUNG_MS = 10 * 60_000;
+/** A task that ECS was slow to start begins late; the runner allows as much. */
+const LOCK_MARGIN_MS = 10 * 60_000;
 /** What an item holds of them; the log has all. */
 const MOST_KEPT = 100;
 
@@ -38,7 +42,9 @@ export class StateObjects {
   /** Enclaves at rest that were deployed, and when a run of theirs last ended. */
   readonly #deployed = new Map<string, number>();
   #missing: ReadonlySet<string> = new Set();
-  #suspects = { strays: new Set<string>(), missing: new Set<string>() };
+  /** Enclaves whose lock two lists have shown older than any run, and no run of theirs has begun since. */
+  #lockStale = new Set<string>();
+  #suspects = { strays: new Set<string>(), missing: new Set<string>(), locks: new Map<string, number>() };
 
   constructor(options: StateObjectsOptions) {
     this.#options = options;
@@ -59,8 +65,18 @@ export class StateObjects {
     return this.#missing.has(id) && this.#deployed.has(id);
   }
 
+  /** True of an enclave at rest whose state is locked by something that no run of ours can still be. */
+  isLockStale(id: string): boolean {
+    return this.#lockStale.has(id) && this.#deployed.has(id);
+  }
+
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
   know(id: string, lifecycle: ListedLifecycle | undefined): void {
+    if (lifecycle === undefined || lifecycle.run !== undefined) {
+      // A run breaks a dead one's lock, and holds its own: what lists showed before it says nothing any more.
+      this.#lockStale.delete(id);
+      this.#suspects.locks.delete(id);
+    }
     const holds =
       lifecycle?.run === undefined &&
       (lifecycle?.phase === 'ready' || lifecycle?.phase === 'paused') &&
@@ -89,19 +105,45 @@ export class StateObjects {
     const { ports, exists } = this.#options;
     const began = ports.clock.now();
     const seen = new Map<string, StateObject>();
-    for await (const page of states.list(signal)) for (const each of page) seen.set(each.enclaveId, each);
+    const locks = new Map<string, number>();
+    for await (const page of states.list(signal)) {
+      for (const each of page) {
+        if (each.isLock !== true) seen.set(each.enclaveId, each);
+        else if (this.#isOverdue(each, began)) locks.set(each.enclaveId, each.modifiedAt);
+      }
+    }
     signal.throwIfAborted();
     const old = (at: number) => began - at >= YOUNG_MS;
     const strays = [...seen.values()].filter(({ enclaveId, modifiedAt }) => !exists(enclaveId) && old(modifiedAt));
     const missing = [...this.#deployed].flatMap(([id, ranAt]) => (seen.has(id) || !old(ranAt) ? [] : [id]));
     const before = this.#suspects;
-    this.#suspects = { strays: new Set(strays.map(({ enclaveId }) => enclaveId)), missing: new Set(missing) };
+    this.#suspects = { strays: new Set(strays.map(({ enclaveId }) => enclaveId)), missing: new Set(missing), locks };
     this.#changeMissing(new Set(missing.filter((id) => before.missing.has(id))));
+    // The same lock: one that was taken anew meanwhile is another.
+    this.#changeLocks([...locks].flatMap(([id, at]) => (before.locks.get(id) === at ? [id] : [])));
     const found: StateObject[] = [];
     for (const each of strays) {
       if (before.strays.has(each.enclaveId) && !(await this.#isOwned(each.enclaveId))) found.push(each);
     }
     await this.#update(found);
+  }
+
+  /** Older than any run of ours may become, of an enclave that none is at work on. */
+  #isOverdue({ enclaveId, modifiedAt }: StateObject, now: number): boolean {
+    const { deployDeadlineMs, destroyDeadlineMs, taskStopMs } = this.#options.config;
+    const longestMs = Math.max(deployDeadlineMs, destroyDeadlineMs) + taskStopMs + LOCK_MARGIN_MS;
+    return this.#deployed.has(enclaveId) && now - modifiedAt >= longestMs;
+  }
+
+  #changeLocks(stale: readonly string[]): void {
+    const { ports, onChange } = this.#options;
+    const known = this.#lockStale;
+    this.#lockStale = new Set(stale);
+    for (const id of new Set([...stale, ...known])) {
+      if (this.#lockStale.has(id) === known.has(id)) continue;
+      if (!known.has(id)) ports.log.warn({ enclaveId: id }, 'the Terraform state is locked, and no run is under way');
+      onChange(id);
+    }
   }
 
   #changeMissing(missing: ReadonlySet<string>): void {

@@ -1,12 +1,12 @@
 /** Surroundings observer: the newest whole answer about groups, volumes, log groups, agents, roles and keys. */
-import { digestKey, digestRole, digestRules, type Key, type Observed, type Role } from '../drift/index.ts';
+import { digestKey, type Key, type Observed, type Role } from '../drift/index.ts';
 import { canonicalJson, equalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
+import type { Listener } from './leftovers.ts';
 import type { Ports } from './ports.ts';
-import type { Surroundings } from './surroundings.ts';
+import { entriesOf, type Kind } from './surroundings-entries.ts';
 
-type Kind = Exclude<keyof Surroundings, 'key' | 'attestations'>;
 /** Which list, or call, decides an attribute. */
 const SHOWN_BY: ReadonlyMap<string, Kind | 'key'> = new Map([
   ['network.rules', 'groups'],
@@ -18,14 +18,6 @@ const SHOWN_BY: ReadonlyMap<string, Kind | 'key'> = new Map([
   ['key.state', 'key'],
 ]);
 const REGIONAL = ['groups', 'volumes', 'logGroups', 'agents'] as const satisfies readonly Kind[];
-
-/** What is kept of one item, and by what it is found again. */
-interface Entry {
-  readonly key: string;
-  readonly value: unknown;
-  /** Whose it is, where the item says so. */
-  readonly enclaveId?: string;
-}
 
 /** One whole answer. */
 interface Answer {
@@ -59,7 +51,7 @@ export interface Subject {
   readonly key: { readonly arn: string; readonly own: boolean } | undefined;
 }
 
-type Shown = Pick<Observed, 'rules' | 'rootVolume' | 'logGroup' | 'agentOnline' | 'role' | 'key' | 'attested'>;
+type Shown = Pick<Observed, 'rules' | 'rootVolume' | 'logGroup' | 'agentOnline' | 'role' | 'key'>;
 /** A part of what surrounds an enclave, and when it was asked for (wall time, ms). */
 export interface SeenPart {
   readonly observedAt: number;
@@ -96,21 +88,27 @@ export class SurroundingsObserver {
   readonly #ports: Pick<Ports, 'clock' | 'random' | 'surroundings' | 'log'>;
   readonly #config: Pick<Config, 'postureMs'>;
   readonly #onChange: (id: string, delayMs: number) => void;
+  readonly #listener: Listener | undefined;
   /** By kind and region. */
   readonly #answers = new Map<string, Answer>();
   readonly #keys = new Map<string, WatchedKey>();
   /** Local time at which each list, and each key, is due again. */
   readonly #dueAt = new Map<string, number>();
 
-  /** `onChange` hears of enclaves of which something else is told than before, and how soon to look at them. */
+  /**
+   * `onChange` hears of enclaves of which something else is told than before, and how soon to look at them; `listener`
+   * of all that is listed.
+   */
   constructor(
     ports: Pick<Ports, 'clock' | 'random' | 'surroundings' | 'log'>,
     config: Pick<Config, 'postureMs'>,
     onChange: (id: string, delayMs: number) => void,
+    listener?: Listener,
   ) {
     this.#ports = ports;
     this.#config = config;
     this.#onChange = onChange;
+    this.#listener = listener;
   }
 
   /** Looks until the signal aborts. Never rejects. */
@@ -207,6 +205,7 @@ export class SurroundingsObserver {
       for (const kind of REGIONAL) await this.#ask(kind, region, signal);
     }
     await this.#ask('roles', '', signal);
+    await this.#listener?.looked();
     for (const [arn, watched] of this.#keys) await this.#askKey(arn, watched, signal);
   }
 
@@ -218,11 +217,14 @@ export class SurroundingsObserver {
     const before = this.#answers.get(name)?.values;
     const changed = new Set<string>();
     const values = new Map<string, unknown>();
+    const listing = this.#listener?.begin(kind, region);
     const isWhole = await this.#within(name, signal, async (limited) => {
       // What is alike is kept once: most of a fleet is.
       const shared = new Map<string, unknown>();
       for await (const entries of entriesOf(kind, this.#ports.surroundings, region, limited)) {
-        for (const { key, value, enclaveId } of entries) {
+        for (const { key, value, enclaveId, name: called, foreign = false } of entries) {
+          if (enclaveId !== undefined && called !== undefined) listing?.saw(enclaveId, called, foreign);
+          if (key === undefined || foreign) continue;
           const text = canonicalJson(value);
           const kept = shared.get(text) ?? value;
           shared.set(text, kept);
@@ -232,6 +234,7 @@ export class SurroundingsObserver {
       }
     });
     if (!isWhole) return;
+    listing?.end();
     if (kind === 'logGroups') for (const id of before?.keys() ?? []) if (!values.has(id)) changed.add(id);
     this.#answers.set(name, { at, observedAt, values });
     // At first all is new: that is no reason to look at all at once.
@@ -277,40 +280,4 @@ const keyName = (arn: string) => `key ${arn}`;
 /** IAM knows no regions. */
 function nameOf(kind: Kind, region: string): string {
   return kind === 'roles' ? kind : `${kind} ${region}`;
-}
-
-async function* entriesOf(
-  kind: Kind,
-  from: Surroundings,
-  region: string,
-  signal: AbortSignal,
-): AsyncIterable<readonly Entry[]> {
-  switch (kind) {
-    case 'groups':
-      for await (const page of from.groups(region, signal))
-        yield page.map(({ enclaveId, groupId, rules }) => ({ enclaveId, key: groupId, value: digestRules(rules) }));
-      return;
-    case 'volumes': {
-      const seen = new Set<string>();
-      for await (const page of from.volumes(region, signal))
-        yield page.map(({ enclaveId, instanceId, ...volume }) => {
-          // Of several the root is not known.
-          const value = seen.has(instanceId) ? undefined : volume;
-          seen.add(instanceId);
-          return { enclaveId, key: instanceId, value };
-        });
-      return;
-    }
-    case 'logGroups':
-      for await (const page of from.logGroups(region, signal))
-        yield page.map(({ enclaveId, ...group }) => ({ enclaveId, key: enclaveId, value: { exists: true, ...group } }));
-      return;
-    case 'agents':
-      for await (const page of from.agents(region, signal))
-        yield page.map(({ instanceId, online }) => ({ key: instanceId, value: online }));
-      return;
-    case 'roles':
-      for await (const page of from.roles(signal))
-        yield page.map(({ enclaveId, ...role }) => ({ enclaveId, key: enclaveId, value: digestRole(role) }));
-  }
 }

@@ -11,10 +11,12 @@ export interface SeenGroup {
   readonly rules: readonly GroupRule[];
 }
 
-/** A volume that carries an enclave's tag and is attached to a host. */
+/** A volume that carries an enclave's tag; one for each host it is attached to. */
 export interface SeenVolume {
   readonly enclaveId: string;
-  readonly instanceId: string;
+  readonly volumeId: string;
+  /** Undefined: it is attached to nothing. */
+  readonly instanceId: string | undefined;
   readonly encrypted: boolean | undefined;
   readonly deleteOnTermination: boolean | undefined;
 }
@@ -38,9 +40,17 @@ export interface SeenRole {
   readonly name: string;
   /** By its tag. */
   readonly enclaveId: string;
+  /** It is another environment's: nothing of it is ours to compare, but what bears its name is that one's as well. */
+  readonly foreign?: true;
   readonly trust: string;
   readonly attachedArns: readonly string[];
   readonly inline: Readonly<Record<string, string>>;
+}
+
+/** Wall times, ms. */
+export interface Span {
+  readonly from: number;
+  readonly until: number;
 }
 
 /** What KMS saw when an enclave on a host had it decrypt something. */
@@ -53,7 +63,8 @@ export interface SeenAttestation {
 }
 
 /**
- * Reads in bulk, page by page: calls grow with pages. Each list is of our environment alone, where the API can tell.
+ * Reads in bulk, page by page: calls grow with pages. Each list is of our environment alone, where the API can tell;
+ * only roles of others are listed too, as theirs.
  *
  * *Errors*: a list throws where the rest of it cannot be had; what came before is then no whole answer.
  */
@@ -64,8 +75,8 @@ export interface Surroundings {
   agents(region: string, signal: AbortSignal): AsyncIterable<readonly SeenAgent[]>;
   /** Of the whole account: IAM knows no regions. */
   roles(signal: AbortSignal): AsyncIterable<readonly SeenRole[]>;
-  /** Decrypts with an attestation since then (wall time, ms). */
-  attestations(region: string, sinceMs: number, signal: AbortSignal): AsyncIterable<readonly SeenAttestation[]>;
+  /** Decrypts with an attestation within that time, both ends included. */
+  attestations(region: string, time: Span, signal: AbortSignal): AsyncIterable<readonly SeenAttestation[]>;
   /** One key. What may not be seen of it is absent; `withGrants`: it is the enclave's own, and has none. */
   key(keyArn: string, withGrants: boolean, signal: AbortSignal): Promise<KeyDocuments>;
 }

@@ -4,11 +4,10 @@ import { rememberedWorkOut } from '../../src/enclave/spec-memo.ts';
 import { AttestationObserver } from '../../src/reconciler/attestation-observer.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { ReconcileContext } from '../../src/reconciler/context.ts';
-import { limitsOf } from '../../src/reconciler/controller.ts';
 import { Dependencies } from '../../src/reconciler/dependencies.ts';
 import { HostObserver } from '../../src/reconciler/host-observer.ts';
 import type { Ports } from '../../src/reconciler/ports.ts';
-import { RepairGovernor } from '../../src/reconciler/repair-governor.ts';
+import { RepairGovernor, repairLimitsOf } from '../../src/reconciler/repair-governor.ts';
 import { ReportFreshness } from '../../src/reconciler/report-freshness.ts';
 import { RunObserver } from '../../src/reconciler/run-observer.ts';
 import { RunSlots } from '../../src/reconciler/run-slots.ts';
@@ -31,7 +30,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
   return {
     ports,
     config,
-    limits: limitsOf(config),
+    limits: config,
     control,
     specContext,
     workOut: rememberedWorkOut(specContext),
@@ -43,14 +42,14 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     slots,
     quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),
     repairs: new RepairGovernor({
-      limits: { capPercent: 10, breakerPercent: 20, breakerMin: 3, breakerRestMs: 600_000, settleMs: config.settleMs },
+      limits: repairLimitsOf(config),
       defaultRegion: config.region,
-      now: () => ports.clock.now(),
+      clock: ports.clock,
       wake: () => {},
       onBreaker: () => {},
     }),
     plans: { resultOf: () => undefined, entered: () => {} },
-    states: { isMissing: () => false },
+    states: { isMissing: () => false, isLockStale: () => false },
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),
     secondLooks: new SecondLooks(ports.clock, 2 * config.sweepMs),

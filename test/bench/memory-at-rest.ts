@@ -106,7 +106,8 @@ const ports: Ports = {
       yield* pages((id) => ({ enclaveId: id, groupId: `sg-${instanceOf(id).slice(2)}`, rules: [ruleOf(id)] }));
     },
     async *volumes() {
-      yield* pages((id) => ({ enclaveId: id, instanceId: instanceOf(id), encrypted: true, deleteOnTermination: true }));
+      const volume = { volumeId: 'vol-1', encrypted: true, deleteOnTermination: true };
+      yield* pages((id) => ({ enclaveId: id, instanceId: instanceOf(id), ...volume }));
     },
     async *logGroups() {
       yield* pages((id) => ({ enclaveId: id, retentionDays: 30, kmsKeyArn: null }));

@@ -41,7 +41,7 @@ describe.skipIf(missing.length > 0)('the bucket of states', { timeout: 120_000 }
     return found;
   }
 
-  it('shows states alone, of whole pages and the rest, and when each was written', async () => {
+  it('shows states and locks alone, of whole pages and the rest, and when each was written', async () => {
     expect(await list()).toEqual([]);
     for (let from = 0; from < MANY; from += 50) {
       const ids = Array.from({ length: Math.min(50, MANY - from) }, (_, n) => `enc_${from + n}`);
@@ -51,9 +51,12 @@ describe.skipIf(missing.length > 0)('the bucket of states', { timeout: 120_000 }
     await put('platform/terraform.tfstate');
     const found = await list();
     expect(new Set(found.map(({ enclaveId }) => enclaveId)).size).toBe(MANY);
-    expect(found).toHaveLength(MANY);
-    for (const { enclaveId, key, modifiedAt } of found) {
-      expect(key).toBe(stateKey(enclaveId));
+    expect(found).toHaveLength(MANY + 1);
+    expect(found.filter(({ isLock }) => isLock)).toMatchObject([
+      { enclaveId: 'enc_1', key: `${stateKey('enc_1')}.tflock` },
+    ]);
+    for (const { enclaveId, key, modifiedAt, isLock } of found) {
+      expect(key).toBe(isLock ? `${stateKey(enclaveId)}.tflock` : stateKey(enclaveId));
       expect(Math.abs(Date.now() - modifiedAt)).toBeLessThan(600_000);
     }
   });

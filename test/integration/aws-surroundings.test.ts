@@ -115,7 +115,8 @@ describe('surroundings', () => {
       ],
     ];
     aws.endpoint.script((_, index) => ({ body: { Events: pages[index], ...(index === 0 ? { NextToken: 'n' } : {}) } }));
-    const seen = await collect((within) => aws.ports.surroundings.attestations('us-west-2', at.getTime(), within));
+    const time = { from: at.getTime(), until: at.getTime() + 60_000 };
+    const seen = await collect((within) => aws.ports.surroundings.attestations('us-west-2', time, within));
     expect(seen).toEqual([
       {
         instanceId: 'i-0123456789abcdef0',
@@ -124,7 +125,10 @@ describe('surroundings', () => {
       },
     ]);
     const LookupAttributes = [{ AttributeKey: 'EventName', AttributeValue: 'Decrypt' }];
-    const StartTime = at.getTime() / 1_000;
-    expect(aws.inputs()).toMatchObject([{ LookupAttributes, StartTime, MaxResults: 50 }, { NextToken: 'n' }]);
+    const [StartTime, EndTime] = [time.from / 1_000, time.until / 1_000];
+    expect(aws.inputs()).toMatchObject([
+      { LookupAttributes, StartTime, EndTime, MaxResults: 50 },
+      { StartTime, EndTime, NextToken: 'n' },
+    ]);
   });
 });

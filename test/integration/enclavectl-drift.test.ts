@@ -29,6 +29,7 @@ if (missing.length > 0) {
 }
 
 const ID = 'enc_1';
+const TAKEN = 'enc_taken';
 const stateTable = 'treza-test-operator-state';
 const enclavesTable = 'treza-enclaves-test';
 const historyTable = 'treza-test-operator-history';
@@ -47,11 +48,34 @@ const TAGS = [
 const rule = (peer: string): GroupRule => ({ direction: 'ingress', protocol: 'tcp', fromPort: 443, toPort: 443, peer });
 const WAY_OUT: GroupRule = { direction: 'egress', protocol: '-1', fromPort: 0, toPort: 0, peer: '0.0.0.0/0' };
 
+/** What the operator tracks beside findings, and the severity and repair of the row it is about. */
+const TRACKED = [
+  ['host:gone', 'critical', 'apply'],
+  ['host:running', 'medium', 'stopHost'],
+  ['enclave:EnclaveNotRunning', 'critical', 'restartEnclave'],
+  ['enclave:EnclaveTerminating', 'high', 'restartHost'],
+  ['enclave:ExtraEnclaves', 'medium', 'restartEnclave'],
+  ['enclave:EnclaveSize', 'high', 'restartEnclave'],
+  ['enclave:AllocatorShort', 'high', 'restartAllocator'],
+  ['enclave:MeasurementMismatch', 'critical', 'restartEnclave'],
+  ['enclave:Unheard', 'critical', 'repair'],
+] as const;
+
 describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () => {
   let emulator: Emulator;
   let dynamodb: DynamoDBClient;
   let ec2: EC2Client;
   let groupId = '';
+  let instanceId = '';
+
+  const taken = (changes: Partial<Lifecycle> = {}) =>
+    ({
+      ...aLifecycle(TAKEN),
+      adopted: true,
+      applied: { ...specOf(record({ region: EMULATED_REGION })) },
+      pinned: { instanceId },
+      ...changes,
+    }) as Lifecycle;
 
   const put = (lifecycle: Lifecycle) =>
     dynamodb.send(
@@ -85,6 +109,7 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
         TagSpecifications: [{ ResourceType: 'instance', Tags: TAGS }],
       }),
     );
+    instanceId = Instances[0]?.InstanceId ?? '';
     const RoleName = resourceName('instance-role', ID);
     await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: POLICY, Tags: TAGS }));
     await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'enclave-host', PolicyDocument: INLINE }));
@@ -92,7 +117,7 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
     const lifecycle = {
       ...aLifecycle(ID),
       applied: { ...specOf(record({ region: EMULATED_REGION })) },
-      pinned: { instanceId: Instances[0]?.InstanceId },
+      pinned: { instanceId },
       made: {
         groupId,
         rules: rulesDigest([rule('10.0.0.0/8'), WAY_OUT]),
@@ -118,6 +143,16 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
       ...aLifecycle('enc_3'),
       drift: { fingerprint: 'host:stopped', seen: 2, since: '2026-01-01T00:00:00.000Z', observedAt: 1 },
     } as Lifecycle);
+    for (const [n, fingerprint] of TRACKED.map(([each]) => each).entries()) {
+      const drift = { fingerprint, seen: 2, since: '2026-01-01T00:00:00.000Z', observedAt: 1 };
+      await put({ ...aLifecycle(`enc_tracked_${n}`), drift } as Lifecycle);
+    }
+    const told = { drift: { mode: 'repair', overrides: { 'enclave.memory': 'alert', 'enclave.cpuCount': 'alert' } } };
+    await put({
+      ...aLifecycle('enc_told'),
+      policy: told,
+      drift: { fingerprint: 'enclave:EnclaveSize', seen: 2, since: '2026-01-01T00:00:00.000Z', observedAt: 1 },
+    } as Lifecycle);
     for (const client of [iam, logs]) client.destroy();
   }, 60_000);
   afterAll(async () => {
@@ -140,7 +175,8 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
       .trim()
       .split('\n')
       .slice(1)
-      .map((line) => line.split(/\s{2,}/).slice(0, 3));
+      .map((line) => line.split(/\s{2,}/).slice(0, 3))
+      .filter(([id = '']) => /^enc_\d$/.test(id));
     expect(rows.sort()).toEqual([
       [ID, 'logs.group', 'low'],
       [ID, 'network.rules', 'critical'],
@@ -154,6 +190,16 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
       repair: 'apply',
       since: '2026-01-01T00:00:00.000Z',
     });
+  });
+
+  it('lists the state of a host, and what an enclave reports, as grave as the row it is about', async () => {
+    const found = JSON.parse((await run('-o', 'json')).out) as Record<string, string>[];
+    const of = (id: string) => found.filter((each) => each.id === id);
+    for (const [n, [fingerprint, severity, repair]] of TRACKED.entries()) {
+      const attribute = fingerprint.replace(':', '.');
+      expect(of(`enc_tracked_${n}`)).toEqual([expect.objectContaining({ attribute, severity, repair })]);
+    }
+    expect(of('enc_told')).toEqual([expect.objectContaining({ severity: 'high', repair: 'alert' })]);
   });
 
   it('looks at one enclave: every attribute, with what is desired and what there is', async () => {
@@ -193,6 +239,27 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
     expect(rows.find(({ attribute }) => attribute === 'role.policies')?.verdict).toBe('Unknown');
     expect(rows.find(({ attribute }) => attribute === 'network.rules')?.verdict).toBe('Drift');
     expect(code).toBe(1);
+  });
+
+  it('compares a host that was taken over and not prepared by its existence and state, and says so', async () => {
+    await put(taken());
+    const { code, out, err } = await run(TAKEN, '-o', 'json');
+    expect((JSON.parse(out) as Row[]).map(({ attribute, verdict }) => [attribute, verdict])).toEqual([
+      ['host.exists', 'Match'],
+      ['host.duplicate', 'Match'],
+      ['host.running', 'Match'],
+    ]);
+    expect(code).toBe(0);
+    expect(err).toContain(`\`enclavectl adopt ${TAKEN}\``);
+  });
+
+  it('shows what only the operator sees as it has noted it, and ends with 1 for that alone', async () => {
+    const since = '2026-01-01T00:00:00.000Z';
+    await put(taken({ findings: [{ attribute: 'terraform.state', severity: 'medium', repair: 'alert', since }] }));
+    const { code, out } = await run(TAKEN);
+    expect(out).toMatch(/\nterraform\.state +Drift +medium +alert +\d+d +\(noted by the operator\)/);
+    expect(code).toBe(1);
+    expect((await run(ID)).out).toMatch(/\norphans +Unknown .*\(see enclavectl orphans\)/);
   });
 
   it('knows nothing of an enclave that is not, and has nothing to compare of one that goes', async () => {

@@ -1,4 +1,4 @@
-/** `freeze`, `unfreeze`, `confirm-deletions` against a real database. */
+/** `freeze`, `unfreeze`, `confirm-deletions`, `orphans` against a real database. */
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { toItem, toPlain } from '../../src/aws/marshal.ts';
@@ -79,5 +79,63 @@ describe('confirm-deletions', () => {
     const clock = { ...systemClock, now: () => Date.parse(HOLD.since) - 60_000 };
     expect(await run(['confirm-deletions', '--yes'], { clock })).toMatchObject({ code: 0 });
     expect(await control()).toMatchObject({ deletionsConfirmed: { at: HOLD.since } });
+  });
+});
+
+describe('orphans', () => {
+  const now = Date.parse('2030-01-01T12:00:00.000Z');
+  const clock = { ...systemClock, now: () => now };
+  const host = {
+    id: 'enc_host',
+    region: 'us-west-2',
+    instanceId: 'i-1',
+    state: 'running',
+    since: new Date(now - 42_250).toISOString(),
+  };
+  const state = {
+    id: 'enc_state',
+    key: 'terraform-states/enc_state.tfstate',
+    modifiedAt: '2029-12-01T00:00:00.000Z',
+    since: new Date(now - 3 * 3_600_000).toISOString(),
+  };
+  const lines = (out: string) =>
+    out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.trim().split(/\s{2,}/));
+
+  it('says where there are none, or nobody has looked yet', async () => {
+    await put(INSTALLED);
+    expect(await run(['orphans'], { clock })).toMatchObject({ code: 0, out: '', err: 'no orphans\n' });
+    expect(await run(['orphans', '-o', 'json'], { clock })).toMatchObject({ code: 0, out: '[]\n' });
+  });
+
+  it('shows hosts and states in a table each, with how long they are known', async () => {
+    await put({ ...INSTALLED, orphans: [host], orphanStates: [state] });
+    const { code, out, err } = await run(['orphans'], { clock });
+    expect(lines(out)).toEqual([
+      ['ENCLAVE', 'HOST', 'REGION', 'STATE', 'KNOWN FOR'],
+      ['enc_host', 'i-1', 'us-west-2', 'running', '42s'],
+      ['ENCLAVE', 'TERRAFORM STATE', 'WRITTEN', 'KNOWN FOR'],
+      ['enc_state', 'terraform-states/enc_state.tfstate', '2029-12-01T00:00:00.000Z', '3h'],
+    ]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+
+  it.each([
+    ['hosts', { orphans: [host] }, 'HOST'],
+    ['states', { orphanStates: [state] }, 'TERRAFORM STATE'],
+  ])('shows no empty table beside one of %s', async (_which, found, column) => {
+    await put({ ...INSTALLED, ...found });
+    const all = lines((await run(['orphans'], { clock })).out);
+    expect(all).toHaveLength(2);
+    expect(all[0]?.[1]).toBe(column);
+  });
+
+  it('prints both as one list of JSON', async () => {
+    await put({ ...INSTALLED, orphans: [host], orphanStates: [state] });
+    const { code, out } = await run(['orphans', '-o', 'json'], { clock });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual([host, state]);
   });
 });

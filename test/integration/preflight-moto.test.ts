@@ -14,10 +14,12 @@ import {
   LambdaClient,
   UpdateEventSourceMappingCommand,
 } from '@aws-sdk/client-lambda';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
 
+const BUCKET = 'treza-dev-terraform-state';
 const PROGRAM = fileURLToPath(new URL('../../bin/enclavectl.js', import.meta.url));
 const missing = toolsMissing().filter((sentence) => sentence.startsWith('moto_server'));
 if (missing.length > 0) {
@@ -42,6 +44,7 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
       events: new EventBridgeClient(options),
       iam: new IAMClient(options),
       lambda: new LambdaClient(options),
+      s3: new S3Client({ ...options, forcePathStyle: true }),
       sfn: new SFNClient(options),
     };
   }
@@ -49,7 +52,7 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     emulator = await startEmulator();
     clients = clientsOn(emulator.url);
-    writeFileSync(join(folder, 'operator.yaml'), `accountId: '${EMULATED_ACCOUNT}'\n`);
+    writeFileSync(join(folder, 'operator.yaml'), `accountId: '${EMULATED_ACCOUNT}'\nstateBucket: ${BUCKET}\n`);
   });
   afterAll(async () => {
     for (const client of Object.values(clients ?? {})) client.destroy();
@@ -92,7 +95,7 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
   }
 
   it('fails an account that has nothing, and names each thing', () => {
-    const { status, stderr, failed } = preflight();
+    const { status, stderr, failed, unsure } = preflight();
     expect(status, stderr).toBe(1);
     expect(failed).toEqual(
       expect.arrayContaining([
@@ -100,8 +103,10 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
         'table treza-dev-operator-state does not exist',
         'state machine treza-dev-deployment does not exist',
         'cluster treza-dev-infrastructure does not exist',
+        `bucket ${BUCKET} of Terraform states does not exist in ${EMULATED_REGION}`,
       ]),
     );
+    expect(unsure).toContain('state machine treza-dev-drift does not exist');
   });
 
   it('fails while the old pipeline is on, and passes once it is off', async () => {
@@ -110,7 +115,13 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
     await clients.ecs.send(new CreateClusterCommand({ clusterName: 'treza-dev-infrastructure' }));
     const roleArn = await role('any');
     const definition = JSON.stringify({ StartAt: 'End', States: { End: { Type: 'Succeed' } } });
-    for (const name of ['treza-dev-deployment', 'treza-dev-cleanup']) {
+    await clients.s3.send(
+      new CreateBucketCommand({
+        Bucket: BUCKET,
+        CreateBucketConfiguration: { LocationConstraint: EMULATED_REGION },
+      }),
+    );
+    for (const name of ['treza-dev-deployment', 'treza-dev-cleanup', 'treza-dev-drift']) {
       await clients.sfn.send(new CreateStateMachineCommand({ name, roleArn, definition }));
     }
     const code = { Runtime: 'python3.9' as const, Handler: 'index.handler', Code: { ZipFile: EMPTY_ZIP } };
@@ -141,12 +152,36 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
     const off = preflight();
     expect(off.failed).toEqual([]);
     expect(off.status, off.stderr).toBe(0);
-    expect(off.passed).toContain('dynamodb:UpdateItem on the enclaves table is allowed');
-    // No host exists yet, whose tags these two ask for; the others begin something whenever they are called.
+    expect(off.passed).toEqual(
+      expect.arrayContaining([
+        'state machine treza-dev-drift exists',
+        `bucket ${BUCKET} of Terraform states can be listed`,
+        ...[
+          'dynamodb:UpdateItem on the enclaves table',
+          'ec2:DescribeInstanceStatus',
+          'ec2:DescribeSecurityGroups',
+          'ec2:DescribeVolumes',
+          'ecs:StopTask',
+          'iam:GetAccountAuthorizationDetails',
+          'logs:DescribeLogGroups',
+          'ssm:DescribeInstanceInformation',
+          'states:DescribeExecution',
+          'states:GetExecutionHistory',
+          'states:StopExecution',
+        ].map((call) => `${call} is allowed`),
+      ]),
+    );
+    // No host exists yet, whose tags the first two ask for, and no key; the last ones begin something whenever they are called.
     expect(off.unsure).toEqual(
-      ['ec2:StartInstances', 'ec2:StopInstances', 'states:StartExecution', 'ssm:SendCommand'].map(
-        (call) => `${call} cannot be tried without doing it`,
-      ),
+      [
+        'ec2:StartInstances',
+        'ec2:StopInstances',
+        'kms:DescribeKey',
+        'kms:GetKeyPolicy',
+        'kms:ListGrants',
+        'states:StartExecution',
+        'ssm:SendCommand',
+      ].map((call) => `${call} could not be tried`),
     );
   });
 

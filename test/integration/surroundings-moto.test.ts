@@ -137,7 +137,7 @@ describe.skipIf(missing.length > 0)('surroundings in an emulated account', { tim
     const instanceId = Instances[0]?.InstanceId ?? '';
     // Whether it goes with its host, the emulator does not say.
     expect(await collect((signal) => ports.surroundings.volumes(REGION, signal))).toEqual([
-      { enclaveId: ID, instanceId, encrypted: true, deleteOnTermination: undefined },
+      { enclaveId: ID, volumeId: expect.any(String), instanceId, encrypted: true, deleteOnTermination: undefined },
     ]);
     const status = await collect((signal) => ports.hosts.status(REGION, [instanceId], signal));
     expect(status).toMatchObject([{ instanceId, checks: { system: 'ok', instance: 'ok' }, events: [] }]);
@@ -145,11 +145,14 @@ describe.skipIf(missing.length > 0)('surroundings in an emulated account', { tim
 
   it('roles of hosts, by name and tag, with all that they may', async () => {
     const RoleName = resourceName('instance-role', ID);
-    const make = (name: string, environment = 'dev') =>
+    const make = (name: string, environment = 'dev', id = ID) =>
       clients.iam.send(
-        new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument: TRUST, Tags: tags(ID, environment) }),
+        new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument: TRUST, Tags: tags(id, environment) }),
       );
     await make(RoleName);
+    // Of another environment, and listed as such: what else bears its name is not ours either.
+    const elsewhere = resourceName('instance-role', 'enc_elsewhere');
+    await make(elsewhere, 'prod', 'enc_elsewhere');
     // One that bears the tag and not the name is not the host's.
     await make('imposter');
     const { Policy } = await clients.iam.send(
@@ -157,7 +160,9 @@ describe.skipIf(missing.length > 0)('surroundings in an emulated account', { tim
     );
     await clients.iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn: Policy?.Arn }));
     await clients.iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'enclave-logs', PolicyDocument: POLICY }));
-    const roles = await collect((signal) => ports.surroundings.roles(signal));
+    const all = await collect((signal) => ports.surroundings.roles(signal));
+    expect(all.filter(({ foreign }) => foreign)).toMatchObject([{ enclaveId: 'enc_elsewhere', name: elsewhere }]);
+    const roles = all.filter(({ foreign }) => !foreign);
     expect(roles).toMatchObject([{ enclaveId: ID, name: RoleName, attachedArns: [Policy?.Arn] }]);
     expect(policyDigest(roles[0]?.trust)).toBe(policyDigest(TRUST));
     expect(Object.keys(roles[0]?.inline ?? {})).toEqual(['enclave-logs']);

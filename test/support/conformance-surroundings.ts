@@ -44,7 +44,9 @@ export function surroundingsConformance(name: string, makeServices: MakeServices
 
     it('shows volume, log group and agent', async () => {
       const volumes = ours(await collect((signal) => around().volumes(harness.region, signal)));
-      expect(volumes).toEqual([{ enclaveId: id, instanceId, encrypted: true, deleteOnTermination: true }]);
+      expect(volumes).toEqual([
+        { enclaveId: id, volumeId: expect.any(String), instanceId, encrypted: true, deleteOnTermination: true },
+      ]);
       const logGroups = ours(await collect((signal) => around().logGroups(harness.region, signal)));
       expect(logGroups).toEqual([{ enclaveId: id, retentionDays: expect.any(Number), kmsKeyArn: null }]);
       const agents = await collect((signal) => around().agents(harness.region, signal));

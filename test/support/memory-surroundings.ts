@@ -19,6 +19,7 @@ import type {
   SeenLogGroup,
   SeenRole,
   SeenVolume,
+  Span,
   Surroundings,
 } from '../../src/reconciler/surroundings.ts';
 import type { MemoryHosts } from './memory-hosts.ts';
@@ -29,7 +30,7 @@ export interface MemorySurrounding {
   readonly groupId: string;
   rules: readonly GroupRule[];
   role: Omit<SeenRole, 'enclaveId' | 'name'>;
-  volume: Omit<SeenVolume, 'enclaveId' | 'instanceId'>;
+  volume: Omit<SeenVolume, 'enclaveId' | 'volumeId' | 'instanceId'>;
   /** Undefined: somebody has deleted it. */
   logGroup: Omit<SeenLogGroup, 'enclaveId'> | undefined;
   key: (KeyDocuments & { readonly arn: string }) | undefined;
@@ -114,7 +115,12 @@ export class MemorySurroundings implements Surroundings {
     yield* this.#pages(
       signal,
       this.#each(region, (enclaveId, { volume }) =>
-        this.#hosts.living(enclaveId).map(({ instanceId }) => ({ enclaveId, instanceId, ...volume })),
+        this.#hosts.living(enclaveId).map(({ instanceId }) => ({
+          enclaveId,
+          volumeId: `vol-${instanceId}`,
+          instanceId,
+          ...volume,
+        })),
       ),
     );
   }
@@ -146,12 +152,12 @@ export class MemorySurroundings implements Surroundings {
 
   async *attestations(
     _region: string,
-    sinceMs: number,
+    { from, until }: Span,
     signal: AbortSignal,
   ): AsyncIterable<readonly SeenAttestation[]> {
     yield* this.#pages(
       signal,
-      this.attested.filter(({ at }) => at >= sinceMs),
+      this.attested.filter(({ at }) => at >= from && at <= until),
     );
   }
 

@@ -4,15 +4,14 @@ import { type Lifecycle, PHASES } from '../../src/enclave/lifecycle-item.ts';
 import { type EnclaveRecord, readRecord } from '../../src/enclave/record.ts';
 import type { Outcome, RunVariables } from '../../src/enclave/run-item.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec.ts';
-import { type Assessment, decide, type Effect, resolveIntent } from '../../src/machines/index.ts';
+import { type Assessment, decide, type Effect, type Limits, resolveIntent } from '../../src/machines/index.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { limitsOf } from '../../src/reconciler/controller.ts';
 import { viewEnclave } from '../../src/reconciler/enclave-view.ts';
 import { viewHost } from '../../src/reconciler/observe.ts';
 
 const START = Date.parse('2030-01-01T00:00:00.000Z');
 const HOUR = 3_600_000;
-export const MODEL_LIMITS = limitsOf(ConfigSchema.parse({ attemptsPerGeneration: 2, repairAttempts: 2 }));
+export const MODEL_LIMITS: Limits = ConfigSchema.parse({ attemptsPerGeneration: 2, repairAttempts: 2 });
 
 /** What may happen between two looks. */
 export type ModelEvent =

@@ -28,6 +28,7 @@ export const takenOver: PlacedConfig = {
       },
     },
   },
+  operator: { ...placed(environmentConfig('dev'), ACCOUNT).operator, attestationTrail: true },
   legacyHosts: true,
   existing: {
     stateBucket: 'treza-dev-terraform-state-0123abcd',

@@ -1,6 +1,7 @@
 /**
  * Record to host and back with real Terraform: operator, workflows and runner as processes, AWS emulated. The runner is
- * as its image has it: its staged layer, Terraform held by the shipped lock file.
+ * as its image has it: its staged layer, Terraform held by the shipped lock file. Where no such image runs it is that of
+ * the sources, and the output says so.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,9 +29,18 @@ const PATIENCE_MS = 180_000;
 const ASK_EVERY_MS = 3_000;
 const providerConfig = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.2xlarge' };
 
+/** The image is of one platform; elsewhere its layer, and with it the lock file, stay untested. */
+const HAS_IMAGE = process.platform === 'linux' && process.arch === 'x64';
+if (!HAS_IMAGE) {
+  const here = `${process.platform} ${process.arch}`;
+  console.warn(
+    `skipped: the runner as its image has it, since the image is linux x64 and this is ${here}; its sources run`,
+  );
+}
+
 /** The runner of the image, staged in `layer`; where no such image runs, that of the sources. */
 async function runnerIn(layer: string, { env: { TF_CLI_CONFIG_FILE = '' } }: Emulator): Promise<object> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return { taskEnvironment: { TF_CLI_CONFIG_FILE } };
+  if (!HAS_IMAGE) return { taskEnvironment: { TF_CLI_CONFIG_FILE } };
   await stageLayer('runner', layer);
   const TERRAFORM_LOCK_FILE = join(layer, 'runner/terraform/.terraform.lock.hcl');
   return { taskProgram: join(layer, 'dist/main.js'), taskEnvironment: { TF_CLI_CONFIG_FILE, TERRAFORM_LOCK_FILE } };

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { keys, type Request } from '../../src/enclave/items.ts';
+import { DEFAULT_POLICY, type EnclavePolicy } from '../../src/enclave/policy.ts';
+import { approvalOf, takeRequests } from '../../src/reconciler/approvals.ts';
 import type { RawRecord } from '../../src/reconciler/ports.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
@@ -177,5 +180,53 @@ describe('a policy that wants approval', () => {
     expect(v.lifecycle(ID)?.planAsked).toBeUndefined();
     change(v);
     await v.until(() => v.lifecycle(ID)?.observedGeneration === 2, 'applied unasked');
+  });
+});
+
+describe('an approval', () => {
+  const AT = Date.parse('2030-01-01T00:00:00.000Z');
+  const MINUTE = 60_000;
+  const policy: EnclavePolicy = { ...DEFAULT_POLICY, drift: { ...DEFAULT_POLICY.drift, approval: 'manual' } };
+  const planned = {
+    askedAt: '2029-12-31T00:00:00.000Z',
+    at: '2029-12-31T00:01:00.000Z',
+    run: 'drift-1-1',
+    generation: 2,
+    verdict: 'Drift' as const,
+    digest: D1,
+    failures: 0,
+  };
+  const request: Request = {
+    v: 1,
+    minReader: 1,
+    id: ID,
+    key: 'k',
+    verb: 'approve',
+    actor: 'test',
+    at: '2029-12-31T23:59:59.000Z',
+    generation: 2,
+    digest: D1,
+  };
+  const given = takeRequests(aLifecycle(ID, { generation: 2, observedGeneration: 1, planned }), [request], AT);
+
+  it('ends a day after it was taken up, to the millisecond', () => {
+    expect(given.approval).toMatchObject({ at: '2030-01-01T00:00:00.000Z', expiresAt: '2030-01-02T00:00:00.000Z' });
+  });
+
+  it.each([
+    ['a minute before its end', 24 * HOUR - MINUTE, 'given'],
+    ['at its end', 24 * HOUR, 'awaited'],
+    ['a minute after its end', 24 * HOUR + MINUTE, 'awaited'],
+  ])('%s is kept only where it still counts', (_when, afterMs, answer) => {
+    expect(approvalOf(given, policy, AT + afterMs)).toBe(answer);
+    expect(takeRequests(given, [], AT + afterMs).approval).toEqual(answer === 'given' ? given.approval : undefined);
+  });
+
+  it('is not lost while the run that it lets begin is under way', () => {
+    const at = '2030-01-01T23:59:00.000Z';
+    const run = { name: 'e-1', action: 'deploy' as const, seq: 2, generation: 2, reason: 'update' };
+    expect(
+      takeRequests({ ...given, run: { ...run, startedAt: at, deadlineAt: at } }, [], AT + 25 * HOUR).approval,
+    ).toEqual(given.approval);
   });
 });

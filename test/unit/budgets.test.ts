@@ -94,6 +94,27 @@ describe('budgets', () => {
     expect(budgets.state().pace).toBe(0.5);
   });
 
+  it('hear LookupEvents throttled, which others of the account may call as they like, and slow that down alone', async () => {
+    const { clock, ports, budgets, faults } = setUp({ awsBudgetShare: 1, awsBudgetWaitMs: 600_000 });
+    const time = { from: 0, until: 1 };
+    const lookUp = async () => {
+      for await (const _ of ports.surroundings.attestations('us-west-2', time, new AbortController().signal));
+    };
+    const error = new OperatorError('Throttled', 'cloudtrail:LookupEvents', 'ThrottlingException');
+    faults.failNext('surroundings.attestations', error);
+    await expect(lookUp()).rejects.toMatchObject({ class: 'Throttled' });
+    expect(budgets.state()).toMatchObject({ pace: 1, throttled: 1 });
+    for (let n = 0; n < 60; n += 1) {
+      void ports.hosts.start('us-west-2', `i-${n}`).catch(() => {});
+      void lookUp().catch(() => {});
+    }
+    await clock.advance(10_000);
+    expect(faults.calls('hosts.start')).toBe(5 + 20);
+    // Of 2 a second about half.
+    expect(faults.calls('surroundings.attestations')).toBeGreaterThanOrEqual(10);
+    expect(faults.calls('surroundings.attestations')).toBeLessThanOrEqual(2 + 12);
+  });
+
   it('keep a rest of the pace however often they are throttled', async () => {
     const { clock, ports, budgets, faults } = setUp();
     faults.failNext('state.read', throttled(), 100);

@@ -108,6 +108,15 @@ describe('plan and apply', () => {
     expect(actionsOf(plan)).toEqual({ [HOST]: 'create' });
   });
 
+  it('makes another host where a run names the one that exists, and only then', async () => {
+    const cloud = new VirtualCloud();
+    await cloud.run('a');
+    const { instanceId } = cloud.host('a');
+    const plan = await cloud.plan('a', { change: 'replace', replaces: instanceId });
+    expect(actionsOf(plan)).toEqual({ [HOST]: 'delete+create' });
+    expect(actionsOf(await cloud.plan('a', { change: 'replace', replaces: 'i-another' }))).toEqual({});
+  });
+
   it('imports what exists when the state is lost, and makes nothing twice', async () => {
     const cloud = new VirtualCloud();
     await cloud.run('a');

@@ -184,6 +184,76 @@ describe('from what is not known', () => {
   });
 });
 
+describe('a paused enclave', () => {
+  const paused = fc.record({
+    phase: fc.constantFrom<Phase[]>('paused', 'pausing'),
+    fingerprint: fc.constantFrom('host:running', 'host:stopped', 'enclave:EnclaveNotRunning', 'apply:network.rules'),
+    seen: fc.integer({ min: 0, max: 2 }),
+    count: fc.integer({ min: 0, max: 9 }),
+  });
+  const lifecycleOfPaused = (before: Parameters<typeof lifecycleOf>[0]): Lifecycle => ({
+    ...lifecycleOf(before),
+    desired: 'Paused',
+    serving: false,
+  });
+  const stopped = { verdict: 'Match', state: 'stopped', instanceId: 'i-1', observedAt: NOW } as const;
+  const unknown = (state: Assessment['host']['state'], instanceId?: string): Assessment['host'] => ({
+    verdict: 'Unknown',
+    state,
+    instanceId,
+    observedAt: NOW,
+  });
+  const hosts = fc.constantFrom<Assessment['host']>(
+    stopped,
+    unknown('unknown'),
+    unknown('several'),
+    unknown('pending', 'i-1'),
+    unknown('stopping', 'i-1'),
+  );
+  const enclaves = fc.constantFrom<Pick<Assessment['enclave'], 'verdict' | 'reason'>>(
+    { verdict: 'Match', reason: 'Running' },
+    { verdict: 'Drift', reason: 'EnclaveNotRunning' },
+    { verdict: 'Unknown', reason: 'ReportSilent' },
+  );
+  const any = fc.tuple(
+    fc.constantFrom<Finding['verdict'][]>('Unknown', 'Match', 'Drift'),
+    fc.constantFrom<Finding['owned'][]>('operator', 'foreign'),
+  );
+
+  it('is left as it is, whatever is remembered and found, unless its host is known to run', () => {
+    fc.assert(
+      fc.property(paused, hosts, enclaves, findings(any), (before, host, enclave, seen) => {
+        const lifecycle = lifecycleOfPaused(before);
+        expect(repairsOf(lifecycle, assessmentOf(lifecycle, host, enclave, seen))).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('has its host stopped by the second look that shows it running, and by nothing else', () => {
+    fc.assert(
+      fc.property(enclaves, findings(any), (enclave, seen) => {
+        const { drift: _none, ...lifecycle } = lifecycleOfPaused({
+          phase: 'paused',
+          fingerprint: 'host:running',
+          seen: 0,
+          count: 0,
+        });
+        const look = (before: Lifecycle, observedAt: number) => {
+          const host = { ...running, verdict: 'Drift', observedAt } as const;
+          const { lifecycle: after, effects } = decide(before, before, assessmentOf(before, host, enclave, seen));
+          return { after, repairs: effects.filter(({ type }) => REPAIRS.has(type)) };
+        };
+        const first = look(lifecycle, NOW);
+        const again = look(first.after, NOW);
+        expect([first.repairs, again.repairs]).toEqual([[], []]);
+        expect(look(again.after, NOW + 1).repairs).toEqual([{ type: 'stopHost', instanceId: 'i-1' }]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
 describe('a repair that is over', () => {
   it('is not begun again on a look of before its end, however often that is met', () => {
     const fingerprint = 'apply:network.rules';

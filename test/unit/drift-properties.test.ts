@@ -87,7 +87,7 @@ describe('whatever is seen', () => {
         proxies: maybe(list(fc.record({ destination: text, state: text }))),
       }),
     ),
-    attested: maybe(record(text)),
+    attested: maybe(list(record(text))),
     rules: maybe(
       list(
         fc.record({

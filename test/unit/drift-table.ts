@@ -115,7 +115,7 @@ export const observed: Observed = {
   events: [],
   agentOnline: true,
   report,
-  attested: { pcr0: PCR0 },
+  attested: [{ pcr0: PCR0 }],
   rules: digestRules(RULES),
   role: digestRole(ROLE),
   key: digestKey(KEY),
@@ -335,8 +335,16 @@ export const CASES: readonly Case[] = [
   },
   {
     attribute: 'enclave.attested',
-    drift: { another: { attested: { pcr0: OTHER } } },
-    unknown: { 'without the register': { attested: {} } },
+    drift: {
+      another: { attested: [{ pcr0: OTHER }] },
+      'another, and the right one after it': { attested: [{ pcr0: OTHER }, { pcr0: PCR0 }] },
+    },
+    unknown: {
+      'nobody attested': { attested: [] },
+      'without the register': { attested: [{}] },
+      'one of them without the register': { attested: [{ pcr0: PCR0 }, {}] },
+    },
+    match: { 'another register beside it': { attested: [{ pcr0: PCR0 }, { pcr0: PCR0, pcr4: OTHER }] } },
   },
   {
     attribute: 'enclave.health',
@@ -345,8 +353,12 @@ export const CASES: readonly Case[] = [
   },
   {
     attribute: 'enclave.allocator',
-    drift: { short: reports({ allocatorOk: false }) },
-    unknown: { 'not told': reports({ allocatorOk: undefined }) },
+    drift: { short: reports({ allocatorOk: false, enclaves: [] }) },
+    unknown: {
+      'not told': reports({ allocatorOk: undefined }),
+      'nor what runs': reports({ allocatorOk: false, enclaves: undefined }),
+    },
+    match: { 'short, and one runs': reports({ allocatorOk: false }) },
   },
   {
     attribute: 'enclave.proxies',

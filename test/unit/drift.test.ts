@@ -60,6 +60,12 @@ describe('comparison', () => {
     expect(paused.filter((attribute) => attribute.startsWith('enclave.'))).toEqual([]);
   });
 
+  it('says nothing of what was attested where nobody looks, or it is not enforced', () => {
+    const lax = specOf(record({ attestation: { expectedMeasurements: [{ pcr0: OTHER }], enforce: 'off' } }));
+    expect(found('enclave.attested', { ...observed, attested: undefined })).toBeUndefined();
+    expect(found('enclave.attested', observed, { ...wanted, spec: lax })).toBeUndefined();
+  });
+
   it('names what differs, and only that', () => {
     const seen = { ...observed, ...has({ metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 1 } }) };
     expect(found('host.metadata', seen)).toEqual({

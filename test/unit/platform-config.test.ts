@@ -80,6 +80,12 @@ describe('a platform configuration', () => {
     expect(refused(input)).toContain(says);
   });
 
+  it('has no operator look up attestations unless it says so', () => {
+    expect(parseConfig(dev, 'test').operator.attestationTrail).toBe(false);
+    const operator = { ...dev.operator, attestationTrail: 'yes' };
+    expect(refused({ ...dev, operator })).toContain('operator.attestationTrail');
+  });
+
   it('names every wrong field at once', () => {
     const message = refused({ ...dev, prefix: 'X', logRetentionDays: 3 });
     expect(message).toContain('prefix');

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { PlacedConfig } from '../../infra/platform/index.ts';
 import type { Statement } from '../../infra/platform/policy.ts';
 import { allow } from '../../infra/platform/policy.ts';
 import { driftWorkflow, workflow } from '../../infra/workflows/index.ts';
@@ -226,6 +227,8 @@ const TERRAFORM_CALLS = [
   ...['iam:PassRole', 'logs:TagResource', 'iam:TagRole', 'iam:TagInstanceProfile', 's3:PutObjectTagging'],
 ];
 
+const following = (config: PlacedConfig) => ({ ...config, operator: { ...config.operator, attestationTrail: true } });
+
 describe('what the programs call', () => {
   const [, prod] = configs.find(([name]) => name === 'prod') ?? [];
   if (prod === undefined) throw new Error('there is no prod');
@@ -251,8 +254,26 @@ describe('what the programs call', () => {
     const sources = files.map((file) => readFileSync(new URL(file, folder), 'utf8'));
     const calls = new Set(sources.flatMap((text) => text.match(/(?<=')[a-z0-9]+:[A-Z][A-Za-z]+(?=')/g) ?? []));
     expect(calls.size).toBeGreaterThan(15);
-    const granted = actionsOf('aws_iam_role_policy.operator-policy');
+    const granted = actionsOf('aws_iam_role_policy.operator-policy', build(following(prod)).terraform);
     expect([...calls].flatMap(needed).filter((action) => !granted.has(action))).toEqual([]);
+  });
+
+  it('is granted of CloudTrail only where it is asked for, in the regions of enclaves', () => {
+    const of = (config: PlacedConfig) =>
+      policiesIn(build(config).terraform)
+        .flatMap(({ policy }) => policy.Statement)
+        .filter(({ Action }) => list(Action).some((action) => action.startsWith('cloudtrail:')));
+    expect(of(prod)).toEqual([]);
+    expect(of(following(prod))).toEqual([
+      {
+        Sid: 'SeeAttestations',
+        Effect: 'Allow',
+        Action: 'cloudtrail:LookupEvents',
+        Resource: '*',
+        Condition: { StringEquals: { 'aws:RequestedRegion': Object.keys(prod.regions) } },
+      },
+    ]);
+    expect(Object.keys(prod.regions).length).toBeGreaterThan(1);
   });
 
   it('is granted to the runner', () => {

@@ -80,6 +80,12 @@ describe.each(configs)('%s', (_, config) => {
     });
   });
 
+  it.each([true, false])('has the operator look up attestations where it says so: %s', (attestationTrail) => {
+    const asked = build({ ...config, operator: { ...config.operator, attestationTrail } }).terraform.resource;
+    const loaded = loadConfig({ env: environmentOf(containerOf(asked.aws_ecs_task_definition?.['operator-task'])) });
+    expect(loaded).toMatchObject({ ok: true, config: { attestationTrail } });
+  });
+
   it('gives the runner the facts the enclave stack reads', () => {
     const container = containerOf(resource.aws_ecs_task_definition?.['runner-task']);
     const { PLATFORM_FACTS: text = '', ...rest } = environmentOf(container);

@@ -1,12 +1,30 @@
 /** Preflight: each thing that must hold, holding and not; and what the command says of it. */
 import { describe, expect, it } from 'vitest';
+import { namesOf } from '../../infra/platform/names.ts';
+import { operatorStatements } from '../../infra/platform/roles/operator.ts';
 import { report } from '../../src/cli/commands/preflight.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
 import { CALLS, type Installation, preflight, type TableView } from '../../src/reconciler/preflight.ts';
+import { takenOver } from '../support/platform.ts';
 
-const CONFIG = ConfigSchema.parse({ accountId: '123456789012' });
+const CONFIG = ConfigSchema.parse({ accountId: '123456789012', stateBucket: 'states', attestationTrail: true });
 const STREAM = 'arn:aws:dynamodb:us-west-2:123456789012:table/treza-enclaves-dev/stream/2030';
+
+/** What preflight learns all it looks up by, of what the operator is granted. */
+const LOOKED_UP: ReadonlySet<string> = new Set(['dynamodb:DescribeTable', 'states:ListExecutions', 's3:ListBucket']);
+const SAME = 'stands in one statement with what is tried';
+const UNTRIED: Readonly<Record<string, string>> = {
+  'aps:RemoteWrite': 'is the collector’s',
+  'dynamodb:ConditionCheckItem': SAME,
+  'dynamodb:DeleteItem': SAME,
+  'dynamodb:DescribeStream': 'is a step of reading the stream',
+  'dynamodb:GetItem': SAME,
+  'dynamodb:GetShardIterator': 'is a step of reading the stream',
+  'dynamodb:Query': SAME,
+  'dynamodb:Scan': SAME,
+  'sns:Publish': 'somebody would be told',
+};
 
 const table = (...key: string[]): TableView => ({ key, streamArn: STREAM, view: 'NEW_AND_OLD_IMAGES' });
 
@@ -21,6 +39,7 @@ function account(changes: Partial<Installation> = {}): Installation {
     rules: async () => [{ name: 'treza-dev-status-monitor-schedule', isOff: true }],
     machine: async () => ({ running: [] }),
     cluster: async () => 'there',
+    states: async () => 'there',
     permission: async () => 'allowed',
     ...changes,
   };
@@ -95,6 +114,13 @@ describe('preflight', () => {
       'wait',
     ],
     [
+      { machine: async (action) => (action === 'drift' ? 'denied' : { running: [] }) },
+      'state machine treza-dev-drift cannot be seen',
+      'states:ListExecutions',
+    ],
+    [{ states: async () => 'missing' }, 'bucket states of Terraform states does not exist in us-west-2', 'stateBucket'],
+    [{ states: async () => 'denied' }, 'bucket states of Terraform states cannot be seen', 's3:ListBucket'],
+    [
       { permission: async (call) => (call === 'ec2:StopInstances' ? 'denied' : 'allowed') },
       'ec2:StopInstances is refused to these credentials',
       'policy',
@@ -104,6 +130,41 @@ describe('preflight', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({ verdict: 'fail', fix: expect.stringContaining(fix) });
     expect(found[0]?.what).toContain(what);
+  });
+
+  it('fails nothing for what comes with the platform, and names it', async () => {
+    const missing = await troubles({ machine: async (action) => (action === 'drift' ? 'missing' : { running: [] }) });
+    expect(missing).toEqual([
+      {
+        verdict: 'unsure',
+        what: 'state machine treza-dev-drift does not exist',
+        fix: expect.stringContaining('comes with the platform'),
+      },
+    ]);
+    const unnamed = await preflight(account(), { ...CONFIG, stateBucket: '' });
+    expect(unnamed.filter(({ verdict }) => verdict !== 'pass')).toEqual([
+      {
+        verdict: 'unsure',
+        what: 'no bucket of Terraform states is named',
+        fix: expect.stringContaining('stateBucket'),
+      },
+    ]);
+  });
+
+  it('tries to look up attestations only where the operator would', async () => {
+    const tried = async (attestationTrail: boolean) =>
+      (await preflight(account(), { ...CONFIG, attestationTrail })).map(({ what }) => what);
+    expect(await tried(true)).toContain('cloudtrail:LookupEvents is allowed');
+    expect(await tried(false)).not.toContain('cloudtrail:LookupEvents is allowed');
+  });
+
+  it('tries every call the operator is granted, but for those that are named here', () => {
+    const config = { ...takenOver, operator: { ...takenOver.operator, attestationTrail: true } };
+    const granted = new Set(operatorStatements(config, namesOf(config)).flatMap(({ actions }) => actions));
+    const tried = new Set(CALLS.map((call) => call.split(' ')[0] ?? ''));
+    const untried = [...granted].filter((action) => !tried.has(action) && !LOOKED_UP.has(action));
+    expect(untried.sort()).toEqual(Object.keys(UNTRIED).sort());
+    expect([...tried].filter((action) => !granted.has(action))).toEqual([]);
   });
 
   it('takes one other reader, and executions of our own', async () => {
@@ -125,7 +186,7 @@ describe('enclavectl preflight', () => {
     expect((await said({})).code).toBe(0);
     const { code, out, err } = await said({ permission: async () => 'unsure' });
     expect(code).toBe(0);
-    expect(out).toMatch(/^\? {5}ssm:SendCommand cannot be tried without doing it: compare/m);
+    expect(out).toMatch(/^\? {5}ssm:SendCommand could not be tried: compare/m);
     expect(err).toContain(`${CALLS.length} to look at yourself`);
   });
 

@@ -111,6 +111,15 @@ describe('what is chosen', () => {
     expect(asked).toEqual([]);
   });
 
+  it('is chosen anew where a repair is to replace this very host, and once', async () => {
+    const { clients } = awsWith({});
+    const wanted = variables({ change: 'replace', generation: 2, replaces: 'i-1' });
+    const found = { ...present, generation: '2' };
+    const fresh = { amiId: 'ami-00000000000000001' };
+    expect(await choose(clients, 'e', wanted, facts, { ...found, instanceId: 'i-1' })).toMatchObject(fresh);
+    expect(await choose(clients, 'e', wanted, facts, { ...found, instanceId: 'i-2' })).toMatchObject(present);
+  });
+
   it('is what the spec names, whatever else there is', async () => {
     const { clients, asked } = awsWith({});
     const host = { amiId: 'ami-named', subnetId: 'subnet-named' };

@@ -212,13 +212,16 @@ describe('the maintenance window', () => {
     expect(new Date(runs().at(-1)?.requestedAt ?? '').getUTCHours()).toBe(12);
   });
 
-  it('is waited for by a restart of an enclave that runs all the same', async () => {
+  const SMALL = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 64, debug: false };
+  it.each([
+    ['EnclaveSize', { enclaves: [SMALL] }],
+    ['ProxyDown', { proxies: [{ destination: 'a.example:443', state: 'failed' }] }],
+  ])('is waited for by a restart of an enclave that runs all the same: %s', async (reason, says) => {
     await deployed(CLOSED);
     const [first] = v.world.hosts.living(ID);
     if (first === undefined) throw new Error('no host');
-    const small = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 64, debug: false };
-    v.world.hosts.ail(first, { says: { enclaves: [small] }, cure: 'restartEnclave' });
-    await v.until(() => /EnclaveSize waits for the maintenance window/.test(lifecycle().message), 'waits');
+    v.world.hosts.ail(first, { says, cure: 'restartEnclave' });
+    await v.until(() => lifecycle().message.includes(`${reason} waits for the maintenance window`), 'waits');
     expect(calls('hosts.restartEnclave')).toBe(0);
     await v.until(() => isHealed(), 'healed in the window', 24 * 60 * MINUTE);
     expect(calls('hosts.restartEnclave')).toBe(1);

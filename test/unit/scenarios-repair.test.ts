@@ -2,6 +2,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import { keys } from '../../src/enclave/items.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
+import type { RunItem } from '../../src/enclave/run-item.ts';
+import type { Illness } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -10,12 +13,14 @@ const idOf = (n: number) => `enc_${n}`;
 
 let v: VirtualOperator;
 let calls: (operation: string) => number;
+let after: (operation: string, act: () => void) => void;
 
 /** A fleet at rest, as many as asked for, each with the policy. */
 async function fleet(size: number, policy?: object): Promise<void> {
   v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000 });
   const { connection } = v.start();
   calls = (operation) => connection.faults.calls(operation);
+  after = (operation, act) => connection.faults.after(operation, act);
   await v.clock.advance(5_000);
   for (let n = 0; n < size; n += 1) v.post(idOf(n), policy === undefined ? {} : { policy });
   await v.until(() => ids(size).every((id) => v.status(id) === 'DEPLOYED'), 'all DEPLOYED', 30 * MINUTE);
@@ -34,7 +39,8 @@ describe('policy.drift', () => {
   it.each([
     ['alert', { drift: { mode: 'alert' } }],
     ['off for the host alone', { drift: { overrides: { host: 'off' } } }],
-    ['alert for this very difference', { drift: { overrides: { host: 'repair', 'host.stopped': 'alert' } } }],
+    ['alert for this very difference', { drift: { overrides: { host: 'repair', 'host.running': 'alert' } } }],
+    ['alert for it by the name of the state', { drift: { overrides: { host: 'repair', 'host.stopped': 'alert' } } }],
   ])('%s: the difference is told and left', async (_, policy) => {
     await fleet(1, policy);
     await stop(idOf(0));
@@ -61,6 +67,114 @@ describe('policy.drift', () => {
     v.world.record(idOf(0));
     v.world.tables.records.put({ ...v.world.record(idOf(0))!, policy: { drift: { mode: 'repair' } } });
     await v.until(() => healed(idOf(0)), 'repaired');
+  });
+});
+
+describe('policy.drift of what the host reports', () => {
+  const ENCLAVE = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 1_024, debug: false };
+  const SMALL: Partial<Report> = { enclaves: [{ ...ENCLAVE, memoryMiB: 64 }] };
+  const rule = (path: string) => ({ path, reason: 'a trial', expires: '2030-01-02T00:00:00Z' });
+  const says = (report: Partial<Report>, cure: Illness['cure'] = 'restartEnclave') =>
+    v.world.hosts.ail(hostOf(idOf(0)), { says: report, cure });
+
+  it.each([
+    ['a rule to ignore it', { drift: { ignore: [rule('enclave.memory')] } }, undefined],
+    ['a rule to ignore its class', { drift: { ignore: [rule('enclave')] } }, undefined],
+    ['off for this very difference', { drift: { overrides: { 'enclave.memory': 'off' } } }, undefined],
+    ['off for all', { drift: { mode: 'off' } }, undefined],
+    ['alert for this very difference', { drift: { overrides: { 'enclave.memory': 'alert' } } }, 'EnclaveSize'],
+    ['alert for its class', { drift: { overrides: { enclave: 'alert' } } }, 'EnclaveSize'],
+  ])('%s: it is left', async (_, policy, reason) => {
+    await fleet(1, policy);
+    says(SMALL);
+    await v.clock.advance(30 * MINUTE);
+    expect(calls('hosts.restartEnclave')).toBe(0);
+    expect(inSync(idOf(0))?.reason).toBe(reason ?? 'None');
+    expect(v.status(idOf(0))).toBe('DEPLOYED');
+  });
+
+  it('ignored, hides nothing else', async () => {
+    await fleet(1, { drift: { ignore: [rule('enclave.memory')] } });
+    says({ enclaves: [{ ...ENCLAVE, memoryMiB: 64, cpuCount: 1 }] });
+    await v.until(() => calls('hosts.restartEnclave') === 1, 'restarted', 10 * MINUTE);
+  });
+
+  it('off, makes nothing of what does not run', async () => {
+    await fleet(1, { drift: { overrides: { enclave: 'off' } } });
+    v.world.hosts.crashEnclave(hostOf(idOf(0)));
+    await v.clock.advance(30 * MINUTE);
+    expect(calls('hosts.restartEnclave')).toBe(0);
+    expect(inSync(idOf(0))).toMatchObject({ status: 'Unknown', reason: 'EnclaveNotRunning' });
+    expect(conditionOf(v.lifecycle(idOf(0))?.conditions ?? [], 'EnclaveRunning')?.status).toBe('False');
+  });
+
+  it('is given its own time to pass by itself, whatever differed before', async () => {
+    await fleet(1, { drift: { overrides: { 'enclave.memory': 'alert' } } });
+    says(SMALL);
+    await v.clock.advance(15 * MINUTE);
+    says({ health: 'failing' });
+    await v.clock.advance(8 * MINUTE);
+    expect(calls('hosts.restartEnclave')).toBe(0);
+    await v.until(() => calls('hosts.restartEnclave') === 1, 'restarted', 5 * MINUTE);
+  });
+
+  it('climbs the ladder of each difference, where two take turns', async () => {
+    await fleet(1);
+    const two = { enclaves: [ENCLAVE, { ...ENCLAVE, name: 'enclave_1' }] };
+    after('hosts.restartEnclave', () => says(calls('hosts.restartEnclave') % 2 === 0 ? SMALL : two, 'boot'));
+    says(SMALL, 'boot');
+    await v.until(() => calls('hosts.stop') === 1, 'its host is restarted', 60 * MINUTE);
+    expect(calls('hosts.restartEnclave')).toBeLessThanOrEqual(6);
+  });
+});
+
+it('attempts are remembered until the enclave has been well for half an hour', async () => {
+  await fleet(1);
+  const [id = ''] = ids(1);
+  v.world.hosts.crashEnclave(hostOf(id));
+  await v.until(() => calls('hosts.restartEnclave') === 1 && healed(id), 'restarted');
+  await v.until(() => v.lifecycle(id)?.phase === 'ready', 'ready again');
+  await v.clock.advance(28 * MINUTE);
+  expect(v.lifecycle(id)?.attempts).toMatchObject({ key: 'drift:enclave:EnclaveNotRunning', count: 1 });
+  await v.clock.advance(8 * MINUTE);
+  expect(v.lifecycle(id)?.attempts).toEqual({ key: '', count: 0 });
+});
+
+describe('a host that no other rung cures', () => {
+  /** Whatever is done to it, nothing ever runs on it. */
+  const dies = () => {
+    const { hosts } = v.world;
+    const { report } = hosts;
+    const { instanceId } = hostOf(idOf(0));
+    hosts.report = (host) => {
+      if (host.instanceId === instanceId) host.enclaveState = 'TERMINATED';
+      report.call(hosts, host);
+    };
+    hosts.report(hostOf(idOf(0)));
+  };
+  const runs = () => v.world.tables.history.partition(`run#${idOf(0)}`) as unknown as RunItem[];
+
+  it('is replaced where the policy says so, by a run that names it', async () => {
+    await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
+    const { instanceId } = hostOf(idOf(0));
+    dies();
+    await v.until(() => hostOf(idOf(0))?.instanceId !== instanceId, 'another host', 6 * 60 * MINUTE);
+    expect(runs().at(-1)).toMatchObject({ reason: 'repair', variables: { change: 'replace', replaces: instanceId } });
+    // Three of each rung before it.
+    expect([calls('hosts.restartEnclave'), calls('hosts.stop')]).toEqual([3, 3]);
+    await v.until(() => healed(idOf(0)) && v.lifecycle(idOf(0))?.phase === 'ready', 'healed', 30 * MINUTE);
+    expect(v.lifecycle(idOf(0))?.pinned.instanceId).toBe(hostOf(idOf(0)).instanceId);
+    await v.clock.advance(2 * 60 * MINUTE);
+    expect(v.world.hosts.living(idOf(0))).toHaveLength(1);
+    expect(runs().filter(({ variables }) => variables.replaces !== undefined)).toHaveLength(1);
+  });
+
+  it('is left where the policy does not', async () => {
+    await fleet(1);
+    const { instanceId } = hostOf(idOf(0));
+    dies();
+    await v.until(() => v.lifecycle(idOf(0))?.phase === 'stalled', 'given up', 6 * 60 * MINUTE);
+    expect(hostOf(idOf(0)).instanceId).toBe(instanceId);
   });
 });
 
@@ -134,6 +248,40 @@ describe('many at once', () => {
     expect(calls('hosts.start')).toBe(1);
     await v.until(() => ids(20).every(healed), 'all healed', 60 * MINUTE);
     expect(calls('hosts.start')).toBe(20);
+  });
+
+  it('are started no faster than AWS lets through, and none counts as one that was started in vain', async () => {
+    const size = 200;
+    await fleet(size);
+    for (const id of ids(size)) await stop(id);
+    await v.until(() => calls('hosts.start') > 0, 'one is tried', 30 * MINUTE);
+    await v.until(() => ids(size).every(healed), 'all healed', 15 * MINUTE);
+    expect(calls('hosts.start')).toBe(size);
+    const breaker = v.world.tables.history.partition(keys.events(REGION)).map(({ message }) => String(message));
+    expect(breaker.filter((message) => message.includes('did not heal'))).toEqual([]);
+  });
+
+  it('of which the repaired do not become ready are followed by one alone, after a rest', async () => {
+    const size = 50;
+    await fleet(size);
+    const [first, then] = [ids(5), ids(10).slice(5)];
+    for (const id of first) v.world.hosts.freezeReports(hostOf(id));
+    for (const id of first) await stop(id);
+    const breaker = () => v.world.tables.history.partition(keys.events(REGION)).map(({ message }) => String(message));
+    await v.until(
+      () => breaker().some((message) => message.includes('did not heal')),
+      'the roll-out stops',
+      90 * MINUTE,
+    );
+    expect(first.filter((id) => v.lifecycle(id)?.phase === 'stalled').length).toBeGreaterThanOrEqual(3);
+    const before = calls('hosts.start');
+    for (const id of then) await stop(id);
+    await v.clock.advance(9 * MINUTE);
+    expect(calls('hosts.start')).toBe(before);
+    await v.until(() => calls('hosts.start') > before, 'one is tried', 5 * MINUTE);
+    await v.clock.advance(20_000);
+    expect(calls('hosts.start')).toBe(before + 1);
+    await v.until(() => then.every(healed), 'all that can', 20 * MINUTE);
   });
 
   it('that cannot be healed are tried one at a time, after a rest each', async () => {

@@ -1,9 +1,10 @@
 /** What surrounds hosts, on virtual time: told within an interval, never guessed, and each list on its own. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
+import { keys } from '../../src/enclave/items.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
-import type { Connection } from '../support/memory-world.ts';
+import type { Connection, MemoryWorldOptions } from '../support/memory-world.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -26,8 +27,13 @@ const around = (id = ID) => {
 };
 const denied = (operation: string) => new OperatorError('Blocked', operation, 'AccessDenied');
 
-async function deployed(config: Partial<Config> = {}, ids: readonly string[] = [ID], fields: object = {}) {
-  v = virtualOperator(config);
+async function deployed(
+  config: Partial<Config> = {},
+  ids: readonly string[] = [ID],
+  fields: object = {},
+  world: Partial<MemoryWorldOptions> = {},
+) {
+  v = virtualOperator(config, world);
   ({ connection } = v.start());
   await v.clock.advance(5_000);
   for (const id of ids) v.post(id, { policy: TOLD, ...fields });
@@ -301,18 +307,110 @@ describe('what KMS saw an enclave attest', () => {
 
   describe('where it does', () => {
     beforeEach(() => deployed({ attestationTrail: true }, [ID], ownKey));
+    const secure = () => conditionOf(v.lifecycle(ID)?.conditions ?? [], 'Secure')?.status;
+    const alarms = () =>
+      v.world.tables.history.partition(keys.events(ID)).filter(({ reason }) => reason === 'SecurityFinding');
+    /** Nothing takes it back, and nothing tells it a second time. */
+    const expectTold = () => {
+      expect(v.lifecycle(ID)?.weakened).toEqual(['enclave.attested']);
+      expect(v.lifecycle(ID)?.findings).toMatchObject([{ attribute: 'enclave.attested', repair: 'alert' }]);
+      expect(secure()).toBe('False');
+      expect(alarms()).toMatchObject([{ message: 'enclave.attested' }]);
+      expect(alarms()[0]?.count ?? 1).toBe(1);
+    };
+    const toldOfAnother = async () => {
+      attest(OTHER);
+      await v.until(isStatus('False'), 'told', 18 * MINUTE);
+      expectTold();
+    };
+    const update = (providerConfig: object) =>
+      v.world.updateRecord(ID, {
+        providerConfig: { ...(v.world.record(ID)?.providerConfig as object), ...providerConfig },
+        updatedAt: v.clock.iso(),
+      });
 
     it('is told where it is another image, and over once the right one attests', async () => {
       attest(PCR0);
       await v.clock.advance(2 * HOUR);
       expect(inSync()?.status).toBe('True');
       attest(OTHER);
-      await v.until(isStatus('False'), 'told', 2 * HOUR);
+      await v.until(isStatus('False'), 'told', 18 * MINUTE);
       expect(inSync()?.message).toBe('enclave.attested: told, and not repaired');
-      expect(v.lifecycle(ID)?.weakened).toEqual(['enclave.attested']);
+      expectTold();
       expect(v.status(ID)).toBe('DEPLOYED');
       attest(PCR0);
-      await v.until(isStatus('True'), 'over', 2 * HOUR);
+      await v.until(isStatus('True'), 'over', 34 * MINUTE);
+      expect(secure()).toBe('True');
+      expect(v.lifecycle(ID)?.findings).toBeUndefined();
+    });
+
+    it('is told where the right one attests a moment later, and over once that one alone does', async () => {
+      attest(OTHER);
+      await v.clock.advance(10_000);
+      attest(PCR0);
+      await v.until(isStatus('False'), 'told', 18 * MINUTE);
+      await v.clock.advance(2 * HOUR);
+      expectTold();
+      attest(PCR0);
+      await v.until(isStatus('True'), 'over', 18 * MINUTE);
+      expect(secure()).toBe('True');
+    });
+
+    it('is told as soon as it is looked up', async () => {
+      let lookedUpAt = 0;
+      connection.faults.after('surroundings.attestations', () => {
+        lookedUpAt = v.clock.now();
+      });
+      await toldOfAnother();
+      expect(v.clock.now() - lookedUpAt).toBeLessThan(3_000);
+    });
+
+    it('stays told where it can no longer be looked up, and is told no second time when it can', async () => {
+      await toldOfAnother();
+      const heal = connection.faults.before('surroundings.attestations', () => {
+        throw denied('cloudtrail:LookupEvents');
+      });
+      await v.clock.advance(3 * HOUR);
+      expectTold();
+      heal();
+      await v.clock.advance(HOUR);
+      expectTold();
+    });
+
+    it('stays told under another leader, who has not seen it', async () => {
+      await toldOfAnother();
+      await v.clock.advance(2 * HOUR);
+      connection.kill();
+      v.start();
+      await v.clock.advance(3 * HOUR);
+      expectTold();
+    });
+
+    it('stays told where nobody attests any more for a day', async () => {
+      await toldOfAnother();
+      await v.clock.advance(26 * HOUR);
+      expectTold();
+    });
+
+    it('stays told when a run ends, until the right one attests', async () => {
+      await toldOfAnother();
+      const before = v.executions(ID).length;
+      update({ memoryMiB: 2_048 });
+      await v.until(() => v.executions(ID).length > before && v.status(ID) === 'DEPLOYED', 'the run', HOUR);
+      await v.clock.advance(2 * HOUR);
+      expectTold();
+      attest(PCR0);
+      await v.until(() => secure() === 'True', 'over', 18 * MINUTE);
+    });
+
+    it.each([
+      ['nothing is expected any more', { attestation: {} }],
+      ['it is not enforced any more', { attestation: { expectedMeasurements: [{ pcr0: PCR0 }], enforce: 'off' } }],
+    ])('is over where %s', async (_what, changed) => {
+      await toldOfAnother();
+      update(changed);
+      await v.until(() => secure() === 'True', 'over', HOUR);
+      expect(v.lifecycle(ID)?.weakened).toBeUndefined();
     });
 
     it('says nothing where nobody attests, and where it cannot be looked up', async () => {
@@ -323,6 +421,7 @@ describe('what KMS saw an enclave attest', () => {
       attest(OTHER);
       await v.clock.advance(3 * HOUR);
       expect(inSync()?.status).toBe('True');
+      expect(secure()).toBe('True');
     });
 
     it('is looked up once an interval, for all enclaves of a region at once', async () => {
@@ -331,6 +430,41 @@ describe('what KMS saw an enclave attest', () => {
       const calls = connection.faults.calls('surroundings.attestations') - before;
       expect(calls).toBeGreaterThanOrEqual(18);
       expect(calls).toBeLessThanOrEqual(23);
+    });
+  });
+
+  describe('during an update in place', () => {
+    const building = { hostTimings: { applyMs: 8 * MINUTE } };
+    beforeEach(() => deployed({ attestationTrail: true }, [ID], ownKey, building));
+    const updated = async () => {
+      await v.clock.advance(MINUTE);
+      v.world.updateRecord(ID, {
+        providerConfig: { ...ownKey.providerConfig, attestation: { expectedMeasurements: [{ pcr0: OTHER }] } },
+        updatedAt: v.clock.iso(),
+      });
+      await v.until(() => v.lifecycle(ID)?.phase === 'verifying', 'the run has ended', HOUR);
+      await v.clock.advance(MINUTE);
+    };
+    const ready = () => v.until(() => v.lifecycle(ID)?.phase === 'ready', 'the new enclave', HOUR);
+
+    it('is not told of the enclave of before, which runs on while the host builds the new one', async () => {
+      await updated();
+      attest(PCR0);
+      await ready();
+      await v.clock.advance(2 * HOUR);
+      expect(inSync()?.status).toBe('True');
+      expect(v.lifecycle(ID)?.weakened).toBeUndefined();
+      attest(PCR0);
+      await v.until(isStatus('False'), 'told', 18 * MINUTE);
+    });
+
+    it('is over with the first attestation of the new one, though that is made before it is ready', async () => {
+      attest(OTHER);
+      await v.until(isStatus('False'), 'told', 18 * MINUTE);
+      await updated();
+      attest(OTHER);
+      await ready();
+      await v.until(() => v.lifecycle(ID)?.weakened === undefined, 'over', 34 * MINUTE);
     });
   });
 });

@@ -157,6 +157,16 @@ describe('adoption', () => {
     expect(v.lifecycle('enc_0')).toMatchObject({ phase: 'ready', adopted: true });
     expect(v.lifecycle('enc_0')?.findings).toBeUndefined();
     expect(v.status('enc_1')).toBe('DEPLOYED');
+
+    // Found by a version that compared them.
+    const at = v.clock.iso();
+    const drift = { fingerprint: 'apply:host.metadata', seen: 2, since: at, observedAt: v.clock.now() - HOUR };
+    const findings = [{ attribute: 'host.metadata', severity: 'high', repair: 'apply', since: at }];
+    const found = { ...v.lifecycle('enc_0'), drift, findings, weakened: ['host.metadata'] };
+    v.world.tables.state.put({ ...found, pk: 'enclave#enc_0', sk: 'lifecycle' });
+    await v.clock.advance(10 * 60_000);
+    for (const member of ['drift', 'findings', 'weakened']) expect(v.lifecycle('enc_0')).not.toHaveProperty(member);
+    expect(v.world.runs.executions.size).toBe(0);
   });
 
   it('creates nothing for a DEPLOYED record without a host until it is asked to', async () => {

@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import { ControlSchema } from '../../src/enclave/fleet-items.ts';
-import { enclaveOfState, stateKey } from '../../src/enclave/names.ts';
+import { enclaveOfLock, enclaveOfState, stateKey } from '../../src/enclave/names.ts';
+import type { Config } from '../../src/reconciler/config.ts';
 import type { StateObject } from '../../src/reconciler/ports.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
@@ -19,11 +20,22 @@ let lists: number;
 function put(enclaveId: string): void {
   objects.set(enclaveId, { enclaveId, key: stateKey(enclaveId), modifiedAt: v.clock.now() });
 }
+function lock(enclaveId: string): void {
+  const key = `${stateKey(enclaveId)}.tflock`;
+  objects.set(key, { enclaveId, key, modifiedAt: v.clock.now(), isLock: true });
+}
+const unlock = (enclaveId: string) => objects.delete(`${stateKey(enclaveId)}.tflock`);
+/** Until another list has come, and what follows from it. */
+async function listedAgain(): Promise<void> {
+  const before = lists;
+  await v.until(() => lists > before, 'a list', 2 * HOUR);
+  await v.clock.advance(MINUTE);
+}
 const listed = () => ControlSchema.parse(v.world.tables.state.get('fleet', 'control')).orphanStates ?? [];
 const told = () => v.world.tables.history.partition(`event#${STRAY}`).map(({ reason }) => reason);
 const inSync = () => conditionOf(v.lifecycle(OWNED)?.conditions ?? [], 'InSync');
 
-beforeEach(async () => {
+async function start(config: Partial<Config> = {}): Promise<void> {
   objects = new Map();
   failing = false;
   lists = 0;
@@ -35,12 +47,14 @@ beforeEach(async () => {
       if (failing) throw new Error('the bucket is away');
     },
   };
-  v = virtualOperator({ driftEveryMs: 0 }, { states });
+  v = virtualOperator({ driftEveryMs: 0, ...config }, { states });
   v.start();
   v.post(OWNED);
   await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
   put(OWNED);
-});
+}
+
+beforeEach(() => start());
 
 describe('a state of no enclave', () => {
   it('is told once, when two lists have shown it, and again is not', async () => {
@@ -103,6 +117,67 @@ describe('an enclave without its state', () => {
   });
 });
 
+describe('a lock on a state', () => {
+  it('is told where two lists have shown it older than any run, until it is gone; nothing is done about it', async () => {
+    await listedAgain();
+    lock(OWNED);
+    await listedAgain();
+    expect(inSync()?.status).toBe('True');
+    await v.until(() => inSync()?.status === 'False', 'found', 2 * HOUR);
+    expect(inSync()?.message).toContain('terraform.state: told, and not repaired');
+    expect(v.lifecycle(OWNED)?.findings).toMatchObject([{ attribute: 'terraform.state', repair: 'alert' }]);
+    await v.clock.advance(2 * HOUR);
+    expect(v.executions(OWNED)).toHaveLength(1);
+    expect(v.status(OWNED)).toBe('DEPLOYED');
+    unlock(OWNED);
+    await v.until(() => inSync()?.status === 'True', 'over', 2 * HOUR);
+  });
+
+  it('is not told where every list shows another one, and none where a list failed', async () => {
+    for (let look = 0; look < 4; look += 1) {
+      // Old enough by the next one.
+      await listedAgain();
+      expect(inSync()?.status).toBe('True');
+      lock(OWNED);
+    }
+    failing = true;
+    await v.clock.advance(4 * HOUR);
+    expect(inSync()?.status).toBe('True');
+  });
+
+  it('is not told while a run may be as old', async () => {
+    await start({ deployDeadlineMs: 5 * HOUR });
+    lock(OWNED);
+    await v.clock.advance(5 * HOUR);
+    expect(inSync()?.status).toBe('True');
+    await v.until(() => inSync()?.status === 'False', 'found', 3 * HOUR);
+  });
+
+  it('is over once a run begins, and stays so where the run has broken it', async () => {
+    lock(OWNED);
+    await v.until(() => inSync()?.status === 'False', 'found', 4 * HOUR);
+    const record = v.world.record(OWNED);
+    const providerConfig = { ...(record?.providerConfig as object), memoryMiB: '2048' };
+    v.world.updateRecord(OWNED, { status: 'PENDING_DEPLOY', providerConfig, updatedAt: v.clock.iso() });
+    await v.until(() => v.lifecycle(OWNED)?.run !== undefined, 'a run', 30 * MINUTE);
+    unlock(OWNED);
+    await v.until(() => v.status(OWNED) === 'DEPLOYED' && v.lifecycle(OWNED)?.run === undefined, 'its end', HOUR);
+    // Sooner than another list comes.
+    await v.clock.advance(5 * MINUTE);
+    expect(inSync()?.status).toBe('True');
+    expect(v.executions(OWNED)).toHaveLength(2);
+  });
+
+  it('is no state: of no enclave it is no orphan, and without one the state is missing', async () => {
+    lock(STRAY);
+    for (let look = 0; look < 4; look += 1) await listedAgain();
+    expect(listed()).toEqual([]);
+    objects.delete(OWNED);
+    lock(OWNED);
+    await v.until(() => inSync()?.status === 'False', 'found missing', 4 * HOUR);
+  });
+});
+
 it.each([
   [stateKey('a/b'), 'a/b'],
   ['enclaves/x/terraform.tfstate.tflock', undefined],
@@ -110,4 +185,12 @@ it.each([
   ['platform/terraform.tfstate', undefined],
 ])('the state at %s is of %s', (key, id) => {
   expect(enclaveOfState(key)).toBe(id);
+});
+
+it.each([
+  [`${stateKey('a/b')}.tflock`, 'a/b'],
+  [stateKey('a/b'), undefined],
+  ['platform/terraform.tfstate.tflock', undefined],
+])('the lock at %s is of %s', (key, id) => {
+  expect(enclaveOfLock(key)).toBe(id);
 });

@@ -73,8 +73,17 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
         HOST_COMMANDS.map((command) => names.arn('ssm', `document/${ssmDocumentName(prefix, command)}`, region)),
       ),
     ),
-    // Asked only where `attestationTrail` says so.
-    allow('SeeAttestations', ['cloudtrail:LookupEvents'], { everything: 'CloudTrail knows no resource for it' }),
+    // Of everybody's calls in these regions: granted only where it is asked for.
+    ...(config.operator.attestationTrail
+      ? [
+          allow(
+            'SeeAttestations',
+            ['cloudtrail:LookupEvents'],
+            { everything: 'CloudTrail knows no resource for it' },
+            { StringEquals: { 'aws:RequestedRegion': regions } },
+          ),
+        ]
+      : []),
     allow('SeeAgents', ['ssm:DescribeInstanceInformation'], { everything: 'SSM knows no resource for it' }),
     allow('Notify', ['sns:Publish'], [names.alarmsTopicArn]),
     // The collector beside it has the task's role.

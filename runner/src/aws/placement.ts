@@ -31,11 +31,15 @@ function invalid(summary: string): EngineFailure {
 }
 
 /**
- * True where this generation wants a new host and the one that exists was made for an earlier one. A run that is tried
- * again finds the new host, and replaces it no second time.
+ * True where this generation wants a new host and the one that exists was made for an earlier one, or is the very one a
+ * repair is to replace. A run that is tried again finds the new host, and replaces it no second time.
  */
-export function asksForNewHost(variables: RunVariables, present: Pick<PresentHost, 'generation'>): boolean {
-  return variables.change === 'replace' && present.generation !== String(variables.generation);
+export function asksForNewHost(
+  { change, replaces, generation }: RunVariables,
+  present: Pick<PresentHost, 'generation'> & Partial<Pick<PresentHost, 'instanceId'>>,
+): boolean {
+  if (change !== 'replace') return false;
+  return replaces === undefined ? present.generation !== String(generation) : present.instanceId === replaces;
 }
 
 /**
@@ -47,7 +51,7 @@ export async function choose(
   enclaveId: string,
   variables: RunVariables,
   facts: RegionFacts,
-  present: Omit<PresentHost, 'instanceId' | 'dying'> | undefined,
+  present: (Omit<PresentHost, 'instanceId' | 'dying'> & Partial<Pick<PresentHost, 'instanceId'>>) | undefined,
 ): Promise<Chosen> {
   const { spec, pinned } = variables;
   if (spec === undefined) return {};

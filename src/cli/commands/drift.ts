@@ -1,8 +1,10 @@
 /** `enclavectl drift`: what differs, as the operator last found it; of one enclave, by a look of its own. */
 import { lookClosely } from '../../aws/close-look.ts';
+import { ROWS, reportedAttributes } from '../../drift/index.ts';
 import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
+import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/policy.ts';
 import { attributesOf, isOfFindings } from '../../machines/index.ts';
-import { compared, type Row, subjectOf } from '../compared.ts';
+import { compared, isAsFound, type Row, subjectOf } from '../compared.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { clip, shortAge } from '../output.ts';
@@ -30,11 +32,17 @@ export async function drift(io: Io, [id]: readonly string[], options: Options): 
     reachLocal(target);
     const look = await lookClosely(target.config, subjectOf(lifecycle, target.config.region));
     for (const { what, why } of look.unseen) io.err(`${what}: not seen (${why})\n`);
+    if (isAsFound(lifecycle, look)) io.err(asFoundText(id));
     const rows = compared(lifecycle, look, await store.reports(id), target.config.environment, io.clock.now());
     return show(io, rows, options.output);
   } finally {
     store.close();
   }
+}
+
+function asFoundText(id: string): string {
+  const what = 'was taken over, and its host has not been prepared';
+  return `${id} ${what}: only its existence and state are compared (\`enclavectl adopt ${id}\` prepares it)\n`;
 }
 
 /** The local stack answers for all of AWS; the SDK reads where from the process' own environment. */
@@ -58,14 +66,24 @@ function list(io: Io, lifecycles: readonly Lifecycle[], output: Options['output'
   return found.length === 0 ? EXIT.yes : EXIT.no;
 }
 
-function listed({ id, findings = [], drift: tracked, desired }: Lifecycle) {
+function listed({ id, findings = [], drift: tracked, desired, policy }: Lifecycle) {
   if (desired === 'Absent') return [];
   const found = findings.map(({ attribute, severity, repair, since }) => ({ id, attribute, severity, repair, since }));
   if (tracked === undefined || isOfFindings(tracked.fingerprint)) return found;
-  // The state of the host, or what the enclave reports, is no row of the comparison.
-  const { since } = tracked;
-  const [attribute = tracked.fingerprint] = attributesOf(tracked.fingerprint);
-  return [{ id, attribute, severity: 'critical', repair: 'repair', since }, ...found];
+  return [{ id, ...trackedOf(tracked, policy), since: tracked.since }, ...found];
+}
+
+/** The state of the host, or what the enclave reports: named as the operator does, as grave as the row it is about. */
+function trackedOf({ fingerprint }: NonNullable<Lifecycle['drift']>, stored: Lifecycle['policy']) {
+  const [name = fingerprint] = attributesOf(fingerprint);
+  const attributes = reportedAttributes(fingerprint);
+  // Those of one reason are equally grave, and begin with the same repair.
+  const row = ROWS.find(({ attribute }) => attributes.includes(attribute));
+  const policy = (stored ?? DEFAULT_POLICY) as unknown as EnclavePolicy;
+  const modes = attributes.map((each) => policy.drift.overrides[each] ?? driftModeOf(policy, name));
+  const told = modes.find((mode) => mode === 'alert' || mode === 'off');
+  const repair = told !== undefined && modes.every((mode) => mode === told) ? told : (row?.rung ?? 'repair');
+  return { attribute: name, severity: row?.severity ?? 'critical', repair };
 }
 
 function show(io: Io, rows: readonly Row[], output: Options['output']): ExitCode {
@@ -79,7 +97,7 @@ function show(io: Io, rows: readonly Row[], output: Options['output']): ExitCode
       row.verdict === 'Drift' ? row.repair : '',
       row.since === undefined ? '' : age(io, row.since),
       clip(row.desired ?? '', WIDEST),
-      clip(row.observed ?? '', WIDEST),
+      clip(row.observed ?? (row.why === undefined ? '' : `(${row.why})`), WIDEST),
     ]);
     io.out(renderTable(io, ['ATTRIBUTE', 'VERDICT', 'SEVERITY', 'REPAIR', 'FOR', 'DESIRED', 'OBSERVED'], cells));
   }

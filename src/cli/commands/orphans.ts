@@ -22,7 +22,7 @@ export async function orphans(io: Io, _args: readonly string[], options: Options
     if (found.length + states.length === 0) io.err('no orphans\n');
     if (found.length > 0) {
       const rows = found.map(({ id, region, instanceId, state, since }) => {
-        return [id, instanceId, region, state, shortAge((now - Date.parse(since)) / 1_000)];
+        return [id, instanceId, region, state, shortAge(Math.floor((now - Date.parse(since)) / 1_000))];
       });
       io.out(renderTable(io, ['ENCLAVE', 'HOST', 'REGION', 'STATE', 'KNOWN FOR'], rows));
     }

@@ -55,7 +55,8 @@ function differing(actual: Attributes, declared: Attributes): readonly string[] 
   });
 }
 
-function actionsOf(type: string, found: Found, declared: Attributes): readonly Action[] {
+function actionsOf(type: string, found: Found, declared: Attributes, isForced: boolean): readonly Action[] {
+  if (isForced) return ['delete', 'create'];
   const changed = differing(found.attributes, declared);
   if (changed.length === 0) return ['no-op'];
   const replaced = changed.some((key) => FORCES_REPLACEMENT[type]?.includes(key));
@@ -72,13 +73,13 @@ function driftOf(recorded: Recorded, actual: Found | undefined): Change | undefi
   return entry(recorded.address, { actions: ['update'], before, after: withId(actual) });
 }
 
-function stepTo(declared: Declared, known: Found | undefined, reality: Reality): Change {
+function stepTo(declared: Declared, known: Found | undefined, reality: Reality, replaced: string | undefined): Change {
   const found = known ?? reality.byName(declared.type, declared.name);
   if (found === undefined) {
     return entry(declared.address, { actions: ['create'], before: null, after: declared.attributes });
   }
   return entry(declared.address, {
-    actions: actionsOf(declared.type, found, declared.attributes),
+    actions: actionsOf(declared.type, found, declared.attributes, declared.address === replaced),
     before: withId(found),
     after: declared.attributes,
     // It exists although the state does not know it: taken over, never made twice.
@@ -95,13 +96,15 @@ function removal(address: string, found: Found, imported: boolean): Change {
  * Plans towards `declared`, or towards nothing.
  *
  * Guarantees: pure; what exists under a declared name is imported, even where a destroy removes it at once; a
- * resource of the state that nothing declares is deleted, unless it is one the stack keeps.
+ * resource of the state that nothing declares is deleted, unless it is one the stack keeps. `replaced`: the address of
+ * what is made anew whether it differs or not.
  */
 export function makePlan(
   recorded: readonly Recorded[],
   declared: readonly Declared[],
   reality: Reality,
   destroy: boolean,
+  replaced?: string,
 ): Plan {
   const actual = new Map(recorded.map((each) => [each.address, reality.byId(each.type, each.id)] as const));
   const resource_drift = recorded
@@ -112,7 +115,7 @@ export function makePlan(
 
   const changes = declared.flatMap((each): readonly Change[] => {
     const known = actual.get(each.address);
-    if (!destroy) return [stepTo(each, known, reality)];
+    if (!destroy) return [stepTo(each, known, reality, replaced)];
     const found = known ?? reality.byName(each.type, each.name);
     return found === undefined ? [] : [removal(each.address, found, known === undefined)];
   });

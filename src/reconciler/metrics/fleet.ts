@@ -100,7 +100,12 @@ export function fleetMetrics(declare: Declarations): FleetInstruments {
     () => (source === undefined ? undefined : [[{}, source.openBreakers()]]),
   );
   declare.gauge(
-    { name: 'orphans', help: 'Hosts with our tags that are of no enclave.', unit: 'hosts', labels: {} },
+    {
+      name: 'orphans',
+      help: 'Hosts with our tags that are of no enclave, and enclaves that nobody knows of which something else is left.',
+      unit: 'orphans',
+      labels: {},
+    },
     () => (source === undefined ? undefined : [[{}, source.orphans()]]),
   );
   declare.gauge(

@@ -1,4 +1,4 @@
-"""Serves moto on a free port, with what its EC2 and Step Functions leave out. Ends when standard input does."""
+"""Serves moto on a free port, with what its services leave out. Ends when standard input does."""
 import logging
 import os
 import sys
@@ -7,7 +7,11 @@ import botocore.session
 from moto.core.responses import ActionResult
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.responses.instances import InstanceResponse
+from moto.ecs.exceptions import InvalidParameterException
+from moto.ecs.models import EC2ContainerServiceBackend
+from moto.kms.responses import KmsResponse
 from moto.server import ThreadedMotoServer
+from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
     StateTaskServiceEcs,
 )
@@ -17,6 +21,8 @@ from moto.stepfunctions.responses import StepFunctionResponse
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 run_instances = InstanceResponse.run_instances
+list_grants = KmsResponse.list_grants
+stop_task = EC2ContainerServiceBackend.stop_task
 association = NetworkInterface.association.fget
 
 
@@ -48,7 +54,29 @@ def list_state_machine_versions(self):
     return ActionResult({"stateMachineVersions": []})
 
 
+def stop_task_or_say(self, cluster_str, task_str, reason):
+    """Moto fails by itself where ECS says that no task is found."""
+    tasks = self.tasks.get(self._get_cluster(cluster_str).name, {})
+    if not any(arn.endswith(task_str.split("/")[-1]) for arn in tasks):
+        raise InvalidParameterException("The referenced task was not found.")
+    return stop_task(self, cluster_str, task_str, reason)
+
+
+def list_grants_or_say(self):
+    """Moto fails by itself where KMS says that there is no such key."""
+    self._validate_cmk_id(self._get_param("KeyId"))
+    return list_grants(self)
+
+
+def describe_instance_information(self):
+    """No host there has an agent."""
+    return ActionResult({"InstanceInformationList": []})
+
+
 InstanceResponse.run_instances = run_instances_whole
+SimpleSystemManagerResponse.describe_instance_information = describe_instance_information
+KmsResponse.list_grants = list_grants_or_say
+EC2ContainerServiceBackend.stop_task = stop_task_or_say
 NetworkInterface.association = property(association_or_none)
 StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
 StepFunctionResponse.list_state_machine_versions = list_state_machine_versions

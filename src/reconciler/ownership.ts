@@ -1,0 +1,32 @@
+/** Ownership: whether an enclave that is not known here has a record or a lifecycle all the same. */
+import type { Ports } from './ports.ts';
+
+/** Whose record or tombstone keeps it is asked again after this long. */
+const OWNED_MS = 15 * 60_000;
+
+/** *Errors*: a read that fails throws, and nothing is known. */
+export class Ownership {
+  readonly #ports: Pick<Ports, 'clock' | 'records' | 'state'>;
+  /** By enclave, wall time, ms. */
+  readonly #ownedUntil = new Map<string, number>();
+
+  constructor(ports: Pick<Ports, 'clock' | 'records' | 'state'>) {
+    this.#ports = ports;
+  }
+
+  /** True where it need not be asked again. */
+  isKnown(id: string): boolean {
+    return (this.#ownedUntil.get(id) ?? 0) > this.#ports.clock.now();
+  }
+
+  /** Reads both, unless that was done not long ago. */
+  async isOwned(id: string): Promise<boolean> {
+    if (this.isKnown(id)) return true;
+    const { clock, records, state } = this.#ports;
+    const [record, { lifecycle, fromTheFuture }] = await Promise.all([records.get(id), state.read(id)]);
+    const owned = record !== undefined || lifecycle !== undefined || fromTheFuture;
+    for (const [known, until] of this.#ownedUntil) if (until <= clock.now()) this.#ownedUntil.delete(known);
+    if (owned) this.#ownedUntil.set(id, clock.now() + OWNED_MS);
+    return owned;
+  }
+}
