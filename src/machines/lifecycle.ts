@@ -197,7 +197,7 @@ export const lifecycleMachine = machineSetup.createMachine({
             actions: repair('stopHost'),
           },
           // What restarts everything on it is done only where two ways to the host say that it must be.
-          { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsRestartHost', 'unasked']), actions: askHost },
+          { guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'rungIsAskedFirst', 'unasked']), actions: askHost },
           {
             guard: and(['driftConfirmed', 'mayRepair', 'canAct', 'canDeploy', 'rungIsRun']),
             actions: [remember(repairs.beginRepairRun), startRun],

@@ -3,13 +3,22 @@ import { and, setup } from 'xstate';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
-import { repairRung } from './drift.ts';
+import { isOfFindings, repairRung } from './drift.ts';
 import type { Effect } from './effects.ts';
 import { deletionHeld, guards, isTerminalClass, settling } from './guards.ts';
 import { countRepair } from './repair-updates.ts';
 import * as update from './updates.ts';
 
 type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type'>;
+
+/** Replaces a host of which no comparison says that it must be another. */
+function replacesUnplanned(context: Context): boolean {
+  return repairRung(context) === 'replace' && !isOfFindings(context.lifecycle.drift?.fingerprint);
+}
+
+function secondLookAgrees({ assessment: { secondLook } }: Context): boolean {
+  return secondLook === 'unwell' || secondLook === 'unreachable';
+}
 
 export const machineSetup = setup({
   types: {
@@ -58,10 +67,12 @@ export const machineSetup = setup({
     rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
     rungIsRestartAllocator: ({ context }) => repairRung(context) === 'restartAllocator',
     rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
+    rungIsAskedFirst: ({ context }) => repairRung(context) === 'restartHost' || replacesUnplanned(context),
     unasked: ({ context }) => context.assessment.secondLook === undefined,
-    secondLookAgrees: ({ context: { assessment } }) =>
-      assessment.secondLook === 'unwell' || assessment.secondLook === 'unreachable',
-    rungIsRun: ({ context }) => repairRung(context) === 'apply' || repairRung(context) === 'replace',
+    secondLookAgrees: ({ context }) => secondLookAgrees(context),
+    rungIsRun: ({ context }) =>
+      repairRung(context) === 'apply' ||
+      (repairRung(context) === 'replace' && (!replacesUnplanned(context) || secondLookAgrees(context))),
   },
   actions: {
     startRun: (_, _params: Params<'startRun'>) => {},

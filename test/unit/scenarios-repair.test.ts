@@ -4,6 +4,7 @@ import { conditionOf } from '../../src/enclave/conditions.ts';
 import { keys } from '../../src/enclave/items.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
 import type { RunItem } from '../../src/enclave/run-item.ts';
+import { OperatorError } from '../../src/reconciler/ports.ts';
 import type { Illness } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
@@ -13,6 +14,7 @@ const idOf = (n: number) => `enc_${n}`;
 
 let v: VirtualOperator;
 let calls: (operation: string) => number;
+let before: (operation: string, act: () => void) => void;
 let after: (operation: string, act: () => void) => void;
 
 /** A fleet at rest, as many as asked for, each with the policy. */
@@ -20,6 +22,7 @@ async function fleet(size: number, policy?: object): Promise<void> {
   v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000 });
   const { connection } = v.start();
   calls = (operation) => connection.faults.calls(operation);
+  before = (operation, act) => connection.faults.before(operation, act);
   after = (operation, act) => connection.faults.after(operation, act);
   await v.clock.advance(5_000);
   for (let n = 0; n < size; n += 1) v.post(idOf(n), policy === undefined ? {} : { policy });
@@ -160,13 +163,28 @@ describe('a host that no other rung cures', () => {
     dies();
     await v.until(() => hostOf(idOf(0))?.instanceId !== instanceId, 'another host', 6 * 60 * MINUTE);
     expect(runs().at(-1)).toMatchObject({ reason: 'repair', variables: { change: 'replace', replaces: instanceId } });
-    // Three of each rung before it.
+    // Three of each rung before it, and a second look before each that ends what there is.
     expect([calls('hosts.restartEnclave'), calls('hosts.stop')]).toEqual([3, 3]);
+    expect(calls('hosts.askToReport')).toBeGreaterThanOrEqual(2);
     await v.until(() => healed(idOf(0)) && v.lifecycle(idOf(0))?.phase === 'ready', 'healed', 30 * MINUTE);
     expect(v.lifecycle(idOf(0))?.pinned.instanceId).toBe(hostOf(idOf(0)).instanceId);
     await v.clock.advance(2 * 60 * MINUTE);
     expect(v.world.hosts.living(idOf(0))).toHaveLength(1);
     expect(runs().filter(({ variables }) => variables.replaces !== undefined)).toHaveLength(1);
+  });
+
+  it('is not replaced where it cannot be asked', async () => {
+    await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
+    const { instanceId } = hostOf(idOf(0));
+    dies();
+    await v.until(() => v.executions(idOf(0)).length === 4, 'three applies have not helped', 6 * 60 * MINUTE);
+    const asked = calls('hosts.askToReport');
+    before('hosts.askToReport', () => {
+      throw new OperatorError('Blocked', 'ssm:SendCommand', 'not allowed');
+    });
+    await v.clock.advance(3 * 60 * MINUTE);
+    expect(calls('hosts.askToReport')).toBeGreaterThan(asked);
+    expect(hostOf(idOf(0)).instanceId).toBe(instanceId);
   });
 
   it('is left where the policy does not', async () => {
