@@ -56,12 +56,14 @@ export function noteDrift(context: Context): Lifecycle {
 
 /** Some of it has healed; the attempts were at what is left as well. */
 function noteRest(context: Context, fingerprint: string): Lifecycle {
-  const { drift, attempts } = context.lifecycle;
+  const { drift, attempts, tried } = context.lifecycle;
   const mended = noteMended(context);
   if (drift === undefined) return mended;
   const rest = { ...mended, drift: { ...drift, fingerprint } };
-  const tried = attempts.key === `drift:${drift.fingerprint}`;
-  return tried ? { ...rest, attempts: { ...attempts, key: `drift:${fingerprint}` } } : rest;
+  const [key, next] = [`drift:${drift.fingerprint}`, `drift:${fingerprint}`];
+  if (attempts.key === key) return { ...rest, attempts: { ...attempts, key: next } };
+  const { [key]: count, ...others } = tried ?? {};
+  return count === undefined ? rest : { ...rest, tried: { ...others, [next]: count } };
 }
 
 /** Nothing differs in this look: the drift is over where the look shows all of it. */

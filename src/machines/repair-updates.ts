@@ -1,9 +1,10 @@
 /** Updates of a repair: its attempts, its end, and what is left where no rung cures. Pure, as all updates. */
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { Context } from './context.ts';
+import { attemptsOf, type Context } from './context.ts';
 import { attributesOf, driftKey, isOfFindings, repairRung, restartsHost } from './drift.ts';
 import { runResult } from './guards.ts';
 import {
+  attempted,
   backoffMs,
   beginRun,
   counted,
@@ -71,8 +72,8 @@ export function failRepair(context: Context): Lifecycle {
 export function exhaust(context: Context): Lifecycle {
   const { lifecycle } = context;
   const { attempts } = lifecycle;
-  const { key, count } = attempts;
-  const failed = fail(context, 'unknown', `${count} repairs did not cure ${driftKey(context)}`, key);
+  const key = driftKey(context);
+  const failed = fail(context, 'unknown', `${attemptsOf(lifecycle, key)} repairs did not cure ${key}`, key);
   const failure = lifecycle.failure ?? failed.failure;
   return stall(
     { ...context, lifecycle: { ...failed, attempts, ...(failure === undefined ? {} : { failure }) } },
@@ -96,7 +97,7 @@ export function mended({ lifecycle }: Context): Lifecycle {
 export function giveUp(context: Context): Lifecycle {
   const { lifecycle, assessment } = context;
   const { direct: _past, ...rest } = lifecycle;
-  const { count } = lifecycle.attempts;
+  const count = attemptsOf(lifecycle, driftKey(context));
   const what = attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ');
   const failure = lifecycle.failure ?? {
     class: 'unknown' as const,
@@ -109,10 +110,10 @@ export function giveUp(context: Context): Lifecycle {
 /** The rest is over: one more try. */
 export function climbAgain(context: Context): Lifecycle {
   const { lifecycle } = context;
-  const { attempts } = lifecycle;
   if (!isOfFindings(lifecycle.drift?.fingerprint) || repairRung(context) !== 'exhausted') return lifecycle;
   const { nextAttemptAt: _rest, ...due } = lifecycle;
-  return { ...due, attempts: { ...attempts, count: attempts.count - 1 } };
+  const key = driftKey(context);
+  return { ...due, ...attempted(lifecycle, key, attemptsOf(lifecycle, key) - 1) };
 }
 
 /** A repair came to nothing: the host runs and does not report. It was counted when it was begun. */

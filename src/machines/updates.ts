@@ -149,8 +149,12 @@ export function failureOf(outcome: Outcome | undefined, { assessment }: Context)
 
 /** One more attempt at `key`. */
 export function counted(lifecycle: Lifecycle, key: string): Pick<Lifecycle, 'attempts' | 'tried'> {
+  return attempted(lifecycle, key, attemptsOf(lifecycle, key) + 1);
+}
+
+/** `count` attempts at `key`; those at another difference are remembered beside them. */
+export function attempted(lifecycle: Lifecycle, key: string, count: number): Pick<Lifecycle, 'attempts' | 'tried'> {
   const { attempts, tried: before = {} } = lifecycle;
-  const count = attemptsOf(lifecycle, key) + 1;
   if (attempts.key === key || !attempts.key.startsWith('drift:')) {
     return { attempts: { key, count }, ...(lifecycle.tried === undefined ? {} : { tried: before }) };
   }

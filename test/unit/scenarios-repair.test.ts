@@ -143,6 +143,25 @@ it('attempts are remembered until the enclave has been well for half an hour', a
   expect(v.lifecycle(id)?.attempts).toEqual({ key: '', count: 0 });
 });
 
+it('what no repair cures is tried again after an hour, whatever else was repaired meanwhile', async () => {
+  await fleet(1);
+  const [id = ''] = ids(1);
+  const { hosts } = v.world;
+  const { apply } = hosts;
+  const weak = { metadata: { endpoint: 'enabled', tokens: 'optional', hopLimit: 1 } };
+  hosts.apply = (host, ...made) => {
+    apply.call(hosts, host, ...made);
+    hosts.alter(host, weak);
+  };
+  hosts.alter(hostOf(id), weak);
+  await v.until(() => /no repair has cured it/.test(inSync(id)?.message ?? ''), 'given up', 60 * MINUTE);
+  const runs = v.executions(id).length;
+  hosts.crashEnclave(hostOf(id));
+  await v.until(() => calls('hosts.restartEnclave') === 1, 'restarted', 10 * MINUTE);
+  await v.clock.advance(75 * MINUTE);
+  expect(v.executions(id).length).toBe(runs + 1);
+});
+
 describe('a host that no other rung cures', () => {
   /** Whatever is done to it, nothing ever runs on it. */
   const dies = () => {
