@@ -33,10 +33,11 @@ interface RunBegin {
 
 /** The marker: the intent to run, under a name no other intent will ever have. */
 export function beginRun(
-  context: Context,
+  before: Context,
   action: RunAction,
-  { variables = context.assessment.variables, reason = reasonOf(context, action), restarts = true }: RunBegin = {},
+  { variables = before.assessment.variables, reason, restarts = true }: RunBegin = {},
 ): Lifecycle {
+  const context = action === 'deploy' ? asNew(before) : before;
   const { lifecycle, assessment } = context;
   const seq = lifecycle.runSeq + 1;
   const limit = action === 'deploy' ? assessment.limits.deployDeadlineMs : assessment.limits.destroyDeadlineMs;
@@ -53,11 +54,21 @@ export function beginRun(
       action,
       seq,
       generation: action === 'deploy' ? (variables?.generation ?? lifecycle.generation) : lifecycle.generation,
-      reason,
+      reason: reason ?? reasonOf(context, action),
       startedAt: iso(assessment.now),
       deadlineAt: iso(assessment.now + limit),
     },
   };
+}
+
+/**
+ * A record was taken for one of what exists, and nothing does: its first run creates. Were it taken for applied, what a
+ * run has half made that fails would pass for whole.
+ */
+function asNew(context: Context): Context {
+  const { lifecycle, assessment } = context;
+  const isNew = assessment.host.state === 'gone' && lifecycle.applied === undefined;
+  return isNew ? { lifecycle: { ...lifecycle, observedGeneration: 0 }, assessment } : context;
 }
 
 /** Why a run is begun decides what the gate lets it replace. */

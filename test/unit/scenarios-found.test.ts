@@ -66,6 +66,22 @@ describe('found by simulation', () => {
     expect(v.lifecycle('enc_a')?.observedGeneration).toBe(0);
   });
 
+  it('takes what a failed first run has half made for no whole, of a record that was found FAILED without a host', async () => {
+    const v = virtualOperator();
+    v.world.runs.script = () => ({ applied: true, fails: { class: 'permission', message: 'not allowed' } });
+    v.post('enc_a', { status: 'FAILED' });
+    v.start();
+    await v.until(() => v.lifecycle('enc_a')?.phase === 'stalled', 'found, and nothing is there');
+    v.command('enc_a', 'PENDING_DEPLOY');
+    await v.until(() => v.world.hosts.living('enc_a').length === 1, 'a run has half made it');
+    await v.clock.advance(30 * MINUTE);
+    expect(v.status('enc_a')).toBe('FAILED');
+    v.world.runs.script = () => ({});
+    v.command('enc_a', 'PENDING_DEPLOY');
+    await v.until(() => v.status('enc_a') === 'DEPLOYED', 'DEPLOYED');
+    expect(v.lifecycle('enc_a')?.applied).toBeDefined();
+  });
+
   it('dismisses what is requested of an enclave that was never seen, so that no later one of its name gets it', async () => {
     const v = virtualOperator();
     v.world.putRequest('enc_gone', 'adopt');
