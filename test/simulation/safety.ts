@@ -50,7 +50,7 @@ export class Safety {
   /** When each host was last asked to report, virtual ms. */
   readonly #asked = new Map<string, number>();
   /** Restarts of an enclave in a row, since anything else was tried. */
-  readonly #restarts = new Map<string, number>();
+  readonly #restarts = new Map<string, Map<string, number>>();
 
   constructor(stage: Stage, app: App) {
     this.#stage = stage;
@@ -266,12 +266,15 @@ export class Safety {
     const readyMs = before?.phase === 'ready' ? this.#stage.clock.now() - Date.parse(before.phaseSince) : 0;
     if (readyMs >= HEALTHY_RESET_MS) this.#restarts.delete(id);
     if (direct?.effect === 'restartEnclave' && direct.at !== before?.direct?.at) {
-      const restarts = (this.#restarts.get(id) ?? 0) + 1;
-      this.#restarts.set(id, restarts);
+      // Of each difference, however they take turns.
+      const fingerprint = after.drift?.fingerprint ?? '';
+      const byFingerprint = this.#restarts.get(id) ?? new Map<string, number>();
+      const restarts = (byFingerprint.get(fingerprint) ?? 0) + 1;
+      this.#restarts.set(id, byFingerprint.set(fingerprint, restarts));
       if (restarts > this.#stage.settings.config.repairAttempts) {
         this.#violate(
           'a repair that does not help gives way to the next',
-          `${id} is restarted for the ${restarts}th time`,
+          `${id} is restarted for the ${restarts}th time for ${fingerprint}`,
         );
       }
     } else if (
