@@ -8,10 +8,12 @@ import type { Stage } from './stage.ts';
 interface Before {
   readonly destroy: boolean;
   readonly deploy: boolean;
+  /** It was brought back with a status that asks for nothing. */
+  readonly saysThatItExists: boolean;
   /** What stood there when it was written. */
   readonly status: string;
 }
-const NOTHING: Before = { destroy: false, deploy: false, status: '' };
+const NOTHING: Before = { destroy: false, deploy: false, saysThatItExists: false, status: '' };
 
 /** What the application asked of one record last, and how things stood then. */
 export interface LastCommand {
@@ -166,6 +168,7 @@ export class App {
     owned.command = this.#commandNow(owned.id, status, {
       destroy:
         before === 'PENDING_DESTROY' || (recent && (command.after.destroy || command.after.status === 'DESTROYED')),
+      saysThatItExists: false,
       deploy: before === 'PENDING_DEPLOY' || (recent && (command.status === 'PENDING_DEPLOY' || command.after.deploy)),
       status: before,
     });
@@ -237,7 +240,9 @@ export class App {
       const status = String(record.status);
       const said = isCommand(status) ? status : owned.command.status;
       // Whether the destruction had begun by then is for the operator to know: both ends are right.
-      owned.command = { ...this.#commandNow(owned.id, said, { ...NOTHING, destroy: true }), desired: undefined };
+      // What it says exists may be gone by then: nothing creates it until somebody asks.
+      const before = { ...NOTHING, destroy: true, saysThatItExists: !isCommand(status) };
+      owned.command = { ...this.#commandNow(owned.id, said, before), desired: undefined };
       trace.say('app', `brings ${owned.id} back as it was, ${status}`);
       this.#touch(owned, () => world.putRecord(record));
     });

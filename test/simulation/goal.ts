@@ -107,5 +107,6 @@ function outcomesOf({ status, desired, phase, after }: LastCommand): readonly st
     // Written before the end, it may be read before it, and then is overwritten; or after it.
     return phase === 'destroyed' ? ['DEPLOYED'] : ['DESTROYED', 'DEPLOYED'];
   }
+  if (after.saysThatItExists) return [asked, 'DESTROYED', 'FAILED'];
   return after.destroy ? [asked, 'DESTROYED'] : [asked];
 }
