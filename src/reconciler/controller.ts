@@ -290,6 +290,7 @@ export class Controller {
     const { clock } = this.#options.ports;
     this.#options.metrics.fleet.source(undefined);
     this.#queue.close();
+    this.#repairs.close();
     this.#stopping.abort();
     const drained = new AbortController();
     const work = Promise.all([this.#workers.onIdle(), this.#running]).finally(() => drained.abort());

@@ -70,7 +70,8 @@ interface Region {
   readonly starts: TokenBucket | undefined;
   /** Wait for the turn of their host's start. */
   readonly toStart: Set<string>;
-  isServing: boolean;
+  /** Of the timer of those; undefined: none is set. */
+  cancelTurn: (() => void) | undefined;
   readonly drifted: Set<string>;
   /** Repaired in vain since the last one that healed. */
   readonly failing: Set<string>;
@@ -105,9 +106,19 @@ export class RepairGovernor {
   readonly #inVain = new Map<string, string>();
   /** Last starts of hosts, each of which has taken its token. */
   readonly #startedAt = new Map<string, string>();
+  #isClosed = false;
 
   constructor(options: RepairGovernorOptions) {
     this.#options = options;
+  }
+
+  /** Wakes nobody any more: nothing of it waits for a later time. */
+  close(): void {
+    this.#isClosed = true;
+    for (const region of this.#regions.values()) {
+      region.toStart.clear();
+      region.cancelTurn?.();
+    }
   }
 
   /** Regions whose breaker is open. */
@@ -143,7 +154,8 @@ export class RepairGovernor {
     const directUntil = direct === undefined ? 0 : Date.parse(direct.at) + lasts;
     // One that has stalled has come to nothing with its first attempt as well.
     const stalled = phase === 'stalled';
-    const failed = attempts.key.startsWith('drift:') && (stalled || (drifted && attempts.count > 1));
+    const again = attempts.key === `drift:${drift?.fingerprint}` && attempts.count > 1;
+    const failed = again || (stalled && attempts.key.startsWith('drift:'));
     return {
       drifted,
       inVain: failed ? `${attempts.key} ${attempts.count} ${stalled}` : undefined,
@@ -184,11 +196,10 @@ export class RepairGovernor {
   /** Wakes who waits for a start as tokens come, one each. */
   #serveStarts(region: Region): void {
     const { starts, toStart } = region;
-    if (region.isServing || starts === undefined || toStart.size === 0) return;
-    region.isServing = true;
+    if (this.#isClosed || region.cancelTurn !== undefined || starts === undefined || toStart.size === 0) return;
     // A moment longer, so that who was woken has taken the token before it is counted again.
-    this.#options.clock.schedule(Math.max(starts.untilMs(1), MOMENT_MS), () => {
-      region.isServing = false;
+    region.cancelTurn = this.#options.clock.schedule(Math.max(starts.untilMs(1), MOMENT_MS), () => {
+      region.cancelTurn = undefined;
       const [next] = toStart;
       if (next !== undefined && starts.has(1)) {
         toStart.delete(next);
@@ -270,7 +281,7 @@ export class RepairGovernor {
       enclaves: 0,
       starts: limits.starts && new TokenBucket(clock, limits.starts),
       toStart: new Set(),
-      isServing: false,
+      cancelTurn: undefined,
       drifted: new Set(),
       failing: new Set(),
       breaker: { state: 'closed', tolerated: 0 },

@@ -104,8 +104,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a host restarted without a second look',
     file: 'src/machines/steps.ts',
-    find: "assessment.secondLook === 'unwell' ||",
-    replace: "assessment.secondLook === undefined || assessment.secondLook === 'unwell' ||",
+    find: "return secondLook === 'unwell' ||",
+    replace: "return secondLook === undefined || secondLook === 'unwell' ||",
     seed: 5,
   },
   {
