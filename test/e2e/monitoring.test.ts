@@ -34,6 +34,7 @@ const CAUSES = {
   EnclaveStalled: 'enc_failing has used up its attempts',
 };
 
+const DRIFTED = 'sum(enclave_operator_drift_findings{attribute="host", severity="warning"})';
 const GONE = ['enc_gone-1', 'enc_gone-2', 'enc_gone-3'];
 const ADOPTED = ['enc_watched', 'enc_silent', ...GONE];
 
@@ -135,17 +136,21 @@ describeWithPrometheus('a fleet that is deployed, drifts, is repaired, fails and
     await app.post('enc_plain');
     await app.until('enc_plain', 'DEPLOYED');
 
+    // A repair takes less than the time between two scrapes: it begins when its cause was scraped.
+    expect((await cli(['freeze', '--reason', 'until it was scraped'], { env: app.embedded.env })).code).toBe(0);
     await sim('stopHost', { enclaveId: 'enc_watched' });
+    await sim('stopHost', { enclaveId: 'enc_plain' });
+    await app.untilItem('enc_plain', 'drifted', (item) => app.condition(item, 'InSync') === 'False');
+    await eventually('both are scraped', async () => (await now(`${DRIFTED} >= 2`)).length > 0);
+    expect((await cli(['unfreeze'], { env: app.embedded.env })).code).toBe(0);
+    await app.untilItem('enc_plain', 'repaired', (item) => app.condition(item, 'InSync') === 'True');
+
     await sim('freezeReports', { enclaveId: 'enc_silent' });
     await sim('orphan', { enclaveId: 'enc_nobody', ageMs: 3_600_000 });
     await sim('failRuns', { enclaveId: 'enc_failing', times: 5, class: 'capacity' });
     await app.post('enc_failing');
     await app.post('enc_invalid', { providerConfig: { dockerImage: 'nginx:1.27', cpuCount: '64' } });
     for (const id of GONE) await app.delete(id);
-
-    await sim('stopHost', { enclaveId: 'enc_plain' });
-    await app.untilItem('enc_plain', 'drifted', (item) => app.condition(item, 'InSync') === 'False');
-    await app.untilItem('enc_plain', 'repaired', (item) => app.condition(item, 'InSync') === 'True');
 
     await eventually('held deletions told', async () => (await fired()).includes('EnclaveDeletionsHeld'));
     expect((await cli(['confirm-deletions', '--yes'], { env: app.embedded.env })).code).toBe(0);
