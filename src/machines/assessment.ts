@@ -30,6 +30,8 @@ export interface EnclaveView {
   readonly reason: Reason;
   /** What differs, as the comparison calls it. */
   readonly attribute?: Attribute;
+  /** The policy wants it told, and not repaired. */
+  readonly told?: boolean;
   readonly message?: string | undefined;
   /** The report is newer than the last start of the host. */
   readonly fresh: boolean;

@@ -41,7 +41,8 @@ const ENCLAVE_SEVERITIES: Readonly<Partial<Record<Reason, Severity>>> = {
   HealthCheckFailing: 'high',
   EnclaveTerminating: 'high',
   AllocatorShort: 'high',
-  ProxyDown: 'high',
+  // It serves meanwhile, and may wait for its window: what is graver of the findings does not wait with it.
+  ProxyDown: 'medium',
 };
 
 /** What the host's own view decides: where a plan says otherwise, the plan's state is what is wrong. */
@@ -117,7 +118,7 @@ export function driftFingerprint(context: Context): string | undefined {
   if (lead === undefined) return ofEnclave;
   const names = tracked.map(({ attribute }) => attribute).sort();
   const ofFindings = `${lead.rung}:${names.join(',')}`;
-  if (ofEnclave === undefined) return ofFindings;
+  if (ofEnclave === undefined || enclave.told === true) return ofFindings;
   // A ladder that has been begun is climbed to its end, and what no rung cures keeps nothing else waiting.
   const isBegun = attemptsOf(lifecycle, `drift:${ofEnclave}`) > 0;
   const isInVain =

@@ -61,6 +61,18 @@ function isExhausted(context: Context): boolean {
   return idle && driftConfirmed(context) && repairRung(context) === 'exhausted';
 }
 
+/** The last thing that was done to it in this phase, a run or without one; RFC 3339. */
+function lastDoneAt({ direct, ranAt, phaseSince }: Lifecycle): string {
+  const times = [phaseSince, direct?.at, ranAt].filter((time) => time !== undefined);
+  return times.reduce((last, time) => (Date.parse(time) > Date.parse(last) ? time : last));
+}
+
+/** It runs, and cannot get out everywhere it should: less than whole, and no reason to take it down. */
+function runsLame({ assessment: { host, enclave } }: Context): boolean {
+  const isLame = enclave.verdict === 'Drift' && enclave.reason === 'ProxyDown' && enclave.running === true;
+  return isLame && enclave.fresh && host.verdict === 'Match' && host.state === 'running';
+}
+
 /** What came of a finished run. `cut`: stopped from outside before it could end, which is no attempt. */
 export function runResult({ lifecycle, assessment }: Context): 'succeeded' | 'failed' | 'cut' | undefined {
   if (assessment.run.state !== 'finished') return undefined;
@@ -172,6 +184,7 @@ export const guards = {
   newGenerationReady: ({ context }: { context: Context }) =>
     behind(context) && context.assessment.spec.ok && context.assessment.run.state === 'none',
   proven: ({ context }: { context: Context }) => proven(context),
+  provenOrLame: ({ context }: { context: Context }) => proven(context) || runsLame(context),
   hostLost: ({ context }: { context: Context }) => hostLost(context),
   verifyingTooLong: ({ context }: { context: Context }) =>
     elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs,
@@ -200,15 +213,15 @@ export const guards = {
     context.assessment.run.state === 'none' &&
     driftConfirmed(context) &&
     !guards.mayRepair({ context }),
-  repairInVain: ({ context }: { context: Context }) => servesOn(context) && isExhausted(context),
-  ladderExhausted: ({ context }: { context: Context }) => !merelyDiffers(context) && isExhausted(context),
+  repairInVain: ({ context }: { context: Context }) => (servesOn(context) || runsLame(context)) && isExhausted(context),
+  ladderExhausted: ({ context }: { context: Context }) =>
+    !merelyDiffers(context) && !runsLame(context) && isExhausted(context),
   repairSilent: ({ context }: { context: Context }) =>
     !(merelyDiffers(context) && undisturbed(context)) &&
     context.assessment.run.state === 'none' &&
     context.assessment.host.state === 'running' &&
     context.assessment.enclave.verdict === 'Unknown' &&
-    elapsed(context.lifecycle.direct?.at ?? context.lifecycle.phaseSince, context.assessment.now) >=
-      context.assessment.limits.verifyDeadlineMs,
+    elapsed(lastDoneAt(context.lifecycle), context.assessment.now) >= context.assessment.limits.verifyDeadlineMs,
 
   hostStopped: ({ context }: { context: Context }) => context.assessment.host.state === 'stopped',
   hostStoppedOrGone: ({ context }: { context: Context }) =>

@@ -129,7 +129,7 @@ export const lifecycleMachine = machineSetup.createMachine({
         absentFirst,
         pauseOnceIdle,
         changeOnceAdmitted,
-        { guard: 'proven', target: 'ready', actions: remember(update.settle) },
+        { guard: 'provenOrLame', target: 'ready', actions: remember(update.settle) },
         { guard: and(['verifyingTooLong', 'onlyRepairHelps', 'mayRepair']), target: 'repairing' },
         {
           guard: 'verifyFailedForGood',

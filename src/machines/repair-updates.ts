@@ -110,7 +110,10 @@ export function giveUp(context: Context): Lifecycle {
 /** The rest is over: one more try. */
 export function climbAgain(context: Context): Lifecycle {
   const { lifecycle } = context;
-  if (!isOfFindings(lifecycle.drift?.fingerprint) || repairRung(context) !== 'exhausted') return lifecycle;
+  // Of what an enclave reports, only that it runs lame is given up and not stalled.
+  const { fingerprint } = lifecycle.drift ?? {};
+  const isGivenUp = isOfFindings(fingerprint) || fingerprint === 'enclave:ProxyDown';
+  if (!isGivenUp || repairRung(context) !== 'exhausted') return lifecycle;
   const { nextAttemptAt: _rest, ...due } = lifecycle;
   const key = driftKey(context);
   return { ...due, ...attempted(lifecycle, key, attemptsOf(lifecycle, key) - 1) };

@@ -4,7 +4,7 @@ import type { Request } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
-import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
+import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import type { Report } from '../enclave/report-item.ts';
 import type { RunVariables } from '../enclave/run-item.ts';
@@ -136,6 +136,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     // Written by this schema, of a spec that was valid.
     applied: lifecycle.applied as EnclaveSpec | undefined,
     mayDiffer: (attribute) => mayDiffer(policy, attribute, now),
+    isTold: (attribute) => driftModeOf(policy, attribute) === 'alert',
   });
   const leave = {
     repairs: context.repairs,
@@ -143,6 +144,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     now,
     findings,
     reported: enclave.attribute,
+    retry,
   };
   return {
     now,
@@ -206,11 +208,19 @@ function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {
   return lifecycle.snapshot?.spec?.enableDebug === true;
 }
 
+/** Of the last run's variables, what holds for others: which host a repair was to replace does not. */
+function remembered(snapshot: Lifecycle['snapshot']): Lifecycle['snapshot'] {
+  if (snapshot?.replaces === undefined) return snapshot;
+  const { replaces: _done, change: _asked, ...rest } = snapshot;
+  return rest;
+}
+
 /** What was last applied, once more. */
 export function mendingOf(
-  { snapshot, applied, pinned, observedGeneration: generation }: Lifecycle,
+  { snapshot: last, applied, pinned, observedGeneration: generation }: Lifecycle,
   policy: EnclavePolicy,
 ): RunVariables | undefined {
+  const snapshot = remembered(last);
   if (snapshot === undefined || applied === undefined) return undefined;
   return { ...snapshot, stackVersion: STACK_VERSION, generation, spec: applied, policy, change: 'none', pinned };
 }
@@ -223,7 +233,8 @@ export function variablesOf(
   change: SpecChange | undefined,
   config: Config,
 ): RunVariables | undefined {
-  const { pinned, snapshot } = lifecycle;
+  const { pinned } = lifecycle;
+  const snapshot = remembered(lifecycle.snapshot);
   if (wanted === undefined) return snapshot?.spec === undefined ? undefined : { ...snapshot, policy, pinned };
   return {
     ...snapshot,

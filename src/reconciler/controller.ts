@@ -311,6 +311,7 @@ export class Controller {
    * without one frees nothing: it may be older than a marker that is being committed.
    */
   #listed(lifecycle: ListedLifecycle): void {
+    this.#repairs.listed(lifecycle.id, lifecycle);
     this.#know(lifecycle.id, lifecycle);
     this.#notifier.sawLifecycle(lifecycle);
     if (lifecycle.run === undefined) return;

@@ -20,6 +20,8 @@ export interface Expected {
   readonly applied: EnclaveSpec | undefined;
   /** What the policy lets differ, or says nothing of. @default nothing */
   readonly mayDiffer?: ((attribute: Attribute) => boolean) | undefined;
+  /** What the policy wants told, and not repaired. @default nothing */
+  readonly isTold?: ((attribute: Attribute) => boolean) | undefined;
 }
 
 /** A host's word goes into the next configuration: a digest, or nothing. */
@@ -38,6 +40,9 @@ const NO_REPORT: EnclaveView = {
   bootId: undefined,
   sequence: undefined,
 };
+
+/** What no policy makes a match of. */
+const UNTRUSTED: ReadonlySet<Attribute> = new Set(['enclave.debug', 'enclave.measurements']);
 
 /** What one difference is called, what it is in words, and whether anything is repaired for it. */
 interface Difference {
@@ -92,11 +97,15 @@ export function viewEnclave(
   // Of a generation that is newer than the last run's, nobody knows here what it should be.
   const applied = report.appliedGeneration === lifecycle.observedGeneration ? expected.applied : undefined;
   const differences = differencesOf(report, seen, { ...expected, applied });
-  const difference = differences.find(({ attribute }) => expected.mayDiffer?.(attribute) !== true);
-  if (difference !== undefined) return say('Drift', difference);
-  // What does not run is no match, whoever lets it be.
-  const left = differences[0];
-  return seen.running === true || left === undefined
+  const counting = differences.filter(({ attribute }) => expected.mayDiffer?.(attribute) !== true);
+  // What is told only keeps nothing else from being repaired.
+  const repaired = counting.find(({ attribute }) => expected.isTold?.(attribute) !== true);
+  if (repaired !== undefined) return say('Drift', repaired);
+  const [told] = counting;
+  if (told !== undefined) return { ...say('Drift', told), told: true };
+  // Whoever lets it be: what does not run is no match, nor is what is not to be trusted.
+  const left = differences.find(({ attribute }) => seen.running !== true || UNTRUSTED.has(attribute));
+  return left === undefined
     ? say('Match', { reason: 'Running' })
     : say('Unknown', { reason: left.reason, message: left.message });
 }
@@ -126,6 +135,9 @@ function differencesOf(
   }
   const found: (Difference & { readonly attribute: Attribute })[] = [];
   if (seen.debug && !debugAllowed) found.push({ reason: 'DebugEnclave', attribute: 'enclave.debug' });
+  if (seen.mismeasured && applied?.attestation.enforce === 'quarantine') {
+    found.push({ reason: 'MeasurementMismatch', attribute: 'enclave.measurements' });
+  }
   if (running.length > 1) {
     const many = `${running.length} enclaves run on the host, and one should`;
     found.push({ reason: 'ExtraEnclaves', attribute: 'enclave.extra', message: many });
@@ -137,9 +149,6 @@ function differencesOf(
   // The driver rounds memory up to whole huge pages: more than was asked for is no difference.
   if (enclave.memoryMiB < applied.memoryMiB) {
     found.push({ reason: 'EnclaveSize', attribute: 'enclave.memory', message: sizes(enclave, applied) });
-  }
-  if (seen.mismeasured && applied.attestation.enforce === 'quarantine') {
-    found.push({ reason: 'MeasurementMismatch', attribute: 'enclave.measurements' });
   }
   if (report.health === 'failing' && applied.restartPolicy !== 'Never') {
     found.push({ reason: 'HealthCheckFailing', attribute: 'enclave.health' });

@@ -61,9 +61,16 @@ interface Standing {
   readonly busyUntil: number;
   /** When its host was last started, by whatever it was asked for. */
   readonly startedAt: string | undefined;
+  readonly isRepaired: boolean;
 }
 
-const AT_REST: Standing = { drifted: false, inVain: undefined, busyUntil: 0, startedAt: undefined };
+const AT_REST: Standing = {
+  drifted: false,
+  inVain: undefined,
+  busyUntil: 0,
+  startedAt: undefined,
+  isRepaired: false,
+};
 
 interface Region {
   enclaves: number;
@@ -106,6 +113,8 @@ export class RepairGovernor {
   readonly #inVain = new Map<string, string>();
   /** Last starts of hosts, each of which has taken its token. */
   readonly #startedAt = new Map<string, string>();
+  /** Under repair since they differ: what is over without one has healed nothing. */
+  readonly #repaired = new Set<string>();
   #isClosed = false;
 
   constructor(options: RepairGovernorOptions) {
@@ -124,6 +133,12 @@ export class RepairGovernor {
   /** Regions whose breaker is open. */
   get openRegions(): readonly string[] {
     return [...this.#regions].flatMap(([name, { breaker }]) => (breaker.state === 'closed' ? [] : [name]));
+  }
+
+  /** Told of a lifecycle that is listed: what had come to nothing by then is history. */
+  listed(id: string, lifecycle: ListedLifecycle): void {
+    const { inVain } = this.#standingOf(lifecycle);
+    if (inVain !== undefined && !this.#regionOf.has(id)) this.#inVain.set(id, inVain);
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. Nothing may wait between {@link ask} and this. */
@@ -161,6 +176,7 @@ export class RepairGovernor {
       inVain: failed ? `${attempts.key} ${attempts.count} ${stalled}` : undefined,
       busyUntil: phase !== 'repairing' ? 0 : run === undefined ? directUntil : Number.POSITIVE_INFINITY,
       startedAt: direct?.effect === 'startHost' ? direct.at : undefined,
+      isRepaired: phase === 'repairing',
     };
   }
 
@@ -209,7 +225,7 @@ export class RepairGovernor {
     });
   }
 
-  #note(id: string, name: string, { drifted, inVain, busyUntil, startedAt }: Standing): void {
+  #note(id: string, name: string, { drifted, inVain, busyUntil, startedAt, isRepaired }: Standing): void {
     const at = this.#options.clock.now();
     const region = this.#region(name);
     if (startedAt === undefined) this.#startedAt.delete(id);
@@ -222,8 +238,11 @@ export class RepairGovernor {
     if (busyUntil > at) this.#busy.set(id, busyUntil);
     else this.#busy.delete(id);
     if (drifted) region.drifted.add(id);
+    if (drifted && isRepaired) this.#repaired.add(id);
     // One that has stalled no longer differs in what is known of it, and has not healed.
-    const healed = !drifted && region.drifted.delete(id) && inVain === undefined;
+    const isOver = !drifted && region.drifted.delete(id);
+    const wasRepaired = isOver && this.#repaired.delete(id);
+    const healed = wasRepaired && inVain === undefined;
     if (inVain === undefined) {
       region.failing.delete(id);
       this.#inVain.delete(id);

@@ -42,6 +42,8 @@ export interface LeaveContext {
   readonly findings: readonly Finding[];
   /** What differs of what the host reports. */
   readonly reported?: Attribute | undefined;
+  /** Somebody asks for it now. @default false */
+  readonly retry?: boolean;
 }
 
 /** What the policy says of what is not found by comparing: by the attribute's name, else by that of the state. */
@@ -63,7 +65,7 @@ export function repairLeave(
   lifecycle: Lifecycle,
   policy: EnclavePolicy,
   admission: Admission,
-  { repairs, defaultRegion, now, findings, reported }: LeaveContext,
+  { repairs, defaultRegion, now, findings, reported, retry = false }: LeaveContext,
 ): RepairLeave {
   const { drift } = lifecycle;
   if (drift === undefined || !REPAIRED.has(lifecycle.phase)) return GRANTED;
@@ -83,6 +85,9 @@ export function repairLeave(
   const closed = outsideWindow(drift.fingerprint, policy, findings, now);
   if (closed !== undefined) return closed;
   const first = drift.fingerprint === 'host:stopped' ? 'startHost' : 'other';
+  // Who could not begin now takes nobody's turn.
+  const isDue = lifecycle.nextAttemptAt === undefined || Date.parse(lifecycle.nextAttemptAt) <= now;
+  if (!isDue && !retry) return GRANTED;
   const refusal = repairs.ask(lifecycle.id, regionOf(lifecycle, defaultRegion), first);
   if (refusal === undefined) return GRANTED;
   const { reason, message } = refusal;

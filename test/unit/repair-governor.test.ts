@@ -114,6 +114,25 @@ describe('repairs in vain', () => {
     expect(governor.openRegions).toEqual([]);
   });
 
+  it('are history where they are listed: a new leader begins with a closed breaker', () => {
+    const id = (n: number) => `old_${n}`;
+    for (let n = 0; n < 5; n += 1) {
+      const { drift: _unknown, ...stalled } = differs(id(n), { phase: 'stalled', ...attempts('host:stopped', 1) });
+      governor.listed(id(n), stalled);
+      governor.know(id(n), stalled);
+    }
+    expect(governor.openRegions).toEqual([]);
+  });
+
+  it('are not made good by what is over without a repair', () => {
+    for (const id of ids.slice(0, 3)) {
+      governor.know(id, differs(id, attempts('host:stopped', 2)));
+      governor.know('enc_9', differs('enc_9'));
+      governor.know('enc_9', aLifecycle('enc_9', { phase: 'ready' }));
+    }
+    expect(governor.openRegions).toEqual([REGION]);
+  });
+
   it('count once, however often they are told of', () => {
     for (let time = 0; time < 5; time += 1) governor.know('enc_0', differs('enc_0', attempts('host:stopped', 2)));
     expect(governor.openRegions).toEqual([]);

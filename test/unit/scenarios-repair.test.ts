@@ -18,14 +18,14 @@ let before: (operation: string, act: () => void) => void;
 let after: (operation: string, act: () => void) => void;
 
 /** A fleet at rest, as many as asked for, each with the policy. */
-async function fleet(size: number, policy?: object): Promise<void> {
+async function fleet(size: number, policy?: object, fields: Record<string, unknown> = {}): Promise<void> {
   v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000 });
   const { connection } = v.start();
   calls = (operation) => connection.faults.calls(operation);
   before = (operation, act) => connection.faults.before(operation, act);
   after = (operation, act) => connection.faults.after(operation, act);
   await v.clock.advance(5_000);
-  for (let n = 0; n < size; n += 1) v.post(idOf(n), policy === undefined ? {} : { policy });
+  for (let n = 0; n < size; n += 1) v.post(idOf(n), policy === undefined ? fields : { policy, ...fields });
   await v.until(() => ids(size).every((id) => v.status(id) === 'DEPLOYED'), 'all DEPLOYED', 30 * MINUTE);
   await v.clock.advance(5 * MINUTE);
 }
@@ -100,6 +100,42 @@ describe('policy.drift of what the host reports', () => {
     await fleet(1, { drift: { ignore: [rule('enclave.memory')] } });
     says({ enclaves: [{ ...ENCLAVE, memoryMiB: 64, cpuCount: 1 }] });
     await v.until(() => calls('hosts.restartEnclave') === 1, 'restarted', 10 * MINUTE);
+  });
+
+  it.each([
+    ['debug mode', { enclaves: [{ ...ENCLAVE, debug: true }] }, 'DebugEnclave'],
+    ['another image, under quarantine', { measurements: { PCR0: 'b2'.repeat(48) } }, 'MeasurementMismatch'],
+  ])('off, makes no match of what is not to be trusted: %s', async (_, report, reason) => {
+    const attestation = { enforce: 'quarantine', expectedMeasurements: [{ pcr0: 'a1'.repeat(48) }] };
+    await fleet(1, { drift: { mode: 'off' } }, { providerConfig: { attestation } });
+    says(report);
+    await v.until(() => inSync(idOf(0))?.reason === reason, 'Unknown', 10 * MINUTE);
+    expect(inSync(idOf(0))?.status).toBe('Unknown');
+    expect(calls('hosts.restartEnclave')).toBe(0);
+  });
+
+  it('told only, keeps nothing graver from being repaired', async () => {
+    await fleet(1, { drift: { overrides: { 'enclave.cpuCount': 'alert' } } });
+    says({ enclaves: [{ ...ENCLAVE, cpuCount: 4 }], health: 'failing' });
+    await v.until(() => calls('hosts.restartEnclave') === 1, 'restarted', 20 * MINUTE);
+  });
+
+  it('a way out that no repair opens leaves the enclave DEPLOYED, and is tried again after an hour', async () => {
+    await fleet(1);
+    const { report } = v.world.hosts;
+    v.world.hosts.report = (host) => {
+      host.illness = { says: { proxies: [{ destination: 'a.example:443', state: 'failed' }] }, cure: 'boot' };
+      report.call(v.world.hosts, host);
+    };
+    v.world.hosts.report(hostOf(idOf(0)));
+    await v.until(() => /no repair has cured it|no way out/.test(inSync(idOf(0))?.message ?? ''), 'told', 60 * MINUTE);
+    await v.clock.advance(2 * 60 * MINUTE);
+    expect(v.status(idOf(0))).toBe('DEPLOYED');
+    expect(inSync(idOf(0))).toMatchObject({ status: 'False', reason: 'ProxyDown' });
+    const runs = v.executions(idOf(0)).length;
+    expect(runs).toBeGreaterThan(3);
+    await v.clock.advance(70 * MINUTE);
+    expect(v.executions(idOf(0)).length).toBe(runs + 1);
   });
 
   it('off, makes nothing of what does not run', async () => {
@@ -190,6 +226,28 @@ describe('a host that no other rung cures', () => {
     await v.clock.advance(2 * 60 * MINUTE);
     expect(v.world.hosts.living(idOf(0))).toHaveLength(1);
     expect(runs().filter(({ variables }) => variables.replaces !== undefined)).toHaveLength(1);
+  });
+
+  it('is proven after a run that took long, and is never given up meanwhile', async () => {
+    await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
+    const { instanceId } = hostOf(idOf(0));
+    v.world.runs.script = () => ({ workMs: 8 * MINUTE });
+    dies();
+    const phases = new Set<string | undefined>();
+    await v.until(
+      () => {
+        if (hostOf(idOf(0))?.instanceId !== instanceId) phases.add(v.lifecycle(idOf(0))?.phase);
+        return phases.has('ready');
+      },
+      'another host that is ready',
+      6 * 60 * MINUTE,
+    );
+    expect([...phases]).toEqual(['repairing', 'ready']);
+    // A later run is not told of the host that is gone.
+    const { providerConfig } = v.world.record(idOf(0))!;
+    v.world.updateRecord(idOf(0), { providerConfig: { ...(providerConfig as object), memoryMiB: '2048' } });
+    await v.until(() => v.lifecycle(idOf(0))?.observedGeneration === 2, 'updated', 60 * MINUTE);
+    expect(runs().at(-1)?.variables).not.toHaveProperty('replaces');
   });
 
   it('is not replaced where it cannot be asked', async () => {

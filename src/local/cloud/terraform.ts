@@ -245,7 +245,8 @@ export class SimTerraform {
             input,
             present === undefined || replaces ? undefined : { ami: present.amiId, architecture: present.architecture },
           );
-    const replaced = found !== undefined && found.id === variables.replaces ? HOST_ADDRESS : undefined;
+    const isAsked = variables.change === 'replace' && found !== undefined && found.id === variables.replaces;
+    const replaced = isAsked ? HOST_ADDRESS : undefined;
     const plan = makePlan(state.resources, declared, reality, destroy, replaced);
     return { planId, request, region, declared, plan, serial: state.serial, interrupted: false };
   }
