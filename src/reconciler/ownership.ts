@@ -4,6 +4,12 @@ import type { Ports } from './ports.ts';
 /** Whose record or tombstone keeps it is asked again after this long. */
 const OWNED_MS = 15 * 60_000;
 
+/** True of an enclave that has a record or a lifecycle, be it one this version cannot read. Throws where a read fails. */
+export async function readOwned({ records, state }: Pick<Ports, 'records' | 'state'>, id: string): Promise<boolean> {
+  const [record, { lifecycle, fromTheFuture }] = await Promise.all([records.get(id), state.read(id)]);
+  return record !== undefined || lifecycle !== undefined || fromTheFuture;
+}
+
 /** *Errors*: a read that fails throws, and nothing is known. */
 export class Ownership {
   readonly #ports: Pick<Ports, 'clock' | 'records' | 'state'>;
@@ -22,9 +28,8 @@ export class Ownership {
   /** Reads both, unless that was done not long ago. */
   async isOwned(id: string): Promise<boolean> {
     if (this.isKnown(id)) return true;
-    const { clock, records, state } = this.#ports;
-    const [record, { lifecycle, fromTheFuture }] = await Promise.all([records.get(id), state.read(id)]);
-    const owned = record !== undefined || lifecycle !== undefined || fromTheFuture;
+    const { clock } = this.#ports;
+    const owned = await readOwned(this.#ports, id);
     for (const [known, until] of this.#ownedUntil) if (until <= clock.now()) this.#ownedUntil.delete(known);
     if (owned) this.#ownedUntil.set(id, clock.now() + OWNED_MS);
     return owned;

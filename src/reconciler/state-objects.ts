@@ -3,6 +3,7 @@ import type { Control } from '../enclave/fleet-items.ts';
 import type { OperatorEvent } from '../enclave/items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Config } from './config.ts';
+import { readOwned } from './ownership.ts';
 import type { Ports, StateObject } from './ports.ts';
 
 export type OrphanState = NonNullable<Control['orphanStates']>[number];
@@ -118,12 +119,15 @@ export class StateObjects {
     const missing = [...this.#deployed].flatMap(([id, ranAt]) => (seen.has(id) || !old(ranAt) ? [] : [id]));
     const before = this.#suspects;
     this.#suspects = { strays: new Set(strays.map(({ enclaveId }) => enclaveId)), missing: new Set(missing), locks };
-    this.#changeMissing(new Set(missing.filter((id) => before.missing.has(id))));
+    const [knownMissing, knownStale] = [this.#missing, this.#lockStale];
+    this.#missing = new Set(missing.filter((id) => before.missing.has(id)));
+    this.#tellChanges(knownMissing, this.#missing, 'the Terraform state of this enclave is gone');
     // The same lock: one that was taken anew meanwhile is another.
-    this.#changeLocks([...locks].flatMap(([id, at]) => (before.locks.get(id) === at ? [id] : [])));
+    this.#lockStale = new Set([...locks].flatMap(([id, at]) => (before.locks.get(id) === at ? [id] : [])));
+    this.#tellChanges(knownStale, this.#lockStale, 'the Terraform state is locked, and no run is under way');
     const found: StateObject[] = [];
     for (const each of strays) {
-      if (before.strays.has(each.enclaveId) && !(await this.#isOwned(each.enclaveId))) found.push(each);
+      if (before.strays.has(each.enclaveId) && !(await readOwned(ports, each.enclaveId))) found.push(each);
     }
     await this.#update(found);
   }
@@ -135,32 +139,14 @@ export class StateObjects {
     return this.#deployed.has(enclaveId) && now - modifiedAt >= longestMs;
   }
 
-  #changeLocks(stale: readonly string[]): void {
+  /** Told of each that is new or over; a new one is logged as well. */
+  #tellChanges(before: ReadonlySet<string>, now: ReadonlySet<string>, what: string): void {
     const { ports, onChange } = this.#options;
-    const known = this.#lockStale;
-    this.#lockStale = new Set(stale);
-    for (const id of new Set([...stale, ...known])) {
-      if (this.#lockStale.has(id) === known.has(id)) continue;
-      if (!known.has(id)) ports.log.warn({ enclaveId: id }, 'the Terraform state is locked, and no run is under way');
+    for (const id of new Set([...now, ...before])) {
+      if (now.has(id) === before.has(id)) continue;
+      if (now.has(id)) ports.log.warn({ enclaveId: id }, what);
       onChange(id);
     }
-  }
-
-  #changeMissing(missing: ReadonlySet<string>): void {
-    const { ports, onChange } = this.#options;
-    const known = this.#missing;
-    this.#missing = missing;
-    for (const id of new Set([...missing, ...known])) {
-      if (missing.has(id) === known.has(id)) continue;
-      if (missing.has(id)) ports.log.warn({ enclaveId: id }, 'the Terraform state of this enclave is gone');
-      onChange(id);
-    }
-  }
-
-  async #isOwned(id: string): Promise<boolean> {
-    const { records, state } = this.#options.ports;
-    const [record, { lifecycle, fromTheFuture }] = await Promise.all([records.get(id), state.read(id)]);
-    return record !== undefined || lifecycle !== undefined || fromTheFuture;
   }
 
   async #update(found: readonly StateObject[]): Promise<void> {
