@@ -7,8 +7,9 @@ import { at, error, type Findings, warn } from './spec-issues.ts';
 import type { Draft } from './spec-types.ts';
 
 const SSH = 22;
-/** Default of vsock-proxy, which runs on the host for every service or host the enclave may reach. */
-const VSOCK_PROXY = 8_000;
+/** The agent's own on the vsock and in the enclave: output, exit status, the host's credentials, control. */
+const AGENT_PORTS: ReadonlySet<number> = new Set([9_001, 9_002, 9_003, 9_100]);
+const OTHER_PORT = 'Let the workload listen on another port.';
 /** EC2's quota of inbound rules of one group. */
 const MOST_RULES = 60;
 const MOST_TAGS = 40;
@@ -25,19 +26,22 @@ export function checkNetwork(draft: Draft, environment: string, to: Findings): v
   checkTags(draft, to);
 }
 
-function checkPorts({ exposePorts, awsServices, egress }: Draft, to: Findings): void {
+function checkPorts({ exposePorts, healthCheck }: Draft, to: Findings): void {
   const field = 'providerConfig.exposePorts';
   // `exposePorts` is sorted, so equal ones are neighbours.
   const twice = new Set(exposePorts?.filter((port, index) => port === exposePorts[index - 1]));
   for (const port of twice) error(to, field, 'PORT_DUP', `port ${port} is listed twice`, 'List it once.');
   if (exposePorts?.includes(SSH)) {
     const message = "port 22 is the host's own; hosts are reached through SSM";
-    error(to, field, 'PORT_RESERVED', message, 'Let the workload listen on another port.');
+    error(to, field, 'PORT_RESERVED', message, OTHER_PORT);
   }
-  const proxied = (awsServices?.length ?? 0) > 0 || (egress?.allow.length ?? 0) > 0;
-  if (proxied && exposePorts?.includes(VSOCK_PROXY)) {
-    const message = `port ${VSOCK_PROXY} is taken on the host by the proxy for awsServices and egress`;
-    error(to, field, 'PORT_RESERVED', message, 'Let the workload listen on another port.');
+  for (const port of exposePorts?.filter((each) => AGENT_PORTS.has(each)) ?? []) {
+    error(to, field, 'PORT_RESERVED', `port ${port} belongs to the host's agent`, OTHER_PORT);
+  }
+  const probed = healthCheck?.port;
+  if (probed !== undefined && AGENT_PORTS.has(probed) && exposePorts?.includes(probed) !== true) {
+    const message = `port ${probed} belongs to the host's agent, which always answers`;
+    error(to, 'providerConfig.healthCheck.port', 'PORT_RESERVED', message, OTHER_PORT);
   }
 }
 

@@ -31,12 +31,20 @@ describeFindings('errors', 'ports', [
     bad: pc({ exposePorts: [22] }),
     good: pc({ exposePorts: [23] }),
   },
-  {
-    reason: 'vsock-proxy, where there is one',
-    code: 'PORT_RESERVED',
+  ...[9_001, 9_002, 9_003, 9_100].map((port) => ({
+    reason: `the agent serves ${port}, credentials of the host's role among it`,
+    code: 'PORT_RESERVED' as const,
     field: 'providerConfig.exposePorts',
-    bad: pc({ exposePorts: [8_000] }),
-    good: pc({ exposePorts: [8_000], awsServices: [] }),
+    bad: pc({ exposePorts: [8_000, port] }),
+    // vsock-proxy listens on 8000 of the vsock, which no TCP port is.
+    good: pc({ exposePorts: [8_000, port + 10] }),
+  })),
+  {
+    reason: "the agent's ports always answer",
+    code: 'PORT_RESERVED',
+    field: 'providerConfig.healthCheck.port',
+    bad: pc({ exposePorts: [80], healthCheck: { port: 9_003 } }),
+    good: pc({ exposePorts: [80], healthCheck: { port: 9_004 } }),
   },
   {
     reason: 'too many ports',
@@ -92,6 +100,7 @@ describeFindings('errors', 'network', [
     bad: pc({ ingressCidrs: ['::/0'] }),
     good: pc({ ingressCidrs: ['::/0'], host: { publicIp: true } }),
     environment: 'prod',
+    allowedReferences: ['publicIp'],
   },
   {
     reason: 'not a range',
@@ -187,7 +196,7 @@ describeFindings('errors', 'record', [
     code: 'TYPE',
     field: 'providerConfig',
     bad: record({}, { providerConfig: 'x' }),
-    good: record({}, { providerConfig: '{"workloadType":"batch"}' }),
+    good: record({}, { providerConfig: '{"dockerImage":"a","workloadType":"batch"}' }),
   },
 ]);
 

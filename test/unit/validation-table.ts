@@ -12,11 +12,12 @@ export interface Row {
   /** Part of the message or the fix. */
   readonly says?: string;
   readonly environment?: string;
+  readonly allowedReferences?: readonly string[];
 }
 
 /** A record whose `providerConfig` holds these. */
 export const pc = (config: object) => record(config);
-export const ports = (count: number) => Array.from({ length: count }, (_, index) => 9_000 + index);
+export const ports = (count: number) => Array.from({ length: count }, (_, index) => 7_000 + index);
 export const cidrs = (count: number) => Array.from({ length: count }, (_, index) => `10.${index}.0.0/16`);
 export const pcr = 'ab'.repeat(48);
 export const zero = '0'.repeat(96);
@@ -26,8 +27,9 @@ export const kmsKeyArn = 'arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab';
 export function describeFindings(kind: 'errors' | 'warnings', about: string, rows: readonly Row[]): void {
   describe(`${kind}: ${about}`, () => {
     it.each(rows)('$code: $reason ($field)', (row) => {
-      const environment = row.environment === undefined ? {} : { environment: row.environment };
-      const [bad, good] = [findings(row.bad, environment), findings(row.good, environment)];
+      const { environment = 'dev', allowedReferences = [] } = row;
+      const context = { environment, allowedReferences };
+      const [bad, good] = [findings(row.bad, context), findings(row.good, context)];
       const same = { code: row.code, field: row.field };
       const issue = bad[kind].find(({ code, field }) => code === row.code && field === row.field);
       expect(bad[kind]).toContainEqual(expect.objectContaining(same));
