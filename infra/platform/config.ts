@@ -1,5 +1,6 @@
 /** What an environment's platform is made of: one schema for dev, staging and prod. */
 import { z } from 'zod';
+import { ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM } from '../../src/enclave/spec-references.ts';
 
 const NAME_LIMIT = 21;
 /** Managed policies a role may have, unless a quota is raised. */
@@ -101,6 +102,11 @@ const ShapeSchema = z.strictObject({
   legacyHosts: z.boolean().default(false),
   /** SSM parameters a spec's `host.amiSsmParameter` may name beside Amazon's own; `*` at the end for a folder. */
   amiParameters: z.array(text(/^\/[\w./-]+\*?$/, 'a parameter, for example /images/enclave or /images/*')).default([]),
+  /**
+   * What records may name beside what is theirs: secrets, parameters, S3 objects, KMS keys, AMIs, subnets, security
+   * groups; `publicIp` for public addresses; `*` at the end for all that begins so. Of `amiParameters`, every record may.
+   */
+  allowedReferences: z.array(text(ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM)).default([]),
   images: z.strictObject({ operator: tag, runner: tag }),
   operator: z.strictObject({
     tasks: z.number().int().min(0).max(4),

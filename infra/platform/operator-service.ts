@@ -43,9 +43,11 @@ export interface OperatorParts {
 
 /** The operator's whole configuration, as `src/cli/config.ts` reads it. */
 export function operatorEnvironment({ config, names }: Platform): Readonly<Record<string, string>> {
+  const allowed = [...config.allowedReferences, ...config.amiParameters];
   return {
     AWS_REGION: config.region,
     ENCLAVE_OPERATOR_ACCOUNT_ID: config.accountId,
+    ...(allowed.length === 0 ? {} : { ENCLAVE_OPERATOR_ALLOWED_REFERENCES: allowed.join(',') }),
     ENCLAVE_OPERATOR_ATTESTATION_TRAIL: String(config.operator.attestationTrail),
     ENCLAVE_OPERATOR_CLUSTER: config.cluster,
     ENCLAVE_OPERATOR_ENCLAVES_TABLE: config.enclavesTable,

@@ -17,7 +17,8 @@ export interface Checked {
 }
 
 export function specContext(config: Config): SpecContext {
-  return { regions: config.regions, defaultRegion: config.region, environment: config.environment };
+  const { regions, region, environment, allowedReferences } = config;
+  return { regions, defaultRegion: region, environment, allowedReferences };
 }
 
 export function checkDocument(document: RecordDocument, context: SpecContext): Checked {

@@ -9,6 +9,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigK
       'prefix',
       'region',
       'regions',
+      'allowedReferences',
       'accountId',
       'enclavesTable',
       'stateTable',

@@ -60,7 +60,7 @@ export function enclaveReference(): string {
   return lines([
     '# The enclave record',
     GENERATED,
-    'One item of the enclaves table describes one enclave. Only `id` and `walletAddress` must be there; every other field has a default. `enclavectl explain FIELD` tells the same as this page, `enclavectl validate -f FILE` checks a file without database and network, and `schema/enclave.schema.json` is for editors.',
+    'One item of the enclaves table describes one enclave. Only `id`, `walletAddress` and an image must be there; every other field has a default. `enclavectl explain FIELD` tells the same as this page, `enclavectl validate -f FILE` checks a file without database and network, and `schema/enclave.schema.json` is for editors.',
     'Fields the operator does not know are kept and not read, with a warning. Null counts as absent.',
     '## What a change does',
     table(

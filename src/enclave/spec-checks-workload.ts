@@ -33,7 +33,20 @@ function checkImage({ dockerImage, eif }: Draft, given: JsonMap, to: Findings): 
     warn(to, field, 'IMAGE_IGNORED_WARN', message, 'Remove one of them.');
     return;
   }
-  if (dockerImage === undefined) return;
+  if (dockerImage === undefined) {
+    // What is given and cannot be read has its own finding.
+    const isGiven = given.dockerImage !== undefined && given.dockerImage !== null;
+    if (isGiven || to.errors.some((issue) => issue.field === 'providerConfig')) return;
+    const message = `${field} is missing: the record names no image`;
+    error(
+      to,
+      field,
+      'REQUIRED',
+      message,
+      `Set ${field} to an image reference, or providerConfig.eif to an image file.`,
+    );
+    return;
+  }
   const { repository, tag, digest } = splitImageReference(dockerImage);
   if (digest !== undefined) return;
   const fix = `Name it by digest: ${repository}@sha256:….`;

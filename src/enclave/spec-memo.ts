@@ -12,7 +12,7 @@ export function rememberedWorkOut(context: SpecContext): (source: SpecSource) =>
   const kept = new Map<string, WorkedOut>();
   return (given) => {
     const source = { ...given, providerConfig: withoutHost(given.providerConfig) };
-    const text = JSON.stringify([source.providerConfig, source.region, source.tags]);
+    const text = JSON.stringify([source.providerConfig, source.region, source.tags, source.appliedImage]);
     if (text.length > LONGEST_KEPT) return workOut(source, context);
     const worked = kept.get(text) ?? workOut(source, context);
     kept.delete(text);

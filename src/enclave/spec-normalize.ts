@@ -9,9 +9,10 @@ const DEFAULT_TIMEOUT_SECONDS = 5;
 
 /** The draft of the fields that could be read; a field that could not is absent, and so is what depends on it. */
 export function normalize(config: Partial<ProviderConfig>, to: Findings): Draft {
-  const { cpuCount, restartPolicy, healthCheck, host, eif, registryCredentialsArn, ...rest } = config;
+  const { dockerImage, cpuCount, restartPolicy, healthCheck, host, eif, registryCredentialsArn, ...rest } = config;
   const draft: Draft = { ...rest };
 
+  if (dockerImage !== undefined) draft.dockerImage = dockerImage;
   if (eif !== undefined) {
     draft.dockerImage = '';
     draft.eif = { ...eif, sha256: eif.sha256.toLowerCase() };

@@ -60,8 +60,9 @@ export const BackoffSchema = z.object({
 
 /** `providerConfig`: what is inside the map the application writes. */
 export const ProviderConfigSchema = z.object({
-  dockerImage: field(text(255, IMAGE_REFERENCE).default('hello-world'), 'The image the enclave runs; best by digest.', {
+  dockerImage: field(text(255, IMAGE_REFERENCE).optional(), 'The image the enclave runs; best by digest.', {
     change: 'enclaveRestart',
+    fallback: 'none: name an image here or in `eif`; an edit that names none keeps the applied image',
     form: 'an image reference in lower case: [host[:port]/]path[:tag][@sha256:digest]',
     example: 'ghcr.io/acme/signer:1.4.2',
   }),

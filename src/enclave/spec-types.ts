@@ -9,6 +9,15 @@ export interface SpecContext {
   /** Region of records that name none. */
   readonly defaultRegion: string;
   readonly environment: string;
+  /** What records may name beside what is theirs; see `ALLOWED_REFERENCE`. @default none */
+  readonly allowedReferences?: readonly string[];
+}
+
+/** What an enclave runs already, which its record is read against. */
+export interface AppliedSpec {
+  readonly spec: EnclaveSpec;
+  /** Whether a spec means the same as the applied one. */
+  readonly equals: (spec: EnclaveSpec) => boolean;
 }
 
 type DeepReadonly<T> = T extends readonly (infer E)[]
@@ -20,7 +29,8 @@ type DeepReadonly<T> = T extends readonly (infer E)[]
 export type ProviderConfig = z.output<typeof ProviderConfigSchema>;
 
 /** `providerConfig` with every default filled in, the ones that depend on other fields too. */
-type CompleteConfig = Omit<ProviderConfig, 'cpuCount' | 'restartPolicy' | 'healthCheck' | 'host'> & {
+type CompleteConfig = Omit<ProviderConfig, 'dockerImage' | 'cpuCount' | 'restartPolicy' | 'healthCheck' | 'host'> & {
+  dockerImage: string;
   cpuCount: NonNullable<ProviderConfig['cpuCount']>;
   restartPolicy: NonNullable<ProviderConfig['restartPolicy']>;
   healthCheck: Omit<ProviderConfig['healthCheck'], 'timeoutSeconds'> & { timeoutSeconds: number };

@@ -11,12 +11,13 @@ import { coercerOf } from './spec-coerce.ts';
 import { add, at, error, type Findings, MOST_ISSUES, type SpecIssue, show, warn } from './spec-issues.ts';
 import { normalize } from './spec-normalize.ts';
 import { readerOf } from './spec-read.ts';
+import { checkReferences } from './spec-references.ts';
 import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
-import type { Draft, EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
+import type { AppliedSpec, Draft, EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
 
 export { compareHash, SPEC_HASH_VERSION, type StoredHash, specHash } from './generation.ts';
 export type { IssueCode, SpecIssue } from './spec-issues.ts';
-export type { EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
+export type { AppliedSpec, EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
 
 const readRecordFields = readerOf(RecordFieldsSchema, '', 'members');
 const readConfig = readerOf(ProviderConfigSchema, 'providerConfig', 'members');
@@ -39,6 +40,8 @@ export interface SpecSource {
   /** Absent where it could not be read. */
   readonly region: string | undefined;
   readonly tags: EnclaveSpec['tags'] | undefined;
+  /** The image that is applied, where `providerConfig` names none. */
+  readonly appliedImage?: JsonMap | undefined;
 }
 
 export interface WorkedOut {
@@ -50,10 +53,10 @@ export interface WorkedOut {
 }
 
 /** The part of reading a record that takes most of its time, and does not depend on whose record it is. */
-export function workOut({ providerConfig, region, tags }: SpecSource, context: SpecContext): WorkedOut {
+export function workOut({ providerConfig, region, tags, appliedImage }: SpecSource, context: SpecContext): WorkedOut {
   const to: Findings = { errors: [], warnings: [] };
   if (region !== undefined) checkRegion(region, context, to);
-  const given = withoutEmptyImage(configOf(providerConfig, to));
+  const given = withImage(withoutEmptyImage(configOf(providerConfig, to)), appliedImage, to);
   const config = readConfig(given, to);
   const draft = {
     ...normalize(config, to),
@@ -66,13 +69,20 @@ export function workOut({ providerConfig, region, tags }: SpecSource, context: S
   return { draft: deepFreeze(draft), given, errors: to.errors, warnings: to.warnings };
 }
 
+export interface Reading {
+  /** Stands in for {@link workOut} where its results are kept. */
+  readonly worked?: (source: SpecSource, context: SpecContext) => WorkedOut;
+  /** Absent: the enclave is new. */
+  readonly applied?: AppliedSpec | undefined;
+}
+
 /**
- * Reads a record of the enclaves table. `worked` stands in for {@link workOut} where its results are kept.
+ * Reads a record of the enclaves table, against what its enclave runs already.
  *
  * *Guarantees*: pure and total: returns for any JSON value, never throws. All errors at once. Equal meaning gives an
  * equal spec, and the spec's own record ({@link recordOf}) gives the spec again. What is unknown is not read.
  */
-export function parseSpec(raw: unknown, context: SpecContext, worked = workOut): SpecResult {
+export function parseSpec(raw: unknown, context: SpecContext, { worked = workOut, applied }: Reading = {}): SpecResult {
   const to: Findings = { errors: [], warnings: [] };
   if (!isPlainMap(raw)) {
     error(to, '', 'TYPE', `the record is ${show(raw)}, not a map`, 'Write a map with at least id and walletAddress.');
@@ -85,6 +95,7 @@ export function parseSpec(raw: unknown, context: SpecContext, worked = workOut):
       providerConfig: raw.providerConfig,
       region: 'region' in record ? (record.region ?? context.defaultRegion) : undefined,
       tags: record.tags,
+      appliedImage: namesImage(raw.providerConfig) ? undefined : imageOf(applied?.spec),
     },
     context,
   );
@@ -95,6 +106,8 @@ export function parseSpec(raw: unknown, context: SpecContext, worked = workOut):
   for (const issue of policy.errors) add(to.errors, issue);
   for (const issue of policy.warnings) add(to.warnings, issue);
   checkUnknown(raw, given, to);
+  const isApplied = to.errors.length === 0 && applied?.equals(draft as EnclaveSpec) === true;
+  checkReferences(draft, context, isApplied, to);
 
   if (to.errors.length > 0) return { ok: false, errors: to.errors, warnings: to.warnings };
   // Without an error every field was read, so the draft is complete.
@@ -120,6 +133,33 @@ function withoutEmptyImage(given: JsonMap): JsonMap {
   if (given.dockerImage !== '' || given.eif === undefined || given.eif === null) return given;
   const { dockerImage: _, ...rest } = given;
   return rest;
+}
+
+/** False for text, too: whether it names an image shows only when it is read. */
+function namesImage(providerConfig: unknown): boolean {
+  return isPlainMap(providerConfig) && (isGiven(providerConfig.dockerImage) || isGiven(providerConfig.eif));
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+/** The image of a spec as a record names it, with where it comes from and how its registry is entered. */
+function imageOf(spec: EnclaveSpec | undefined): JsonMap | undefined {
+  if (spec === undefined) return undefined;
+  const { dockerImage, eif, sourceType, registryCredentialsArn } = spec;
+  if (eif !== undefined) return { eif: { ...eif } };
+  return { dockerImage, sourceType, ...(registryCredentialsArn === undefined ? {} : { registryCredentialsArn }) };
+}
+
+/** The application replaces the whole map with every edit, also where the edit names a single field of it. */
+function withImage(given: JsonMap, appliedImage: JsonMap | undefined, to: Findings): JsonMap {
+  if (appliedImage === undefined || isGiven(given.dockerImage) || isGiven(given.eif)) return given;
+  const field = 'providerConfig.dockerImage';
+  const message = 'the record names no image; the enclave keeps the image that is applied';
+  warn(to, field, 'IMAGE_KEPT_WARN', message, `Set ${field}.`);
+  const stated = Object.entries(given).filter(([, value]) => isGiven(value));
+  return { ...appliedImage, ...Object.fromEntries(stated) };
 }
 
 function checkRecord(raw: JsonMap, to: Findings): void {

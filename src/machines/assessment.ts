@@ -60,7 +60,13 @@ export type RunView =
   | { readonly state: 'finished'; readonly outcome: Outcome; readonly plan?: PlanSummary | undefined };
 
 export type SpecView =
-  | { readonly ok: true; readonly debugAllowed: boolean; readonly workloadType: string }
+  | {
+      readonly ok: true;
+      readonly debugAllowed: boolean;
+      readonly workloadType: string;
+      /** What the operator takes otherwise than the record says, or takes for now. @default none */
+      readonly warnings?: readonly SpecIssue[];
+    }
   | { readonly ok: false; readonly issues: readonly SpecIssue[] };
 
 export type Admission =

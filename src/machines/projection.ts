@@ -1,8 +1,16 @@
 /** Projection: conditions, message and published status of a decision. */
-import { type Condition, type ConditionUpdate, conditionOf, type Reason, setCondition } from '../enclave/conditions.ts';
+import {
+  type Condition,
+  type ConditionUpdate,
+  conditionOf,
+  REASON_MEANINGS,
+  type Reason,
+  setCondition,
+} from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
 import type { Failure } from '../enclave/run-item.ts';
+import type { SpecIssue } from '../enclave/spec.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context, elapsed } from './context.ts';
 import { attributesOf, driftConfirmed, isOfFindings } from './drift.ts';
@@ -67,15 +75,22 @@ function servesMeanwhile({ lifecycle, assessment: { host, enclave } }: Context):
 
 function specValid({ assessment }: Context): ConditionUpdate {
   if (assessment.record !== 'ours') return { type: 'SpecValid', status: 'Unknown', reason: 'Unobserved' };
-  if (assessment.spec.ok) return { type: 'SpecValid', status: 'True', reason: 'Valid' };
-  return { type: 'SpecValid', status: 'False', reason: 'InvalidSpec', message: issuesText(assessment) };
+  const { spec } = assessment;
+  if (!spec.ok) return { type: 'SpecValid', status: 'False', reason: 'InvalidSpec', message: issuesText(assessment) };
+  const { warnings = [] } = spec;
+  const message = warnings.length === 0 ? {} : { message: `${REASON_MEANINGS.Valid} ${inOneLine(warnings)}` };
+  return { type: 'SpecValid', status: 'True', reason: 'Valid', ...message };
 }
 
-/** Every error in one line; what is too long ends in the number left out. */
+/** Every error in one line. */
 export function issuesText({ spec }: Pick<Context['assessment'], 'spec'>): string {
-  if (spec.ok) return '';
-  const shown = spec.issues.slice(0, 5).map((issue) => `${issue.field}: ${issue.message} (${issue.fix})`);
-  const left = spec.issues.length - shown.length;
+  return spec.ok ? '' : inOneLine(spec.issues);
+}
+
+/** What is too long ends in the number left out. */
+function inOneLine(issues: readonly SpecIssue[]): string {
+  const shown = issues.slice(0, 5).map((issue) => `${issue.field}: ${issue.message} (${issue.fix})`);
+  const left = issues.length - shown.length;
   return `${shown.join('; ')}${left > 0 ? `; and ${left} more` : ''}`.slice(0, 1_500);
 }
 

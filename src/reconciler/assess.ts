@@ -1,4 +1,5 @@
 /** Assess: joins record, spec, policy, host, reports and run into one assessment. */
+import { appliedSpec } from '../enclave/applied.ts';
 import { immutableChanges, type SpecChange } from '../enclave/change.ts';
 import type { Request } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
@@ -8,7 +9,7 @@ import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy, parsePolicy } from '..
 import type { EnclaveRecord } from '../enclave/record.ts';
 import type { Report } from '../enclave/report-item.ts';
 import type { RunVariables } from '../enclave/run-item.ts';
-import { type EnclaveSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
+import { type EnclaveSpec, type IssueCode, parseSpec, type SpecIssue, type SpecResult } from '../enclave/spec.ts';
 import { type Assessment, awaitsLook, type Intent } from '../machines/index.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approvals.ts';
@@ -27,7 +28,7 @@ export function readSpec(
   lifecycle: Lifecycle | undefined,
   { specContext, workOut }: ReconcileContext,
 ): SpecResult {
-  const result = parseSpec(record.raw, specContext, workOut);
+  const result = parseSpec(record.raw, specContext, { worked: workOut, applied: appliedSpec(lifecycle) });
   if (!result.ok || lifecycle?.snapshot === undefined || lifecycle.phase === 'destroyed') return result;
   const errors = immutableChanges({ region: lifecycle.snapshot.region }, result.spec);
   return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };
@@ -158,7 +159,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     record: intent.record,
     spec:
       spec === undefined || spec.ok
-        ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
+        ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service', ...departures(spec) }
         : { ok: false, issues: spec.errors },
     admission: approved(
       admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
@@ -186,6 +187,14 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     // Asked for by nobody before something has been seen to differ.
     mending: lifecycle.drift === undefined ? undefined : mendingOf(lifecycle, policy),
   };
+}
+
+/** Warnings about what the operator does otherwise than the record says, or only for as long as nothing is edited. */
+const DEPARTURES: ReadonlySet<string> = new Set<IssueCode>(['IMAGE_KEPT_WARN', 'REFERENCE_NOT_ALLOWED']);
+
+function departures(spec: SpecResult | undefined): { readonly warnings?: readonly SpecIssue[] } {
+  const warnings = spec?.warnings.filter(({ code }) => DEPARTURES.has(code)) ?? [];
+  return warnings.length === 0 ? {} : { warnings };
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {

@@ -1,5 +1,6 @@
 /** Configuration: one schema, its defaults, units and meanings. */
 import { z } from 'zod';
+import { ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM } from '../enclave/spec-references.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -24,6 +25,22 @@ const name = (fallback: string, meaning: string) =>
     .default(fallback)
     .describe(meaning);
 
+/** A list, which the environment spells with commas. */
+const list = (member: z.ZodType<string>, meaning: string) =>
+  z
+    .preprocess(
+      (value) =>
+        typeof value === 'string'
+          ? value
+              .split(',')
+              .map((part) => part.trim())
+              .filter(Boolean)
+          : value,
+      z.array(member),
+    )
+    .default([])
+    .describe(`${meaning} Comma list in the environment.`);
+
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** A signature proves who wrote, and hides nothing: only a receiver on this machine is told in the clear. */
@@ -39,19 +56,13 @@ export const ConfigSchema = z.strictObject({
   environment: name('dev', 'Name of the environment; value of the tag Environment. Hosts of another one are foreign.'),
   prefix: name('treza-dev', 'Prefix of state machines, tables and clusters.'),
   region: name('us-west-2', 'Region of the platform; region of records that name none. Falls back to AWS_REGION.'),
-  regions: z
-    .preprocess(
-      (value) =>
-        typeof value === 'string'
-          ? value
-              .split(',')
-              .map((part) => part.trim())
-              .filter(Boolean)
-          : value,
-      z.array(z.string()),
-    )
-    .default([])
-    .describe('Regions enclaves may live in; empty: any. Comma list in the environment.'),
+  regions: list(z.string(), 'Regions enclaves may live in; empty: any.'),
+  allowedReferences: list(
+    z.string().regex(ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM),
+    'What records may name beside what is theirs: secrets, parameters, S3 objects, KMS keys, machine images, subnets, ' +
+      'security groups, and `publicIp` for public addresses; a `*` at the end allows all that begins so. Anything else ' +
+      'is refused for new enclaves and edits, except in the environment `dev`, which warns.',
+  ),
   accountId: z
     .string()
     .regex(/^[0-9]{12}$/, '12 digits')

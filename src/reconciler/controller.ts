@@ -156,7 +156,12 @@ export class Controller {
       onControl: () => void fleet.refresh(),
       onFleetRun: (name) => this.#deep.plans.told(name),
     });
-    const specContext = { regions: config.regions, defaultRegion: config.region, environment: config.environment };
+    const specContext = {
+      regions: config.regions,
+      defaultRegion: config.region,
+      environment: config.environment,
+      allowedReferences: config.allowedReferences,
+    };
     this.#context = {
       ports: heard,
       config,

@@ -37,9 +37,10 @@ export const FACTS: PlatformFacts = PlatformFactsSchema.parse({
 });
 
 /** The spec of a record with these fields; a record that is not valid fails the test. */
-export function specOf(providerConfig: object = {}, tags: Readonly<Record<string, string>> = {}): EnclaveSpec {
+export function specOf(config: object = {}, tags: Readonly<Record<string, string>> = {}): EnclaveSpec {
+  const providerConfig = { dockerImage: 'hello-world', ...config };
   const record = { id: ENCLAVE_ID, walletAddress: '0x52908400098527886E0F7030069857D2E4169EE7', providerConfig, tags };
-  const result = parseSpec(record, { regions: [], defaultRegion: REGION, environment: 'test' });
+  const result = parseSpec(record, { regions: [], defaultRegion: REGION, environment: 'dev' });
   if (!result.ok) throw new Error(JSON.stringify(result.errors));
   return result.spec;
 }

@@ -65,7 +65,7 @@ export const spec = (providerConfig: object = {}): Record<string, unknown> => {
         ...providerConfig,
       },
     },
-    { regions: [], defaultRegion: 'us-west-2', environment: 'test' },
+    { regions: [], defaultRegion: 'us-west-2', environment: 'dev' },
   );
   if (!result.ok) throw new Error(JSON.stringify(result.errors));
   return { ...result.spec };

@@ -38,7 +38,7 @@ describe('the invalid examples', () => {
 
 describe('enclavectl validate', () => {
   it('answers for every document, in order, and fails if one is invalid', async () => {
-    const text = `id: enc_1\nwalletAddress: '${service.walletAddress}'\n---\n---\nid: [\n---\n- a list\n---\nid: 3\n`;
+    const text = `id: enc_1\nwalletAddress: '${service.walletAddress}'\nproviderConfig: { dockerImage: a }\n---\n---\nid: [\n---\n- a list\n---\nid: 3\n`;
     const { code, answers } = await validate(text);
     expect(code).toBe(1);
     expect(answers.map(({ id, valid }: { id: unknown; valid: boolean }) => [id, valid])).toEqual([

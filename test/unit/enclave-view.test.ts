@@ -12,7 +12,7 @@ const OTHER = 'cd'.repeat(48);
 
 function spec(config: Record<string, unknown> = {}) {
   const result = parseSpec(
-    { id: 'e', walletAddress: 'w', providerConfig: { cpuCount: 2, memoryMiB: 1024, ...config } },
+    { id: 'e', walletAddress: 'w', providerConfig: { dockerImage: 'a:1', cpuCount: 2, memoryMiB: 1024, ...config } },
     { regions: [], defaultRegion: 'us-west-2', environment: 'dev' },
   );
   if (!result.ok) throw new Error(JSON.stringify(result.errors));

@@ -264,7 +264,7 @@ describe('edits', () => {
     await v.until(() => v.status(ID) === 'FAILED', 'FAILED');
     expect(v.world.record(ID)?.error_type).toBe('validation');
     expect(v.executions(ID)).toHaveLength(0);
-    v.world.updateRecord(ID, { providerConfig: { cpuCount: '2' }, updatedAt: v.clock.iso() });
+    v.world.updateRecord(ID, { providerConfig: { dockerImage: 'nginx:1.27' }, updatedAt: v.clock.iso() });
     await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
   });
 });

@@ -35,7 +35,7 @@ describe('a remembered spec', () => {
       fc.property(fc.array(records, { minLength: 1, maxLength: 5 }), (given) => {
         for (const { providerConfig, ...more } of [...given, ...given]) {
           const raw = record(providerConfig, more);
-          expect(parseSpec(raw, context, remembered)).toEqual(parseSpec(raw, context));
+          expect(parseSpec(raw, context, { worked: remembered })).toEqual(parseSpec(raw, context));
         }
       }),
     );
@@ -43,7 +43,7 @@ describe('a remembered spec', () => {
 
   it('is shared by enclaves that differ in their host only', () => {
     const remembered = rememberedWorkOut(context);
-    const read = (providerConfig: object) => parseSpec(record(providerConfig), context, remembered);
+    const read = (providerConfig: object) => parseSpec(record(providerConfig), context, { worked: remembered });
     const first = read({ ...config, instanceId: 'i-1' });
     const second = read({ ...config, instanceId: 'i-2' });
     if (!first.ok || !second.ok) throw new Error('valid');

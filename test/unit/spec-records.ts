@@ -1,6 +1,12 @@
 /** Records for tests of the specification. */
 import fc from 'fast-check';
-import { type EnclaveSpec, parseSpec, type SpecContext, type SpecIssue } from '../../src/enclave/spec.ts';
+import {
+  type AppliedSpec,
+  type EnclaveSpec,
+  parseSpec,
+  type SpecContext,
+  type SpecIssue,
+} from '../../src/enclave/spec.ts';
 
 export const context: SpecContext = { regions: [], defaultRegion: 'us-west-2', environment: 'dev' };
 
@@ -48,8 +54,8 @@ export interface Findings {
   readonly warnings: readonly SpecIssue[];
 }
 
-export function findings(raw: unknown, changed: Partial<SpecContext> = {}): Findings {
-  const result = parseSpec(raw, { ...context, ...changed });
+export function findings(raw: unknown, changed: Partial<SpecContext> = {}, applied?: AppliedSpec): Findings {
+  const result = parseSpec(raw, { ...context, ...changed }, { applied });
   return result.ok
     ? { spec: result.spec, errors: [], warnings: result.warnings }
     : { spec: undefined, errors: result.errors, warnings: result.warnings };

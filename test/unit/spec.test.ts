@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parseSpec, recordOf } from '../../src/enclave/spec.ts';
 import { appRecord, codes, context, findings, record, specOf } from './spec-records.ts';
 
-const minimal = { id: 'a', walletAddress: 'someone@example.com' };
+const minimal = { id: 'a', walletAddress: 'someone@example.com', providerConfig: { dockerImage: 'hello-world' } };
 
 describe('defaults', () => {
-  it('fill everything: two fields make a record', () => {
+  it('fill everything but the owner, the id and the image', () => {
     expect(specOf(minimal)).toEqual({
       region: 'us-west-2',
       tags: {},
@@ -58,7 +58,8 @@ describe('defaults', () => {
       { dockerImage: '', eif: { sha256: 'a'.repeat(64) } },
     ],
   ])('%s', (_, config, spec) => {
-    expect(specOf({ ...minimal, providerConfig: config })).toMatchObject(spec);
+    const image = 'eif' in config ? {} : minimal.providerConfig;
+    expect(specOf({ ...minimal, providerConfig: { ...image, ...config } })).toMatchObject(spec);
   });
 
   it('are what null means', () => {
@@ -114,7 +115,7 @@ describe('legacy spellings', () => {
   });
 
   it('a whole configuration as JSON text is read', () => {
-    expect(specOf(record({}, { providerConfig: '{"workloadType":"batch","cpuCount":"2"}' })).workloadType).toBe(
+    expect(specOf(record({}, { providerConfig: '{"dockerImage":"a","workloadType":"batch"}' })).workloadType).toBe(
       'batch',
     );
   });
@@ -197,7 +198,10 @@ describe('what is unknown', () => {
 
   it('names of JavaScript are names like others', () => {
     const raw = JSON.parse('{"id":"a","walletAddress":"b","__proto__":{"region":"x"},"constructor":1}');
-    const found = findings({ ...raw, providerConfig: JSON.parse('{"__proto__":{"cpuCount":4},"toString":1}') });
+    const found = findings({
+      ...raw,
+      providerConfig: JSON.parse('{"dockerImage":"a","__proto__":{"cpuCount":4},"toString":1}'),
+    });
     expect(found.spec?.cpuCount).toBe(2);
     expect(found.spec?.region).toBe('us-west-2');
     expect(codes(found.warnings).filter((code) => code === 'UNKNOWN_FIELD')).toHaveLength(4);

@@ -124,6 +124,7 @@ describe('all errors at once', () => {
         'providerConfig.attestation.expectedMeasurements[0].pcr0 PCR_FORMAT',
         'providerConfig.attestation.expectedMeasurements[1].pcr0 PCR_ALL_ZERO',
         'providerConfig.cpuCount CPU_TOO_MANY',
+        'providerConfig.dockerImage REQUIRED',
         'providerConfig.egress.allow EGRESS_WILDCARD',
         'providerConfig.egress.allow[1] FORMAT',
         'providerConfig.exposePorts PORT_DUP',

@@ -1,5 +1,6 @@
 /** `enclavectl describe`: all that is known of one enclave, for a person. */
 import { stringify } from 'yaml';
+import { appliedSpec } from '../../enclave/applied.ts';
 import type { Lock, OperatorEvent } from '../../enclave/items.ts';
 import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { readRecord } from '../../enclave/record.ts';
@@ -49,7 +50,7 @@ export async function describe(io: Io, [id = '']: readonly string[], options: Gl
     }
     const known: Known = { id, record, lifecycle, lock, reports, runs, events, now: io.clock.now() };
     io.out(summary(known));
-    io.out(specSection(record, specContext(target.config)));
+    io.out(specSection(known, specContext(target.config)));
     io.out(policySection(id, record === undefined ? lifecycle?.snapshot?.policy : record.policy, known.now));
     io.out(conditions(io, known));
     io.out(measurementSection(known, target));
@@ -116,9 +117,9 @@ function nextAttempt({ nextAttemptAt = '', failure }: Lifecycle, now: number): s
   return failure === undefined ? when : `${when}, because the last one failed: ${failure.class}`;
 }
 
-function specSection(record: RawRecord | undefined, context: Parameters<typeof parseSpec>[1]): string {
+function specSection({ record, lifecycle }: Known, context: Parameters<typeof parseSpec>[1]): string {
   if (record === undefined) return '';
-  const result = parseSpec(record, context);
+  const result = parseSpec(record, context, { applied: appliedSpec(lifecycle) });
   const warnings = result.warnings.map((issue) => issueLine('warning', issue)).join('');
   if (!result.ok) {
     return `\nSpec: invalid\n${result.errors.map((issue) => issueLine('error', issue)).join('')}${warnings}`;

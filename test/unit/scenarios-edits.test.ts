@@ -1,0 +1,102 @@
+/** Edits that leave out or add what the operator must not guess or grant, on virtual time. */
+import { describe, expect, it } from 'vitest';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+
+const MINUTE = 60_000;
+const ID = 'enc_1';
+const SECRET = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:other-AbCdEf';
+
+const started = (overrides: Parameters<typeof virtualOperator>[0] = {}) => {
+  const v = virtualOperator(overrides);
+  return { v, running: v.start() };
+};
+const deployed = (v: VirtualOperator) => v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
+const specValid = (v: VirtualOperator) => conditionOf(v.lifecycle(ID)?.conditions ?? [], 'SpecValid');
+const observed = (v: VirtualOperator) => v.lifecycle(ID)?.observedGeneration;
+/** As the application's PUT does: the map is replaced as a whole. */
+const edit = (v: VirtualOperator, providerConfig: object) =>
+  v.world.updateRecord(ID, { providerConfig, updatedAt: v.clock.iso() } as never);
+
+describe('a record without an image', () => {
+  it('keeps the applied image of its enclave and says so', async () => {
+    const { v } = started();
+    v.post(ID);
+    await deployed(v);
+    edit(v, { instanceType: 'm6i.2xlarge' });
+    await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
+    expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27', instanceType: 'm6i.2xlarge' });
+    expect(specValid(v)).toMatchObject({ status: 'True', reason: 'Valid' });
+    expect(specValid(v)?.message).toContain('the enclave keeps the image that is applied');
+  });
+
+  it('keeps the image file and the registry login of its enclave', async () => {
+    const { v } = started();
+    v.post(ID, { providerConfig: { registryCredentialsArn: SECRET } });
+    await deployed(v);
+    edit(v, { memoryMiB: '2048' });
+    await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
+    expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27', registryCredentialsArn: SECRET });
+    const eif = { uri: 's3://images/app.eif', sha256: 'ab'.repeat(32) };
+    edit(v, { memoryMiB: '2048', eif });
+    await v.until(() => observed(v) === 3, 'applied', 30 * MINUTE);
+    edit(v, { memoryMiB: '1024' });
+    await v.until(() => observed(v) === 4, 'applied', 30 * MINUTE);
+    expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: '', eif, memoryMiB: 1_024 });
+  });
+
+  it.each([{}, { sourceType: 'github' }])('fails without a run where it is new: %j', async (config) => {
+    const { v } = started();
+    v.post(ID, { providerConfig: { dockerImage: undefined, ...config } });
+    await v.until(() => v.status(ID) === 'FAILED', 'FAILED', 5 * MINUTE);
+    expect(v.world.record(ID)?.error_message).toContain('providerConfig.dockerImage is missing');
+    expect(v.executions(ID)).toEqual([]);
+  });
+
+  it('does not inherit the image of a destroyed enclave with the same id', async () => {
+    const { v } = started();
+    v.post(ID);
+    await deployed(v);
+    v.command(ID, 'PENDING_DESTROY');
+    await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED', 30 * MINUTE);
+    const before = v.executions(ID).length;
+    edit(v, {});
+    v.command(ID, 'PENDING_DEPLOY');
+    await v.until(() => v.status(ID) === 'FAILED', 'FAILED', 10 * MINUTE);
+    expect(v.executions(ID)).toHaveLength(before);
+  });
+});
+
+describe('a reference that the environment does not allow', () => {
+  const config = { secrets: [{ name: 'KEY', secretArn: SECRET }] };
+
+  it('fails a new enclave in prod without a run', async () => {
+    const { v } = started({ environment: 'prod' });
+    v.post(ID, { providerConfig: config });
+    await v.until(() => v.status(ID) === 'FAILED', 'FAILED', 5 * MINUTE);
+    expect(v.world.record(ID)?.error_message).toContain('the environment prod does not allow');
+    expect(v.world.record(ID)?.error_message).not.toContain('111122223333');
+    expect(v.executions(ID)).toEqual([]);
+  });
+
+  it('stays with what is applied, and refuses every edit until it is removed', async () => {
+    const { v, running } = started({ environment: 'prod', allowedReferences: [SECRET] });
+    v.post(ID, { providerConfig: config });
+    await deployed(v);
+    await running.stop();
+    v.config.allowedReferences.splice(0);
+    v.start();
+    await v.until(() => specValid(v)?.message.includes('does not allow') === true, 'warned', 10 * MINUTE);
+    expect([specValid(v)?.status, v.status(ID)]).toEqual(['True', 'DEPLOYED']);
+
+    edit(v, { dockerImage: 'evil:1', ...config });
+    await v.until(() => specValid(v)?.status === 'False', 'refused', 5 * MINUTE);
+    await v.clock.advance(30 * MINUTE);
+    expect([v.status(ID), observed(v)]).toEqual(['DEPLOYED', 1]);
+    expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27' });
+
+    edit(v, { dockerImage: 'nginx:1.28' });
+    await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
+    expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.28', secrets: [] });
+  });
+});
