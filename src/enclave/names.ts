@@ -52,10 +52,27 @@ export function enclaveOfLock(key: string): string | undefined {
   return key.endsWith(LOCK_SUFFIX) ? enclaveOfState(key.slice(0, -LOCK_SUFFIX.length)) : undefined;
 }
 
-/** Name of a resource of one enclave, e.g. `treza-enclave-sg-<id>`; IAM allows 64 characters. */
-export function resourceName(kind: 'sg' | 'instance-role' | 'instance-profile', id: string): string {
-  const prefix = `treza-enclave-${kind}-`;
-  return `${prefix}${shortenId(id, 64 - prefix.length)}`;
+const NAMED_KINDS = ['sg', 'instance-role', 'instance-profile'] as const;
+type NamedKind = (typeof NAMED_KINDS)[number];
+
+const namePrefix = (kind: NamedKind) => `treza-enclave-${kind}-`;
+/** IAM allows 64 characters. */
+const roomForId = (kind: NamedKind) => 64 - namePrefix(kind).length;
+
+/** Ids up to this many characters appear whole in the names of all resources. */
+export const LONGEST_UNSHORTENED_ID = Math.min(...NAMED_KINDS.map(roomForId));
+
+/** Name of a resource of one enclave, e.g. `treza-enclave-sg-<id>`. */
+export function resourceName(kind: NamedKind, id: string): string {
+  return `${namePrefix(kind)}${shortenId(id, roomForId(kind))}`;
+}
+
+/**
+ * What stands for an id in the names of its resources. Two ids that share one of these share a resource: a shortened
+ * id is itself a valid id, and IAM ignores case.
+ */
+export function idsInNames(id: string): ReadonlySet<string> {
+  return new Set(NAMED_KINDS.map((kind) => shortenId(id, roomForId(kind)).toLowerCase()));
 }
 
 /** CloudWatch log group of one enclave; the application's Logs and PCR tabs read it. */

@@ -58,6 +58,7 @@ export const ISSUE_MEANINGS = {
   ENV_UNSAFE: 'The text holds a NUL character, which no process can receive.',
   HIBERNATION: 'EC2 allows hibernation or enclaves, not both.',
   USERDATA_SIZE: 'The bootstrap of the host exceeds the 16,384 bytes of EC2 (found by the run).',
+  NAME_COLLISION: 'Another enclave has resources of the same names (found at admission).',
   REFERENCE_NOT_ALLOWED:
     'The environment does not allow records to name it. A warning in `dev`, and for what is applied already.',
   IMMUTABLE_CHANGED: 'The field cannot change during the life of an enclave.',

@@ -116,7 +116,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const { intent } = seen;
   const { lifecycle } = intent;
   const { foundIn } = seen.host;
-  const spec = misplaced(seen.spec, foundIn);
+  const spec = withoutCollision(misplaced(seen.spec, foundIn), context.names.refusal(lifecycle));
   const { clock, random } = context.ports;
   const debugAllowed = debugOf(lifecycle, spec);
   const read = seen.spec?.ok === true ? seen.spec.spec : undefined;
@@ -210,6 +210,11 @@ function isLocked({ failure }: Lifecycle): boolean {
 function misplaced(read: SpecResult | undefined, foundIn: string | undefined): SpecResult | undefined {
   if (read?.ok !== true || foundIn === undefined) return read;
   return { ok: false, errors: immutableChanges({ region: foundIn }, read.spec), warnings: read.warnings };
+}
+
+function withoutCollision(read: SpecResult | undefined, collision: SpecIssue | undefined): SpecResult | undefined {
+  if (read === undefined || collision === undefined) return read;
+  return { ok: false, errors: [collision, ...(read.ok ? [] : read.errors)], warnings: read.warnings };
 }
 
 function debugOf(lifecycle: Lifecycle, spec: SpecResult | undefined): boolean {

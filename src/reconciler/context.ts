@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { DriftRuns } from './drift-runs.ts';
 import type { HostObserver } from './host-observer.ts';
+import type { NameCollisions } from './name-collisions.ts';
 import type { Ports } from './ports.ts';
 import type { RepairGovernor } from './repair-governor.ts';
 import type { ReportFreshness } from './report-freshness.ts';
@@ -36,6 +37,7 @@ export interface ReconcileContext {
   readonly runs: RunObserver;
   readonly slots: RunSlots;
   readonly quota: WalletQuota;
+  readonly names: NameCollisions;
   readonly repairs: RepairGovernor;
   readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
   readonly states: Pick<StateObjects, 'isMissing' | 'isLockStale'>;

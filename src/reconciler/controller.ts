@@ -18,6 +18,7 @@ import { HostObserver } from './host-observer.ts';
 import type { Term } from './leader.ts';
 import { logWith } from './log-with.ts';
 import type { Metrics } from './metrics/index.ts';
+import { NameCollisions } from './name-collisions.ts';
 import { Notifier } from './notify/notifier.ts';
 import type { Log, Ports } from './ports.ts';
 import { PRIORITY, WorkQueue } from './queue.ts';
@@ -62,6 +63,7 @@ export class Controller {
   readonly #publishes: Stopwatches;
   readonly #notifier: Notifier;
   readonly #quota: WalletQuota;
+  readonly #names = new NameCollisions();
   readonly #repairs: RepairGovernor;
   readonly #deep: DeepLooks;
   readonly #context: ReconcileContext;
@@ -187,6 +189,7 @@ export class Controller {
       runs: new RunObserver(ports, config),
       slots: this.#slots,
       quota: this.#quota,
+      names: this.#names,
       publishes: this.#publishes,
       repairs,
       plans: this.#deep.plans,
@@ -325,7 +328,8 @@ export class Controller {
   }
 
   #know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    for (const each of [this.#fleet, this.#tally, this.#quota, this.#repairs, this.#deep]) each.know(id, lifecycle);
+    const all = [this.#fleet, this.#tally, this.#quota, this.#names, this.#repairs, this.#deep];
+    for (const each of all) each.know(id, lifecycle);
   }
 
   /** Hands ready keys to free workers; the queue, not p-queue, decides which is next. */

@@ -101,7 +101,10 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   if (decision.lifecycle.run !== undefined) context.slots.hold(id, asker);
   else if (!slot && waitsForSlot(decision.lifecycle, assessment)) context.slots.wait(id, asker);
   else context.slots.release(id);
-  if (decision.lifecycle.run !== undefined) context.quota.know(id, decision.lifecycle);
+  if (decision.lifecycle.run !== undefined) {
+    context.quota.know(id, decision.lifecycle);
+    context.names.know(id, decision.lifecycle);
+  }
 
   // Commit.
   let lifecycle = decision.lifecycle;

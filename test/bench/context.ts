@@ -6,6 +6,7 @@ import type { Config } from '../../src/reconciler/config.ts';
 import type { ReconcileContext } from '../../src/reconciler/context.ts';
 import { Dependencies } from '../../src/reconciler/dependencies.ts';
 import { HostObserver } from '../../src/reconciler/host-observer.ts';
+import { NameCollisions } from '../../src/reconciler/name-collisions.ts';
 import type { Ports } from '../../src/reconciler/ports.ts';
 import { RepairGovernor, repairLimitsOf } from '../../src/reconciler/repair-governor.ts';
 import { ReportFreshness } from '../../src/reconciler/report-freshness.ts';
@@ -41,6 +42,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
     runs: new RunObserver(ports, config),
     slots,
     quota: new WalletQuota(config.maxEnclavesPerWallet, () => {}),
+    names: new NameCollisions(),
     repairs: new RepairGovernor({
       limits: repairLimitsOf(config),
       defaultRegion: config.region,

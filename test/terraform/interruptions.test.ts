@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stateKey } from '../../src/enclave/names.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { awsClients } from '../../runner/src/aws/clients.ts';
+import { takeInventory } from '../../runner/src/aws/inventory.ts';
+import { resourceName, stateKey } from '../../src/enclave/names.ts';
 import type { RunItem } from '../../src/enclave/run-item.ts';
 import { parseSpec } from '../../src/enclave/spec.ts';
 import { ensurePlatform } from '../../src/local/platform.ts';
@@ -53,6 +55,7 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
   afterAll(async () => {
     await bench?.close();
     await emulator?.stop();
+    vi.unstubAllEnvs();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -76,8 +79,11 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     pinned: {},
   };
 
-  async function start(name: string, run: Partial<Pick<RunItem, 'reason' | 'variables'>> = {}): Promise<Started> {
-    const action = 'deploy';
+  async function start(
+    name: string,
+    run: Partial<Pick<RunItem, 'reason' | 'variables' | 'action'>> = {},
+  ): Promise<Started> {
+    const { action = 'deploy' } = run;
     await bench.prepare({ id: ID, name, action, variables, ...run });
     bench.tasks.set(task(name), 'RUNNING');
     return bench.start(ID, name, action, environment, task(name));
@@ -207,5 +213,33 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     const again = await (await start('e-10', { reason: 'update', variables: change })).ended;
     expect(again.output).toContain('Terraform has nothing to change');
     expect(living()).toEqual([made]);
+  });
+
+  it('destroys what its state lists, except what carries the tag of another enclave, and takes none of it over', async () => {
+    const role = ['--role-name', resourceName('instance-role', ID)];
+    aws('iam', 'tag-role', ...role, '--tags', 'Key=EnclaveId,Value=another');
+    const policies = () => aws('iam', 'list-role-policies', ...role).PolicyNames;
+    const before = policies();
+    const { code, output } = await (await start('e-11', { action: 'destroy' })).ended;
+    expect(code, output).toBe(0);
+    expect(await outcome('e-11')).toMatchObject({ result: 'succeeded', remaining: [] });
+    expect([living(), groups()]).toEqual([[], []]);
+    expect(policies()).toEqual(before);
+
+    // Neither a later destroy nor a later deploy takes over what is left.
+    for (const name of ['AWS_ENDPOINT_URL', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) {
+      vi.stubEnv(name, { ...emulator.env, AWS_ENDPOINT_URL: emulator.url }[name]);
+    }
+    const found = await takeInventory({
+      clients: awsClients('us-west-2', { pathStyle: true }),
+      enclaveId: ID,
+      variables,
+      facts: JSON.parse(environment.PLATFORM_FACTS ?? ''),
+    });
+    expect(found.map(({ type, foreign }) => [type, foreign])).toEqual([
+      ['aws_iam_role', true],
+      ['aws_iam_role_policy', true],
+      ['aws_iam_role_policy', true],
+    ]);
   });
 });

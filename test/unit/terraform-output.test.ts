@@ -1,6 +1,7 @@
 /** Reading Terraform: hostile lines, errors as text, plans of unknown formats; what its process is told. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { escapeTemplate, toImport } from '../../runner/src/engine/terraform-adoption.ts';
+import { escapeTemplate, ofAnotherEnclave, toImport } from '../../runner/src/engine/terraform-adoption.ts';
 import { terraformEnvironment } from '../../runner/src/engine/terraform-environment.ts';
 import { diagnosticsOf, readLine, readOutputs, readPlan } from '../../runner/src/engine/terraform-output.ts';
 
@@ -118,10 +119,28 @@ describe('adoption', () => {
     expect(() => toImport(plan('create'), found, 'i-3')).toThrow('several bear its name: i-1, i-2');
   });
 
-  it("leaves another environment's alone", () => {
+  it('leaves what another enclave or environment owns alone', () => {
     expect(() => toImport(plan('create'), [{ ...host, importId: 'i-1', foreign: true }], undefined)).toThrow(
-      'another environment',
+      'it belongs to another enclave and is left alone',
     );
+  });
+
+  it('leaves out of a destroy what carries the tag of another enclave, and what is part of it', () => {
+    const recorded = readFileSync(new URL('../fixtures/plans/destroy.json', import.meta.url), 'utf8');
+    expect(ofAnotherEnclave(readPlan(recorded), 'recorded')).toEqual([]);
+    const json = JSON.parse(recorded);
+    for (const { type, change } of json.resource_changes) {
+      if (type === 'aws_iam_role') change.before.tags_all.EnclaveId = 'recorded-by-another';
+      // What has lost its tags is still what the state says it is.
+      if (type === 'aws_security_group') change.before.tags_all = {};
+    }
+    expect(ofAnotherEnclave(readPlan(JSON.stringify(json)), 'recorded').toSorted()).toEqual([
+      'aws_iam_role.enclave_instance_role',
+      'aws_iam_role_policies_exclusive.enclave_policies',
+      'aws_iam_role_policy.enclave_cloudwatch_policy',
+      'aws_iam_role_policy.enclave_host_policy',
+      'aws_iam_role_policy_attachments_exclusive.enclave_attachments',
+    ]);
   });
 
   it('makes no template of an id', () => {

@@ -1,11 +1,11 @@
 /** What exists in AWS of one enclave, by tag and by name: every resource type its stack makes. */
-import { DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { DescribeLogGroupsCommand, ListTagsForResourceCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeSecurityGroupsCommand, type Filter } from '@aws-sdk/client-ec2';
 import { GetInstanceProfileCommand, GetRoleCommand, ListRolePoliciesCommand, type Tag } from '@aws-sdk/client-iam';
 import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
 import { hostConfigurationKey } from '../../../src/enclave/host-configuration.ts';
-import { logGroupName, resourceName, shortenId, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import { logGroupName, resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import type { RunVariables } from '../../../src/enclave/run-item.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
 import { literal, ourTags, presentHosts } from './hosts.ts';
@@ -17,7 +17,7 @@ export interface Found {
   readonly address: string;
   /** What `terraform import` calls it. */
   readonly importId: string;
-  /** Bears our name and another environment's tag: never to be touched. */
+  /** Has our name and belongs to another enclave, or to another environment: never to be touched. */
   readonly foreign?: boolean;
   /** On its way out: it counts as there, and is not to be taken over. */
   readonly dying?: boolean;
@@ -42,8 +42,9 @@ async function hosts({ clients, enclaveId, variables }: InventoryScope): Promise
   return present.map(({ instanceId, dying }) => ({ ...named('aws_instance', 'enclave_instance')(instanceId), dying }));
 }
 
-/** By tag and by name: a group may have been made and not yet tagged. */
-async function securityGroups({ clients, enclaveId, variables, facts }: InventoryScope): Promise<readonly Found[]> {
+/** By tag and by name: one with our name and another's tag is in the way, and a deploy must not fail half-way. */
+async function securityGroups(scope: InventoryScope): Promise<readonly Found[]> {
+  const { clients, enclaveId, variables, facts } = scope;
   const find = async (filters: Filter[]) =>
     (await clients.ec2.send(new DescribeSecurityGroupsCommand({ Filters: filters }))).SecurityGroups ?? [];
   const region = facts.regions[variables.region];
@@ -57,7 +58,7 @@ async function securityGroups({ clients, enclaveId, variables, facts }: Inventor
   );
   return [...byId].map(([id, { Tags }]) => ({
     ...named('aws_security_group', 'enclave_sg')(id),
-    ...foreignBy(Tags, variables),
+    ...unlessOurs(Tags, scope),
   }));
 }
 
@@ -68,12 +69,13 @@ const POLICIES: Readonly<Record<string, string>> = {
 };
 
 /** The role and its inline policies: without them in the state, a destroy could not delete the role. */
-async function role({ clients, enclaveId, variables }: InventoryScope): Promise<readonly Found[]> {
+async function role(scope: InventoryScope): Promise<readonly Found[]> {
+  const { clients, enclaveId } = scope;
   const RoleName = resourceName('instance-role', enclaveId);
   const answer = await unlessNamed(clients.iam.send(new GetRoleCommand({ RoleName })), 'NoSuchEntityException');
   if (answer === undefined) return [];
   const { PolicyNames = [] } = await clients.iam.send(new ListRolePoliciesCommand({ RoleName }));
-  const foreign = foreignBy(answer.Role?.Tags, variables);
+  const foreign = unlessOurs(answer.Role?.Tags, scope);
   return [
     { ...named('aws_iam_role', 'enclave_instance_role')(RoleName), ...foreign },
     ...PolicyNames.flatMap((name) => {
@@ -85,7 +87,8 @@ async function role({ clients, enclaveId, variables }: InventoryScope): Promise<
   ];
 }
 
-async function instanceProfile({ clients, enclaveId, variables }: InventoryScope): Promise<readonly Found[]> {
+async function instanceProfile(scope: InventoryScope): Promise<readonly Found[]> {
+  const { clients, enclaveId } = scope;
   const InstanceProfileName = resourceName('instance-profile', enclaveId);
   const call = clients.iam.send(new GetInstanceProfileCommand({ InstanceProfileName }));
   const answer = await unlessNamed(call, 'NoSuchEntityException');
@@ -93,17 +96,22 @@ async function instanceProfile({ clients, enclaveId, variables }: InventoryScope
   return [
     {
       ...named('aws_iam_instance_profile', 'enclave_instance_profile')(InstanceProfileName),
-      ...foreignBy(answer.InstanceProfile?.Tags, variables),
+      ...unlessOurs(answer.InstanceProfile?.Tags, scope),
     },
   ];
 }
 
-async function logGroup({ clients, enclaveId }: InventoryScope): Promise<readonly Found[]> {
+async function logGroup(scope: InventoryScope): Promise<readonly Found[]> {
+  const { clients, enclaveId } = scope;
   const name = logGroupName(enclaveId);
   // A prefix: other enclaves' groups may begin with this one's name.
   const answer = await clients.logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: name }));
-  const present = answer.logGroups?.some(({ logGroupName: each }) => each === name) === true;
-  return present ? [named('aws_cloudwatch_log_group', 'enclave_logs')(name)] : [];
+  const present = answer.logGroups?.find((each) => each.logGroupName === name);
+  if (present === undefined) return [];
+  const resourceArn = present.logGroupArn ?? present.arn?.replace(/:\*$/, '');
+  const { tags = {} } = await clients.logs.send(new ListTagsForResourceCommand({ resourceArn }));
+  const pairs = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+  return [{ ...named('aws_cloudwatch_log_group', 'enclave_logs')(name), ...ifAnothers(pairs, scope) }];
 }
 
 async function configurationObject({
@@ -139,8 +147,19 @@ export function keyAlias(enclaveId: string): string {
   return `alias/treza-enclave-${shortenId(enclaveId, 200)}`;
 }
 
-/** Names of resources do not hold the environment, so that two environments of one account may clash. */
-function foreignBy(tags: readonly Partial<Tag>[] | undefined, variables: RunVariables): { foreign?: true } {
-  const environment = tags?.find(({ Key }) => Key === TAG_ENVIRONMENT)?.Value;
-  return environment === undefined || environment === variables.environment ? {} : { foreign: true };
+type Tags = readonly Partial<Tag>[] | undefined;
+type Owned = Pick<InventoryScope, 'enclaveId' | 'variables'>;
+
+const tagOf = (tags: Tags, key: string) => tags?.find(({ Key }) => Key === key)?.Value;
+
+/** Names hold neither the environment nor, where they are shortened, the whole id: two enclaves may share one. */
+function unlessOurs(tags: Tags, scope: Owned): { foreign?: true } {
+  return tagOf(tags, TAG_ENCLAVE_ID) === scope.enclaveId ? ifAnothers(tags, scope) : { foreign: true };
+}
+
+/** For a name that holds the whole id. What has no tags may have lost them, or its maker gave it none. */
+function ifAnothers(tags: Tags, { enclaveId, variables }: Owned): { foreign?: true } {
+  const id = tagOf(tags, TAG_ENCLAVE_ID) ?? enclaveId;
+  const environment = tagOf(tags, TAG_ENVIRONMENT) ?? variables.environment;
+  return id === enclaveId && environment === variables.environment ? {} : { foreign: true };
 }

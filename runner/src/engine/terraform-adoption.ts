@@ -1,6 +1,8 @@
 /** What exists and a state does not list: taken into the state instead of made twice. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { TAG_ENCLAVE_ID } from '../../../src/enclave/names.ts';
 import type { Found } from '../aws/inventory.ts';
 import { EngineFailure, type TerraformPlan } from './port.ts';
 
@@ -46,9 +48,48 @@ function oneOf(address: string, found: readonly Found[], pinnedInstanceId: strin
     throw refuse(`The state does not list ${address}, and several bear its name: ${ids}. Remove all but one.`);
   }
   if (one.foreign === true) {
-    throw refuse(`${one.importId} has the name of ${address} and the tags of another environment: it is left alone.`);
+    throw refuse(
+      `${one.importId} has the name of ${address} and does not carry this enclave's tag ${TAG_ENCLAVE_ID}: it belongs to another enclave and is left alone. Give the enclave another id.`,
+    );
   }
   return one;
+}
+
+/**
+ * Addresses a destroy must leave alone: what carries another enclave's tag, as when both once shared a name, and what
+ * is part of it. What carries no tag is ours, as the state is.
+ */
+export function ofAnotherEnclave(plan: TerraformPlan, enclaveId: string): readonly string[] {
+  const known = plan.resource_changes.map(({ address, type, change: { before } }) => ({
+    address,
+    type,
+    ...read(before),
+  }));
+  const others = known.filter(({ owner }) => owner !== undefined && owner !== enclaveId);
+  const parents = new Set(others.flatMap(({ type, id }) => (id === undefined ? [] : [`${type} ${id}`])));
+  const parts = known.filter(({ parent }) => parent !== undefined && parents.has(parent));
+  return [...others, ...parts].map(({ address }) => address);
+}
+
+const Before = z.object({
+  id: z.string().optional().catch(undefined),
+  tags_all: z.record(z.string(), z.string()).optional().catch(undefined),
+  role: z.string().optional().catch(undefined),
+  role_name: z.string().optional().catch(undefined),
+  target_key_id: z.string().optional().catch(undefined),
+});
+
+/** Whose a resource is by its tag, and what it is part of; a profile is no part of its role, and is tagged. */
+function read(before: unknown): { readonly id?: string; readonly owner?: string; readonly parent?: string } {
+  const { id, tags_all: tags, role, role_name: roleName, target_key_id: keyId } = Before.safeParse(before).data ?? {};
+  const owner = tags?.[TAG_ENCLAVE_ID];
+  const ofRole = roleName ?? role;
+  const parent = keyId === undefined ? ofRole && `aws_iam_role ${ofRole}` : `aws_kms_key ${keyId}`;
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(parent === undefined || tags !== undefined ? {} : { parent }),
+  };
 }
 
 /** Writes `import` blocks. Ids and addresses are data to Terraform: `${` in an id would be a template. */

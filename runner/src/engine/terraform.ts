@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts';
 import type { LockEvidence } from '../lock-evidence.ts';
 import type { Log } from '../log.ts';
 import { type ApplyResult, type Engine, EngineFailure, type Job, type StateView, type TerraformPlan } from './port.ts';
-import { toImport, writeImports } from './terraform-adoption.ts';
+import { ofAnotherEnclave, toImport, writeImports } from './terraform-adoption.ts';
 import { openFolder, type TerraformPlace } from './terraform-folder.ts';
 import { type LeftBehind, readLeftBehind } from './terraform-legacy.ts';
 import { clearStaleLock } from './terraform-lock.ts';
@@ -158,6 +158,13 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     }
   };
 
+  const forgetOthers = async (addresses: readonly string[]) => {
+    for (const address of addresses) {
+      log.warn(`${address} carries the tag of another enclave: it leaves the state, and is not destroyed`);
+      await run(['state', 'rm', '-no-color', address]);
+    }
+  };
+
   /** What a lost state does not know of would be left behind by a destroy: it is imported first. */
   const importForDestroy = async () => {
     const known = new Set(await list());
@@ -196,6 +203,12 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     async plan() {
       let json = await plan();
       let read = readPlan(json);
+      const others = job.action === 'destroy' ? ofAnotherEnclave(read, enclaveId) : [];
+      if (others.length > 0) {
+        await forgetOthers(others);
+        json = await plan();
+        read = readPlan(json);
+      }
       if (job.action === 'deploy' && createsAnything(read)) {
         const found: readonly Found[] = toImport(read, await inventory(), variables.pinned.instanceId);
         if (found.length > 0) {
