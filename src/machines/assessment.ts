@@ -61,7 +61,9 @@ export type RunView =
 
 export type SpecView =
   | { readonly ok: true; readonly debugAllowed: boolean; readonly workloadType: string }
-  | { readonly ok: false; readonly issues: readonly SpecIssue[] };
+  | { readonly ok: false; readonly absent?: false; readonly issues: readonly SpecIssue[] }
+  /** No record says what is wanted (it is gone, another enclave's, or unmanaged): nothing is deployed. */
+  | { readonly ok: false; readonly absent: true };
 
 export type Admission =
   | { readonly ok: true }

@@ -114,12 +114,13 @@ export const guards = {
   wasPaused: ({ context }: { context: Context }) => context.lifecycle.origin === 'PAUSED',
   wasServing: ({ context }: { context: Context }) => context.lifecycle.origin === 'DEPLOYED',
 
-  specInvalid: ({ context }: { context: Context }) => !context.assessment.spec.ok,
+  specInvalid: ({ context: { assessment } }: { context: Context }) =>
+    !assessment.spec.ok && assessment.spec.absent !== true,
   specValid: ({ context }: { context: Context }) => context.assessment.spec.ok,
-  /** Admitted, and a run may start now: waiting for a slot is waiting for admission. */
-  admitted: ({ context }: { context: Context }) => context.assessment.admission.ok && context.assessment.slot,
-  admittedUpdate: ({ context }: { context: Context }) =>
-    context.assessment.admission.ok && context.assessment.slot && context.lifecycle.serving,
+  /** Valid, admitted, and a run may start now: waiting for a slot is waiting for admission. */
+  admitted: ({ context: { assessment } }: { context: Context }) =>
+    assessment.spec.ok && assessment.admission.ok && assessment.slot,
+  admittedUpdate: ({ context }: { context: Context }) => guards.admitted({ context }) && context.lifecycle.serving,
   upToDateAndProven: ({ context }: { context: Context }) =>
     context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
 

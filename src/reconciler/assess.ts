@@ -156,10 +156,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     adopt: seen.requests.some((request) => request.verb === 'adopt'),
     staleCommand: intent.staleCommand,
     record: intent.record,
-    spec:
-      spec === undefined || spec.ok
-        ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service' }
-        : { ok: false, issues: spec.errors },
+    spec: specViewOf(spec, debugAllowed),
     admission: approved(
       admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
       lifecycle,
@@ -186,6 +183,13 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     // Asked for by nobody before something has been seen to differ.
     mending: lifecycle.drift === undefined ? undefined : mendingOf(lifecycle, policy),
   };
+}
+
+/** Absence is a case of its own: a record that is gone must not pass for a valid one. */
+function specViewOf(spec: SpecResult | undefined, debugAllowed: boolean): Assessment['spec'] {
+  if (spec === undefined) return { ok: false, absent: true };
+  if (!spec.ok) return { ok: false, issues: spec.errors };
+  return { ok: true, debugAllowed, workloadType: spec.spec.workloadType };
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {
