@@ -94,7 +94,8 @@ const HEALED_ON_HOST: ReadonlySet<Reason> = new Set(['AllocatorShort', 'EnclaveT
 
 /** Why a wanted deletion does not begin; undefined where nothing holds it. */
 export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | 'DependentsExist' | undefined {
-  const vanished = lifecycle.missingSince !== undefined && lifecycle.absentBecause !== 'command';
+  const { missingSince, absentBecause, touched } = lifecycle;
+  const vanished = touched && missingSince !== undefined && absentBecause !== 'command';
   if (vanished && !assessment.deletionsAllowed) return 'DeletionHeld';
   return (assessment.dependents ?? []).length > 0 ? 'DependentsExist' : undefined;
 }
