@@ -100,7 +100,7 @@ export interface Limits {
 export interface Assessment {
   /** Wall time, ms. */
   readonly now: number;
-  /** In [0, 1): the jitter of whatever pause this decision sets. */
+  /** In [0, 1): the jitter of the pause this decision sets, or the random part of the name of the run it starts. */
   readonly random: number;
   readonly limits: Limits;
   /** A command that was not there at the last decision. */
