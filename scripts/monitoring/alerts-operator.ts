@@ -83,6 +83,33 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
     },
   },
   {
+    name: 'EnclaveOperatorConflicting',
+    severity: 'warning',
+    expr: `max ${BY} (enclave_operator_enclaves_conflicting) > 0`,
+    for: '10m',
+    summary: 'Writes of at least one enclave keep conflicting.',
+    description: 'For ten minutes every reconcile of at least one enclave has ended in a conflict.',
+    fires: [constant('enclave_operator_enclaves_conflicting', 3)],
+    silent: [{ series: 'enclave_operator_enclaves_conflicting', values: '0x30 1x8 0x200' }],
+    runbook: {
+      meaning:
+        'DynamoDB refuses each write of these enclaves: their lifecycle keeps changing, or a lock or a run item that no lifecycle knows of exists.',
+      impact: 'Changes of these enclaves are not carried out. They are retried with pauses of up to five minutes.',
+      look: [
+        'aws logs tail LOG_GROUP --since 1h --filter-pattern conflicting',
+        'curl -s http://OPERATOR:8080/metrics | grep -E "leader|enclaves_conflicting"',
+        'enclavectl describe ID',
+        `aws dynamodb get-item --table-name STATE_TABLE --key '{"pk":{"S":"enclave#ID"},"sk":{"S":"lock"}}'`,
+      ],
+      fix: [
+        'If more than one process leads, stop the one with the lower epoch.',
+        'If a table was restored, restore the state table and the history table to the same time.',
+        'If a lock names a run that the lifecycle does not, check that its execution and its task have ended, then delete the lock.',
+      ],
+      prevent: 'Write to the tables of the operator with `enclavectl` only, and restore them together.',
+    },
+  },
+  {
     name: 'EnclaveOperatorFeedStalled',
     severity: 'warning',
     expr: `max ${BY} (enclave_operator_feed_lag_seconds) > 120`,

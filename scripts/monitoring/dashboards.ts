@@ -122,6 +122,13 @@ export const DASHBOARDS: readonly Dashboard[] = [
         queries: [sum('orphans')],
       },
       {
+        title: 'Conflicting',
+        description: 'Enclaves whose reconcile has conflicted four times in a row or more.',
+        unit: 'short',
+        shown: 'now',
+        queries: [sum('enclaves_conflicting')],
+      },
+      {
         title: 'Deletions held',
         description: 'Enclaves whose records vanished, and that are kept until somebody confirms it.',
         unit: 'short',

@@ -21,13 +21,24 @@ export function shortenId(id: string, limit: number): string {
   return `${safe.slice(0, limit - hash.length - 1)}-${hash}`;
 }
 
+/** Characters of a run name's random part. */
+const NONCE_LENGTH = 6;
+
 /**
- * The name of a run: of its Step Functions execution, its run item and its lock. `seq` comes from the write that
- * recorded the intent, so one name never serves two intents. At most 80 characters of `[A-Za-z0-9_-]`
- * (StartExecution's limit).
+ * The name of a run: of its Step Functions execution, its run item and its lock:
+ * `e-<id>-<6 random characters>-<seq>-<action>`. At most 80 characters of `[A-Za-z0-9_-]` (StartExecution's limit):
+ * an id of 50 characters and `destroy` leave 12 for `seq`.
+ *
+ * `seq` comes from the write that recorded the intent. It alone would not make the name unique: a state table that is
+ * restored from a backup counts again from an earlier number, while the history table keeps the later runs.
+ *
+ * `random` is in [0, 1).
  */
-export function runName(id: string, incarnation: string, seq: number, action: RunAction): string {
-  const name = `e-${shortenId(id, LONGEST_WHOLE_ID)}-${incarnation}-${seq}-${action}`;
+export function runName(id: string, seq: number, action: RunAction, random: number): string {
+  const nonce = Math.floor(random * 36 ** NONCE_LENGTH)
+    .toString(36)
+    .padStart(NONCE_LENGTH, '0');
+  const name = `e-${shortenId(id, LONGEST_WHOLE_ID)}-${nonce}-${seq}-${action}`;
   if (name.length > EXECUTION_NAME_LIMIT) throw new Error(`run name of ${name.length} characters: ${name}`);
   return name;
 }

@@ -67,7 +67,9 @@ export type SpecView =
       /** What the operator takes otherwise than the record says, or takes for now. @default none */
       readonly warnings?: readonly SpecIssue[];
     }
-  | { readonly ok: false; readonly issues: readonly SpecIssue[] };
+  | { readonly ok: false; readonly absent?: false; readonly issues: readonly SpecIssue[] }
+  /** No record says what is wanted (it is gone, another enclave's, or unmanaged): nothing is deployed. */
+  | { readonly ok: false; readonly absent: true };
 
 export type Admission =
   | { readonly ok: true }
@@ -104,7 +106,7 @@ export interface Limits {
 export interface Assessment {
   /** Wall time, ms. */
   readonly now: number;
-  /** In [0, 1): the jitter of whatever pause this decision sets. */
+  /** In [0, 1): the jitter of the pause this decision sets, or the random part of the name of the run it starts. */
   readonly random: number;
   readonly limits: Limits;
   /** A command that was not there at the last decision. */

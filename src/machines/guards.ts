@@ -94,7 +94,8 @@ const HEALED_ON_HOST: ReadonlySet<Reason> = new Set(['AllocatorShort', 'EnclaveT
 
 /** Why a wanted deletion does not begin; undefined where nothing holds it. */
 export function deletionHeld({ lifecycle, assessment }: Context): 'DeletionHeld' | 'DependentsExist' | undefined {
-  const vanished = lifecycle.missingSince !== undefined && lifecycle.absentBecause !== 'command';
+  const { missingSince, absentBecause, touched } = lifecycle;
+  const vanished = touched && missingSince !== undefined && absentBecause !== 'command';
   if (vanished && !assessment.deletionsAllowed) return 'DeletionHeld';
   return (assessment.dependents ?? []).length > 0 ? 'DependentsExist' : undefined;
 }
@@ -114,12 +115,13 @@ export const guards = {
   wasPaused: ({ context }: { context: Context }) => context.lifecycle.origin === 'PAUSED',
   wasServing: ({ context }: { context: Context }) => context.lifecycle.origin === 'DEPLOYED',
 
-  specInvalid: ({ context }: { context: Context }) => !context.assessment.spec.ok,
+  specInvalid: ({ context: { assessment } }: { context: Context }) =>
+    !assessment.spec.ok && assessment.spec.absent !== true,
   specValid: ({ context }: { context: Context }) => context.assessment.spec.ok,
-  /** Admitted, and a run may start now: waiting for a slot is waiting for admission. */
-  admitted: ({ context }: { context: Context }) => context.assessment.admission.ok && context.assessment.slot,
-  admittedUpdate: ({ context }: { context: Context }) =>
-    context.assessment.admission.ok && context.assessment.slot && context.lifecycle.serving,
+  /** Valid, admitted, and a run may start now: waiting for a slot is waiting for admission. */
+  admitted: ({ context: { assessment } }: { context: Context }) =>
+    assessment.spec.ok && assessment.admission.ok && assessment.slot,
+  admittedUpdate: ({ context }: { context: Context }) => guards.admitted({ context }) && context.lifecycle.serving,
   upToDateAndProven: ({ context }: { context: Context }) =>
     context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
 

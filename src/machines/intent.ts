@@ -69,7 +69,9 @@ export function resolveIntent(input: IntentInput): Intent | undefined {
 /** The record is gone, or another enclave's: after the grace, and unless deletions are held, nothing shall be left. */
 function missing(input: IntentInput, lifecycle: Lifecycle, record: 'gone' | 'other'): Intent {
   const since = lifecycle.missingSince ?? new Date(input.now).toISOString();
-  const due = input.now - Date.parse(since) >= input.graceMs && input.deletionsAllowed;
+  // Where nothing was ever created there is nothing that a held deletion could save.
+  const allowed = input.deletionsAllowed || !lifecycle.touched;
+  const due = input.now - Date.parse(since) >= input.graceMs && allowed;
   const next: Lifecycle =
     due && lifecycle.desired !== 'Absent'
       ? {

@@ -98,12 +98,12 @@ export const lifecycleMachine = machineSetup.createMachine({
       ],
     },
 
-    /** Admission: a valid spec, a free slot, nothing that holds it back. */
+    /** Admission: a valid spec, a free slot, nothing that holds it back. Without a record it waits here for the grace. */
     pending: {
       always: [
         absentFirst,
         { guard: 'pauseWanted', target: 'pausing', actions: remember(update.unserve) },
-        { guard: and(['specInvalid', 'upToDateAndProven']), target: 'ready' },
+        { guard: and([not('specValid'), 'upToDateAndProven']), target: 'ready' },
         { guard: 'specInvalid', target: 'invalid' },
         { guard: 'servesUnapproved', target: 'ready' },
         { guard: 'admittedUpdate', target: 'updating' },

@@ -84,7 +84,7 @@ function specValid({ assessment }: Context): ConditionUpdate {
 
 /** Every error in one line. */
 export function issuesText({ spec }: Pick<Context['assessment'], 'spec'>): string {
-  return spec.ok ? '' : inOneLine(spec.issues);
+  return spec.ok || spec.absent === true ? '' : inOneLine(spec.issues);
 }
 
 /** What is too long ends in the number left out. */
@@ -267,10 +267,11 @@ function describePhase(context: Context): string {
     case 'observing':
       return 'looking for what exists';
     case 'pending':
+      if (!assessment.spec.ok && assessment.spec.absent === true) return describeAbsence(context);
       if (!assessment.admission.ok) return assessment.admission.message;
       return assessment.slot ? 'admitted' : (assessment.outlook ?? 'waiting for a free run slot');
     case 'invalid':
-      return issuesText(assessment);
+      return issuesText(assessment) || describeAbsence(context);
     case 'provisioning':
     case 'updating':
       return lifecycle.phase === 'updating' ? describeUpdate(context) : 'creating the host';
@@ -282,7 +283,7 @@ function describePhase(context: Context): string {
       if (driftConfirmed(context) && !assessment.repair.ok) return `not repaired: ${assessment.repair.message}`;
       if (isGivenUp(context)) return `running; ${failureText(lifecycle.failure)}; tried again`;
       if (assessment.rests) return 'completed; the host is stopped';
-      return assessment.spec.ok
+      return assessment.spec.ok || assessment.spec.absent === true
         ? 'running'
         : `running generation ${lifecycle.observedGeneration}; ${issuesText(assessment)}`;
     case 'repairing':
@@ -305,6 +306,13 @@ function describePhase(context: Context): string {
     case 'destroyed':
       return lifecycle.retained ? 'deleted; its resources are retained by policy' : 'destroyed';
   }
+}
+
+/** Why nothing is deployed although the record itself may be there. */
+function describeAbsence({ assessment: { record } }: Context): string {
+  return record === 'other'
+    ? 'the record under this id belongs to another enclave; this one is destroyed after the grace period'
+    : 'the record has a status that the operator does not manage; nothing is deployed until it has a managed one';
 }
 
 function describeRepair(context: Context): string {

@@ -1,5 +1,5 @@
 /** Steps: the words the lifecycle machine is written in: effects, updates and rungs. */
-import { and, setup } from 'xstate';
+import { and, not, setup } from 'xstate';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
@@ -14,6 +14,18 @@ type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type
 /** Replaces a host of which no comparison says that it must be another. */
 function replacesUnplanned(context: Context): boolean {
   return repairRung(context) === 'replace' && !isOfFindings(context.lifecycle.drift?.fingerprint);
+}
+
+function hasNoRecord({ assessment: { record } }: Context): boolean {
+  return record === 'gone' || record === 'other';
+}
+
+/** Until its grace is over, an enclave without a record is repaired, but gets neither a change nor a new host. */
+function deploysWithoutRecord(context: Context): boolean {
+  const { lifecycle, assessment } = context;
+  if (!hasNoRecord(context)) return false;
+  const isSeen = assessment.host.state !== 'gone' && assessment.host.state !== 'unknown';
+  return lifecycle.phase !== 'repairing' || !isSeen || repairRung(context) === 'replace';
 }
 
 function secondLookAgrees({ assessment: { secondLook } }: Context): boolean {
@@ -32,6 +44,7 @@ export const machineSetup = setup({
     hostPresent: ({ context }) =>
       context.assessment.host.state !== 'gone' && context.assessment.host.state !== 'unknown',
     runIntended: ({ context }) => context.assessment.run.state === 'intended',
+    deployWithdrawn: ({ context }) => context.assessment.run.state === 'intended' && hasNoRecord(context),
     runOverdue: ({ context }) => {
       const { run } = context.lifecycle;
       return (
@@ -51,6 +64,7 @@ export const machineSetup = setup({
       guards.allowed({ context }) &&
       mayApply(context) &&
       context.assessment.variables !== undefined &&
+      !deploysWithoutRecord(context) &&
       attemptReady(context),
     canDestroy: ({ context }) =>
       context.assessment.run.state === 'none' &&
@@ -205,9 +219,16 @@ export const applying = () =>
       },
       { guard: 'runEnded', target: 'backingOff', actions: remember((context) => update.failRun(context)) },
       pauseOnceIdle,
-      { guard: and(['runNone', 'specInvalid']), target: 'pending' },
+      { guard: and(['runNone', not('specValid')]), target: 'pending' },
     ],
-    on: { SETTLED: [...keepRun, { guard: 'canDeploy', actions: begin('deploy') }] },
+    on: {
+      // What has not been claimed is withdrawn; a run at work ends by itself, or with the grace.
+      SETTLED: [
+        { guard: 'deployWithdrawn', actions: cancel },
+        ...keepRun,
+        { guard: 'canDeploy', actions: begin('deploy') },
+      ],
+    },
   });
 
 function failedTerminally({ assessment }: Context): boolean {

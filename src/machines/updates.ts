@@ -31,7 +31,7 @@ interface RunBegin {
   readonly restarts?: boolean;
 }
 
-/** The marker: the intent to run, under a name no other intent will ever have. */
+/** The marker: the intent to run, under a name no other intent has, not even one that a restored table forgot. */
 export function beginRun(
   before: Context,
   action: RunAction,
@@ -50,7 +50,7 @@ export function beginRun(
     ...(snapshot === undefined ? {} : { snapshot }),
     ...(action === 'deploy' && restarts ? { baseline: baseline(context, false) } : {}),
     run: {
-      name: runName(lifecycle.id, lifecycle.incarnation, seq, action),
+      name: runName(lifecycle.id, seq, action, assessment.random),
       action,
       seq,
       generation: action === 'deploy' ? (variables?.generation ?? lifecycle.generation) : lifecycle.generation,

@@ -157,10 +157,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     adopt: seen.requests.some((request) => request.verb === 'adopt'),
     staleCommand: intent.staleCommand,
     record: intent.record,
-    spec:
-      spec === undefined || spec.ok
-        ? { ok: true, debugAllowed, workloadType: spec?.spec.workloadType ?? 'service', ...departures(spec) }
-        : { ok: false, issues: spec.errors },
+    spec: specViewOf(spec, debugAllowed),
     admission: approved(
       admission.ok ? (context.quota.refusal(lifecycle) ?? admission) : admission,
       lifecycle,
@@ -192,9 +189,17 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
 /** Warnings about what the operator does otherwise than the record says, or only for as long as nothing is edited. */
 const DEPARTURES: ReadonlySet<string> = new Set<IssueCode>(['IMAGE_KEPT_WARN', 'REFERENCE_NOT_ALLOWED']);
 
-function departures(spec: SpecResult | undefined): { readonly warnings?: readonly SpecIssue[] } {
-  const warnings = spec?.warnings.filter(({ code }) => DEPARTURES.has(code)) ?? [];
-  return warnings.length === 0 ? {} : { warnings };
+/** Absence is a case of its own: a record that is gone must not pass for a valid one. */
+function specViewOf(spec: SpecResult | undefined, debugAllowed: boolean): Assessment['spec'] {
+  if (spec === undefined) return { ok: false, absent: true };
+  if (!spec.ok) return { ok: false, issues: spec.errors };
+  const warnings = spec.warnings.filter(({ code }) => DEPARTURES.has(code));
+  return {
+    ok: true,
+    debugAllowed,
+    workloadType: spec.spec.workloadType,
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
 }
 
 function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {

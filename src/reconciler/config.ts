@@ -163,7 +163,7 @@ export const ConfigSchema = z.strictObject({
     10,
     0,
     100,
-    'Share of all enclaves whose records may vanish within the window, in percent.',
+    'How many of the enclaves that may have resources may lose their records within the window, in percent.',
   ),
   deletionHoldMin: count(3, 1, 1_000_000, 'Fewer vanished records than this never hold deletions.'),
   deletionHoldWindowMs: ms(10 * MINUTE, 'Sliding window in which vanished records are counted.'),

@@ -25,7 +25,7 @@ import { PRIORITY, WorkQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { RepairGovernor, repairLimitsOf } from './repair-governor.ts';
 import { ReportFreshness } from './report-freshness.ts';
-import { failureClassOf, failureLine, retryAfter } from './retry-policy.ts';
+import { failureClassOf, failureLine, LOST_RACES, retryAfter } from './retry-policy.ts';
 import { RunObserver } from './run-observer.ts';
 import { RunSlots } from './run-slots.ts';
 import { SecondLooks } from './second-looks.ts';
@@ -68,6 +68,8 @@ export class Controller {
   readonly #deep: DeepLooks;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
+  /** Conflicts in a row, by enclave. */
+  readonly #conflicts = new Map<string, number>();
   /** Enclaves of which something was requested since it was last looked for. */
   readonly #asked = new Set<string>();
   #reconciles = 0;
@@ -278,6 +280,7 @@ export class Controller {
       info: () => this.#tally.some(config.enclaveInfoMax),
       openBreakers: () => this.#repairs.openRegions.length,
       orphans: () => this.#deep.orphans.length,
+      conflicting: () => [...this.#conflicts.values()].filter((conflicts) => conflicts > LOST_RACES).length,
       // Before everything was listed, what is known is too little, not few.
       deletionsHeld: () => (this.synced ? this.#fleet.deletionsHeld : undefined),
     });
@@ -352,10 +355,13 @@ export class Controller {
     try {
       const result = await reconcile(id, this.#contextWith(log, asked));
       this.#failures.delete(id);
+      if (result.kind !== 'conflict') this.#conflicts.delete(id);
       metrics.reconciled(result.kind, (ports.clock.monotonic() - began) / 1_000);
       if (result.kind === 'conflict') {
         if (asked) this.#asked.add(id);
-        this.#queue.add(id, { priority: PRIORITY.retry, delayMs: 100 * ports.random.next() });
+        const conflicts = this.#retryConflict(id, 'the lifecycle has changed, or its lock or run exists', log);
+        // A run that cannot start must not keep others from theirs.
+        if (result.startsRun && conflicts > LOST_RACES) this.#slots.release(id);
       }
       if (result.kind === 'done') {
         if (result.asked) this.#asked.add(id);
@@ -386,11 +392,31 @@ export class Controller {
     };
   }
 
+  /** At once while races are lost, then with growing pauses; returns how many conflicts there were in a row. */
+  #retryConflict(id: string, error: string, log: Log): number {
+    const { ports, config } = this.#options;
+    const conflicts = (this.#conflicts.get(id) ?? 0) + 1;
+    this.#conflicts.set(id, conflicts);
+    const { delayMs, level } = retryAfter('Conflict', conflicts, ports.random.next(), config);
+    log[level](
+      { enclaveId: id, conflicts, delayMs: Math.round(delayMs), error },
+      conflicts > LOST_RACES
+        ? 'reconcile keeps conflicting: another process writes the same items, or an item of an earlier time is in the way; it is retried with growing pauses (docs/runbooks/enclave-operator-conflicting.md)'
+        : 'reconcile conflicted with another writer; it is retried at once',
+    );
+    this.#queue.add(id, { priority: PRIORITY.retry, delayMs });
+    return conflicts;
+  }
+
   #retryLater(id: string, error: unknown, log: Log): void {
     const { ports, config, metrics, term } = this.#options;
     const failureClass = failureClassOf(error);
     metrics.failed(failureClass);
     if (term.lost.aborted) return;
+    if (failureClass === 'Conflict') {
+      this.#retryConflict(id, failureLine(error), log);
+      return;
+    }
     const failures = (this.#failures.get(id) ?? 0) + 1;
     this.#failures.set(id, failures);
     const { delayMs, level } = retryAfter(failureClass, failures, ports.random.next(), config);

@@ -3,7 +3,7 @@ import type { Control } from '../enclave/fleet-items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 
 export interface DeletionLimits {
-  /** More than this share of all enclaves, in percent … */
+  /** More than this share of all enclaves that may have resources, in percent … */
   readonly percent: number;
   /** … and at least this many … */
   readonly min: number;
@@ -25,9 +25,12 @@ export function mostWithin(times: Iterable<number>, windowMs: number): number {
   return most;
 }
 
-/** Since when the record of an enclave that still exists is gone, unless its deletion was asked for by command. */
+/**
+ * Since when the record of an enclave that still exists is gone, unless its deletion was asked for by command.
+ * Deleting a record that was never deployed destroys nothing, and the application offers it for every failed one.
+ */
 function vanishedAt(lifecycle: ListedLifecycle): number | undefined {
-  if (lifecycle.missingSince === undefined || lifecycle.phase === 'destroyed') return undefined;
+  if (!lifecycle.touched || lifecycle.missingSince === undefined || lifecycle.phase === 'destroyed') return undefined;
   return lifecycle.absentBecause === 'command' ? undefined : Date.parse(lifecycle.missingSince);
 }
 
@@ -47,8 +50,8 @@ function waitsForDeletion(lifecycle: ListedLifecycle): boolean {
 export class DeletionGuard {
   readonly #limits: DeletionLimits;
   readonly #onHold: (hold: DeletionHold) => void;
-  /** Enclaves that exist, and whether their record does, as far as was seen. */
-  readonly #existing = new Map<string, boolean>();
+  /** Enclaves that exist, as far as was seen: whether their record does, and whether they may have resources. */
+  readonly #existing = new Map<string, { readonly recorded: boolean; readonly mayHaveResources: boolean }>();
   readonly #vanished = new Map<string, number>();
   /** Enclaves that a hold keeps. */
   readonly #kept = new Set<string>();
@@ -81,7 +84,7 @@ export class DeletionGuard {
 
   /** Enclaves that exist without a record. */
   unrecorded(): readonly string[] {
-    return [...this.#existing].flatMap(([id, recorded]) => (recorded ? [] : [id]));
+    return [...this.#existing].flatMap(([id, { recorded }]) => (recorded ? [] : [id]));
   }
 
   /** Takes over what others wrote: a confirmation ends every hold that began before it. */
@@ -102,7 +105,8 @@ export class DeletionGuard {
     }
     if (waitsForDeletion(lifecycle)) this.#kept.add(id);
     else this.#kept.delete(id);
-    this.#existing.set(id, lifecycle.missingSince === undefined);
+    const recorded = lifecycle.missingSince === undefined;
+    this.#existing.set(id, { recorded, mayHaveResources: lifecycle.touched });
     const at = vanishedAt(lifecycle);
     if (at === undefined || at <= this.#confirmedAt) this.#vanished.delete(id);
     else if (this.#vanished.get(id) !== at) {
@@ -115,7 +119,7 @@ export class DeletionGuard {
   listed(records: number, now: number): void {
     if (records > 0) return;
     let lost = 0;
-    for (const recorded of this.#existing.values()) if (recorded) lost += 1;
+    for (const { recorded, mayHaveResources } of this.#existing.values()) if (recorded && mayHaveResources) lost += 1;
     if (lost >= this.#limits.min) this.#begin(`the enclaves table is empty, and ${lost} enclaves exist`, now);
   }
 
@@ -130,7 +134,8 @@ export class DeletionGuard {
     for (const [id, at] of this.#vanished) {
       if (!this.#existing.has(id) && now - at > windowMs) this.#vanished.delete(id);
     }
-    const fleet = this.#existing.size + [...this.#vanished.keys()].filter((id) => !this.#existing.has(id)).length;
+    if (this.#vanished.size < min) return;
+    const fleet = this.#fleetSize();
     const enough = Math.max(min, Math.floor((fleet * percent) / 100) + 1);
     // Sorting comes last: a fleet of which little is missing costs a comparison.
     if (this.#vanished.size < enough) return;
@@ -138,6 +143,14 @@ export class DeletionGuard {
     if (most >= enough) {
       this.#begin(`the records of ${most} of ${fleet} enclaves vanished within ${Math.round(windowMs / 1_000)} s`, now);
     }
+  }
+
+  /** Enclaves that may have resources, and those that vanished within the window and are destroyed by now. */
+  #fleetSize(): number {
+    let size = 0;
+    for (const { mayHaveResources } of this.#existing.values()) if (mayHaveResources) size += 1;
+    for (const id of this.#vanished.keys()) if (!this.#existing.has(id)) size += 1;
+    return size;
   }
 
   #begin(reason: string, now: number): void {

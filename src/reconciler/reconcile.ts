@@ -22,8 +22,8 @@ import type { Asker } from './run-slots.ts';
 export type ReconcileResult =
   /** Nothing to look after. */
   | { readonly kind: 'ignored' }
-  /** Another writer was faster: read again, decide again. */
-  | { readonly kind: 'conflict' }
+  /** Another writer was faster: read again, decide again. `startsRun`: what was refused would have started a run. */
+  | { readonly kind: 'conflict'; readonly startsRun: boolean }
   | {
       readonly kind: 'done';
       readonly requeueAfterMs: number;
@@ -120,7 +120,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
       start: begun ? startOf(lifecycle, config, ports.clock.now()) : undefined,
       consumed: requests,
     });
-    if (result === 'conflict') return { kind: 'conflict' };
+    if (result === 'conflict') return { kind: 'conflict', startsRun: begun };
     context.onLifecycle(id, lifecycle);
     const lookedBefore = context.hosts.before(host.foundIn ?? regionOf(lifecycle, config.region), host.observedAt);
     context.onCommitted({ before: remembered.lifecycle, after: lifecycle, run, lookedBefore });

@@ -13,8 +13,10 @@ export interface Retry {
 
 type Backoff = Pick<Config, 'errorBackoffBaseMs' | 'errorBackoffMaxMs'>;
 
-/** A conflict is somebody else's progress: read again at once, only not all at the same instant. */
+/** A conflict means that another writer made progress: read again at once, only not all at the same instant. */
 const CONFLICT_SPREAD_MS = 100;
+/** After this many conflicts in a row the cause is not a lost race, and retrying at once would never end. */
+export const LOST_RACES = 3;
 const LARGEST_EXPONENT = 20;
 
 export function failureClassOf(error: unknown): FailureClass {
@@ -28,8 +30,8 @@ export function failureClassOf(error: unknown): FailureClass {
  * `random` is in [0, 1).
  */
 export function retryAfter(failureClass: FailureClass, failures: number, random: number, config: Backoff): Retry {
-  const below = (slower: number) => {
-    const doubled = config.errorBackoffBaseMs * slower * 2 ** Math.min(Math.max(failures, 1) - 1, LARGEST_EXPONENT);
+  const below = (slower: number, attempt = failures) => {
+    const doubled = config.errorBackoffBaseMs * slower * 2 ** Math.min(Math.max(attempt, 1) - 1, LARGEST_EXPONENT);
     return Math.min(config.errorBackoffMaxMs, doubled) * random;
   };
   switch (failureClass) {
@@ -38,7 +40,12 @@ export function retryAfter(failureClass: FailureClass, failures: number, random:
     case 'Throttled':
       return { delayMs: below(2), level: 'warn' };
     case 'Conflict':
-      return { delayMs: CONFLICT_SPREAD_MS * random, level: 'debug' };
+      if (failures <= LOST_RACES) return { delayMs: CONFLICT_SPREAD_MS * random, level: 'debug' };
+      // Every enclave of a restored table may conflict: one line each time the count has doubled is enough.
+      return {
+        delayMs: below(1, failures - LOST_RACES),
+        level: Number.isInteger(Math.log2(failures)) ? 'warn' : 'debug',
+      };
     case 'Terminal':
     case 'Blocked':
       // A person must act; asking often helps nobody, and the next look after the cure is bounded by the ceiling.

@@ -31,6 +31,7 @@ export async function benchScrape(): Promise<Figures> {
     info: () => tally.some(0),
     openBreakers: () => 0,
     orphans: () => 0,
+    conflicting: () => 0,
     deletionsHeld: () => 0,
   });
   const times: number[] = [];

@@ -226,6 +226,25 @@ describe('the lifecycle machine, explored', () => {
     }
   });
 
+  it('starts no deployment without a record, unless it repairs a host that exists', () => {
+    for (const state of states) {
+      const looked = stepModel({ ...state, record: undefined }, { type: 'look' });
+      const { run } = looked.lifecycle ?? {};
+      if (run?.action !== 'deploy' || run.name === state.lifecycle?.run?.name) continue;
+      expect(looked.lifecycle?.phase, describeState(state)).toBe('repairing');
+      expect(state.host, describeState(state)).toBeDefined();
+    }
+  });
+
+  it('withdraws a deployment that no workflow has claimed once its record is gone', () => {
+    const asked = stepModel(initialModel('PENDING_DEPLOY'), { type: 'look' });
+    expect(asked.lifecycle?.run?.action).toBe('deploy');
+    const withdrawn = stepModel(stepModel(asked, { type: 'deleteRecord' }), { type: 'look' });
+    expect(withdrawn.effects).toContain('cancelRun');
+    expect(withdrawn.effects).not.toContain('startRun');
+    expect(cooperate(withdrawn, (state) => state.lifecycle === undefined).hosts).toBe(0);
+  });
+
   it('forgets nothing but what is destroyed', () => {
     for (const state of states) {
       if (state.lifecycle === undefined) continue;

@@ -200,6 +200,10 @@ export class Safety {
     const known = this.#intents.get(run.name);
     if (known !== undefined)
       this.#violate('one intent a name', `${run.name} was intended at ${known.startedAt} before`);
+    const isDeploy = run.action === 'deploy' && after.missingSince !== undefined;
+    if (isDeploy && (run.reason !== 'repair' || this.#stage.world.hosts.living(id).length === 0)) {
+      this.#violate('no host is created without a record', `${run.name} begins, and the record of ${id} is gone`);
+    }
     this.#intents.set(run.name, { id, owner: ownerOf(after.identity), startedAt: run.startedAt });
   }
 

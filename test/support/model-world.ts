@@ -205,9 +205,12 @@ function look(state: ModelState): ModelState {
     adopt: false,
     staleCommand: intent.staleCommand,
     record: intent.record,
-    spec: valid
-      ? { ok: true, debugAllowed: false, workloadType: 'service' }
-      : { ok: false, issues: [{ field: 'f', code: 'REQUIRED', message: 'm', fix: 'x' }] },
+    spec:
+      state.record === undefined
+        ? { ok: false, absent: true }
+        : valid
+          ? { ok: true, debugAllowed: false, workloadType: 'service' }
+          : { ok: false, issues: [{ field: 'f', code: 'REQUIRED', message: 'm', fix: 'x' }] },
     admission: { ok: true },
     repair: { ok: true },
     rests: false,

@@ -13,7 +13,7 @@ function bench(fleet: number) {
   const holds: DeletionHold[] = [];
   const guard = new DeletionGuard(LIMITS, (hold) => holds.push(hold));
   const know = (n: number, fields: Partial<Lifecycle>, now = START) =>
-    guard.know(`enc_${n}`, { phase: 'ready', ...fields } as Lifecycle, now);
+    guard.know(`enc_${n}`, { phase: 'ready', touched: true, ...fields } as Lifecycle, now);
   for (let n = 0; n < fleet; n += 1) know(n, {});
   const vanish = (n: number, at = START, fields: Partial<Lifecycle> = {}) =>
     know(n, { missingSince: iso(at), ...fields }, at);
@@ -73,6 +73,24 @@ describe('DeletionGuard', () => {
       vanish(n);
       know(n, {});
     }
+    expect(guard.hold).toBeUndefined();
+  });
+
+  it('counts no enclave that cannot have resources, neither as vanished nor as one of the fleet', () => {
+    const { guard, vanish, know } = bench(29);
+    const invalid: Partial<Lifecycle> = { phase: 'invalid', touched: false };
+    for (let n = 100; n < 200; n += 1) know(n, invalid);
+    for (let n = 100; n < 200; n += 1) vanish(n, START, invalid);
+    expect(guard.hold).toBeUndefined();
+    for (let n = 0; n < 3; n += 1) vanish(n);
+    expect(guard.hold?.reason).toContain('3 of 29');
+    expect(guard.held).toBe(3);
+  });
+
+  it('holds nothing for an empty table where no enclave can have resources', () => {
+    const { guard, know } = bench(0);
+    for (let n = 0; n < 5; n += 1) know(n, { phase: 'invalid', touched: false });
+    guard.listed(0, START);
     expect(guard.hold).toBeUndefined();
   });
 

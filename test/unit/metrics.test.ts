@@ -10,7 +10,7 @@ import { risen, scrape } from '../support/scrape.ts';
 
 const FLEET = [
   ...['enclaves{', 'conditions{', 'oldest_in_phase_seconds{', 'drift_findings{'],
-  ...['breaker_open', 'orphans', 'deletions_held'],
+  ...['breaker_open', 'orphans', 'enclaves_conflicting', 'deletions_held'],
 ];
 const NOW = Date.parse('2026-01-02T00:00:00.000Z');
 
@@ -23,6 +23,7 @@ function leading(tally: FleetTally, over: Partial<FleetSource> = {}) {
     info: () => tally.some(0),
     openBreakers: () => 0,
     orphans: () => 0,
+    conflicting: () => 0,
     deletionsHeld: () => 0,
     ...over,
   });

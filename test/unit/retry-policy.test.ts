@@ -10,7 +10,7 @@ const MOST = 1 - Number.EPSILON;
 const TABLE: readonly (readonly [FailureClass, level: string, first: number, fifth: number, fiftieth: number])[] = [
   ['Transient', 'warn', 1_000, 16_000, 300_000],
   ['Throttled', 'warn', 2_000, 32_000, 300_000],
-  ['Conflict', 'debug', 100, 100, 100],
+  ['Conflict', 'debug', 100, 2_000, 300_000],
   ['Terminal', 'warn', 16_000, 256_000, 300_000],
   ['Blocked', 'warn', 16_000, 256_000, 300_000],
   ['Unexpected', 'error', 1_000, 16_000, 300_000],
@@ -29,6 +29,12 @@ describe('retry policy', () => {
       expect(retryAfter(failureClass, failures, 0.5, CONFIG).delayMs).toBe(ceiling / 2);
       expect(retryAfter(failureClass, failures, 0, CONFIG).delayMs).toBe(0);
     }
+  });
+
+  it('retries three conflicts in a row at once, and warns of more each time their number has doubled', () => {
+    const retries = [...Array(16).keys()].map((n) => retryAfter('Conflict', n + 1, MOST, CONFIG));
+    expect(retries.filter(({ delayMs }) => delayMs <= 100)).toHaveLength(3);
+    expect(retries.flatMap(({ level }, n) => (level === 'warn' ? [n + 1] : []))).toEqual([4, 8, 16]);
   });
 
   it('tells an expected failure by its class, anything else as a bug with its stack', () => {

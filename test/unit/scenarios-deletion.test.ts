@@ -75,6 +75,31 @@ describe('mass deletion', () => {
     expect(living(v, 10)).toBe(9);
   });
 
+  it('does not hold deletions because of records that were never deployed', async () => {
+    const v = await fleet(3);
+    for (let n = 10; n < 30; n += 1) v.post(id(n), { providerConfig: { cpuCount: '999' } });
+    await v.until(() => v.status(id(29)) === 'FAILED', 'FAILED');
+    for (let n = 10; n < 30; n += 1) v.world.deleteRecord(id(n));
+    await v.clock.advance(MINUTE);
+    v.world.deleteRecord(id(0));
+    await v.until(() => living(v, 3) === 2, 'the host of another enclave is destroyed', 10 * MINUTE);
+    expect(control(v).deletionHold).toBeUndefined();
+    expect(v.lifecycle(id(10))).toBeUndefined();
+  });
+
+  it('does not hold an enclave that cannot have resources', async () => {
+    const v = await fleet(10);
+    v.post(id(20), { providerConfig: { cpuCount: '999' } });
+    await v.until(() => v.status(id(20)) === 'FAILED', 'FAILED');
+    for (let n = 0; n < 4; n += 1) v.world.deleteRecord(id(n));
+    await v.clock.advance(MINUTE);
+    expect(control(v).deletionHold?.reason).toContain('of 10 enclaves');
+    v.world.deleteRecord(id(20));
+    await v.until(() => v.lifecycle(id(20)) === undefined, 'the lifecycle is removed', 10 * MINUTE);
+    expect(living(v, 10)).toBe(10);
+    expect(v.lifecycle(id(0))?.desired).toBe('Running');
+  });
+
   it('keeps what comes back, and says so no longer', async () => {
     const v = await fleet(10);
     const records = [0, 1, 2, 3].map((n) => v.world.record(id(n))!);

@@ -10,7 +10,7 @@ import { type GlobalOptions, resolveTarget, type Target } from '../target.ts';
 
 /** What execution names are made of: nothing that could lead out of the folder. */
 const RUN_NAME = /^[A-Za-z0-9_-]{1,80}$/;
-/** `e-<id>-<incarnation>-<seq>-<action>`; long ids are shortened in it and cannot be read back. */
+/** `e-<id>-<random>-<seq>-<action>`; long ids are shortened in it and cannot be read back. */
 const RUN_ID = /^e-(.+)-[a-z0-9]{6}-\d+-(deploy|destroy)$/;
 
 interface Options extends GlobalOptions {

@@ -32,6 +32,8 @@ export interface FleetSource {
   info(): Iterable<{ readonly enclave: string; readonly phase: Phase }>;
   openBreakers(): number;
   orphans(): number;
+  /** Enclaves whose last reconciles all ended in a conflict. */
+  conflicting(): number;
   /** Undefined until the fleet was listed. */
   deletionsHeld(): number | undefined;
 }
@@ -107,6 +109,15 @@ export function fleetMetrics(declare: Declarations): FleetInstruments {
       labels: {},
     },
     () => (source === undefined ? undefined : [[{}, source.orphans()]]),
+  );
+  declare.gauge(
+    {
+      name: 'enclaves_conflicting',
+      help: 'Enclaves whose reconcile has conflicted four times in a row or more, with whatever writes the same items.',
+      unit: 'enclaves',
+      labels: {},
+    },
+    () => (source === undefined ? undefined : [[{}, source.conflicting()]]),
   );
   declare.gauge(
     {

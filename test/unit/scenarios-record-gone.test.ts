@@ -1,0 +1,128 @@
+/** Records that are deleted before their enclave runs, on virtual time: no host is created for a record that is gone. */
+import { describe, expect, it } from 'vitest';
+import type { RawRecord } from '../../src/reconciler/ports.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const ID = 'enc_gone';
+
+const INVALID = { cpuCount: 'many' };
+const capacity = { fails: { class: 'capacity', message: 'no m6i.xlarge left' } } as const;
+
+const deploys = (v: VirtualOperator) => v.executions(ID).filter((name) => name.endsWith('-deploy'));
+const phase = (v: VirtualOperator) => v.lifecycle(ID)?.phase;
+
+function edit(v: VirtualOperator, providerConfig: Record<string, unknown>): void {
+  v.world.updateRecord(ID, { providerConfig, updatedAt: v.clock.iso() });
+}
+
+/** Every phase that the enclave is in from now on. */
+function phasesFrom(v: VirtualOperator): ReadonlySet<string> {
+  const seen = new Set<string>();
+  v.world.tables.state.watch((_, after) => {
+    if (after?.sk === 'lifecycle') seen.add(String(after.phase));
+  });
+  return seen;
+}
+
+/** An enclave whose first run failed, and which waits for its next attempt. */
+async function failedOnce(): Promise<VirtualOperator> {
+  const v = virtualOperator();
+  v.world.runs.script = () => capacity;
+  v.start();
+  v.post(ID);
+  await v.until(() => phase(v) === 'backingOff', 'backingOff');
+  v.world.runs.script = () => ({});
+  return v;
+}
+
+async function ready(): Promise<VirtualOperator> {
+  const v = virtualOperator();
+  v.start();
+  v.post(ID);
+  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+  return v;
+}
+
+describe('a record that is deleted before its enclave runs', () => {
+  it('ends an invalid enclave that was never deployed without a run', async () => {
+    const v = virtualOperator();
+    v.start();
+    v.post(ID, { providerConfig: INVALID });
+    await v.until(() => phase(v) === 'invalid', 'invalid');
+    const phases = phasesFrom(v);
+    v.world.deleteRecord(ID);
+    await v.clock.advance(4 * MINUTE);
+    expect(v.lifecycle(ID)?.message).toContain('the record is gone');
+    await v.until(() => v.lifecycle(ID) === undefined, 'the lifecycle is removed', HOUR);
+    expect(phases).not.toContain('pending');
+    expect(phases).not.toContain('provisioning');
+    expect(v.executions(ID)).toEqual([]);
+  });
+
+  it('does not deploy the spec of an earlier run after an invalid edit', async () => {
+    const v = await failedOnce();
+    edit(v, INVALID);
+    await v.until(() => phase(v) === 'invalid', 'invalid');
+    v.world.deleteRecord(ID);
+    await v.until(() => v.lifecycle(ID) === undefined, 'destroyed and removed', HOUR);
+    expect(deploys(v)).toHaveLength(1);
+    expect(v.world.hosts.all.size).toBe(0);
+  });
+
+  it('does not make the next attempt of a deployment that failed', async () => {
+    const v = await failedOnce();
+    v.world.deleteRecord(ID);
+    await v.until(() => v.lifecycle(ID) === undefined, 'destroyed and removed', HOUR);
+    expect(deploys(v)).toHaveLength(1);
+    expect(v.world.hosts.all.size).toBe(0);
+  });
+
+  it('is deployed once a record that was away for less than the grace is back', async () => {
+    const v = await failedOnce();
+    const record = v.world.record(ID) as RawRecord;
+    v.world.deleteRecord(ID);
+    await v.clock.advance(3 * MINUTE);
+    expect(deploys(v)).toHaveLength(1);
+    v.world.putRecord(record);
+    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+    expect(deploys(v)).toHaveLength(2);
+  });
+});
+
+describe('a running enclave whose record is gone', () => {
+  it('has its enclave restarted within the grace', async () => {
+    const v = await ready();
+    v.world.deleteRecord(ID);
+    await v.clock.advance(1_000);
+    const host = v.world.hosts.living(ID)[0]!;
+    v.world.hosts.crashEnclave(host);
+    expect(host.enclaveState).toBe('TERMINATED');
+    await v.until(() => host.enclaveState === 'RUNNING', 'restarted', 4 * MINUTE);
+    expect(v.lifecycle(ID)?.desired).toBe('Running');
+  });
+
+  it('gets no new host in place of one that is lost', async () => {
+    const v = await ready();
+    v.world.deleteRecord(ID);
+    await v.clock.advance(1_000);
+    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    await v.until(() => v.lifecycle(ID) === undefined, 'destroyed and removed', HOUR);
+    expect(deploys(v)).toHaveLength(1);
+    expect([...v.world.hosts.all.values()].every(({ state }) => state === 'terminated')).toBe(true);
+  });
+
+  it('does not apply the next attempt of an update, and serves on', async () => {
+    const v = await ready();
+    v.world.runs.script = () => capacity;
+    edit(v, { dockerImage: 'nginx:1.28' });
+    await v.until(() => phase(v) === 'backingOff', 'backingOff');
+    v.world.runs.script = () => ({});
+    v.world.deleteRecord(ID);
+    await v.clock.advance(4 * MINUTE);
+    expect(deploys(v)).toHaveLength(2);
+    expect(v.lifecycle(ID)).toMatchObject({ serving: true, desired: 'Running' });
+    expect(v.world.hosts.living(ID)).toHaveLength(1);
+  });
+});
