@@ -9,6 +9,13 @@ export interface SpecContext {
   /** Region of records that name none. */
   readonly defaultRegion: string;
   readonly environment: string;
+  /**
+   * For what a person typed: a field that is not known is an error, since what a typing error leaves over would be
+   * deployed. Stored records keep theirs, with a warning: the application may be newer.
+   *
+   * @default false
+   */
+  readonly refusesUnknownFields?: boolean;
 }
 
 type DeepReadonly<T> = T extends readonly (infer E)[]
