@@ -18,7 +18,7 @@ export type Keep = (figures: Figures) => Figures;
 export interface Outcome {
   /** All of them, or those that were known before it failed. */
   readonly figures: Figures;
-  /** Why it cannot be made here; no failure. */
+  /** Why it cannot be measured here; no failure. */
   readonly skipped?: string;
   /** Why it failed, on one line; empty while it runs. */
   readonly failed?: string;

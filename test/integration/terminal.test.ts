@@ -54,7 +54,7 @@ beforeAll(async () => {
 const where = () => ['--endpoint', database.url, '--environment', 'test'];
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
 
-async function look(argv: readonly string[], size: Size, env = {}, isEnough?: (written: string) => boolean) {
+async function show(argv: readonly string[], size: Size, env = {}, isEnough?: (written: string) => boolean) {
   return onTerminal([...NODE, BIN, ...argv, ...where()], size, env, isEnough);
 }
 
@@ -73,7 +73,7 @@ describe('enclavectl describe on a terminal', () => {
     'colours good news green and bad news red, and shows no code, at $columns columns',
     async (size) => {
       // Long lines wrap, and the text scrolls: the height is of no interest here.
-      const screen = screenOf(await look(['describe', ID], size), { ...size, rows: 500 });
+      const screen = screenOf(await show(['describe', ID], size), { ...size, rows: 500 });
       expect(screen.lines.join('\n')).not.toMatch(/\[\d*m/);
       const at = screen.lines.find((line) => /^ {2}TYPE +STATUS /.test(line))?.indexOf('STATUS') ?? 0;
       const colours = CONDITIONS.map(({ type, status }) => {
@@ -88,7 +88,7 @@ describe('enclavectl describe on a terminal', () => {
   );
 
   it('writes no escape sequence where NO_COLOR is set', async () => {
-    const written = await look(['describe', ID], USUAL, { NO_COLOR: '1' });
+    const written = await show(['describe', ID], USUAL, { NO_COLOR: '1' });
     expect(written).toContain('Conditions:');
     expect(written).not.toContain('\u001b');
   });
@@ -96,7 +96,7 @@ describe('enclavectl describe on a terminal', () => {
 
 describe('enclavectl get on a terminal', () => {
   it.each([NARROW, WIDEST])('prints one whole line for each enclave at $columns columns', async (size) => {
-    const screen = screenOf(await look(['get'], size), { ...size, rows: 500 });
+    const screen = screenOf(await show(['get'], size), { ...size, rows: 500 });
     expectWhole(screen);
     expect(screen.lines).toHaveLength(33);
     const [head = '', ...rows] = screen.lines;
@@ -107,7 +107,7 @@ describe('enclavectl get on a terminal', () => {
 
   it.each([NARROW, USUAL])('keeps the table within the screen while it watches, at $columns columns', async (size) => {
     const isEnough = (written: string) => written.includes('MESSAGE') && written.endsWith('\n');
-    const screen = screenOf(await look(['get', '-w'], size, {}, isEnough), size);
+    const screen = screenOf(await show(['get', '-w'], size, {}, isEnough), size);
     expectWhole(screen);
     expect(screen.lines[0]).toMatch(/^ID /);
     expect(screen.lines.at(-1)).toMatch(/^… and \d+ more$/);
