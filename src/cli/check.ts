@@ -1,8 +1,10 @@
-/** Documents checked against the specification, and how findings are told. */
+/** Documents checked against the specification, and how findings are printed. */
 import type { JsonMap } from '../enclave/json.ts';
 import { type EnclaveSpec, parseSpec, type SpecContext, type SpecIssue } from '../enclave/spec.ts';
+import { show } from '../enclave/spec-issues.ts';
 import type { Config } from '../reconciler/config.ts';
-import type { RecordDocument } from './documents.ts';
+import { type RecordDocument, readAllDocuments } from './documents.ts';
+import type { Io } from './io.ts';
 import { printable } from './output.ts';
 
 export interface Checked {
@@ -21,7 +23,26 @@ export function specContext(config: Config): SpecContext {
   return { regions, defaultRegion: region, environment, allowedReferences };
 }
 
-export function checkDocument(document: RecordDocument, context: SpecContext): Checked {
+/** Every document of every file, checked; of documents with one id all but the first are invalid. */
+export async function checkFiles(io: Io, filenames: readonly string[], config: Config): Promise<readonly Checked[]> {
+  const context = { ...specContext(config), refusesUnknownFields: true };
+  const firstOf = new Map<string, string>();
+  return (await readAllDocuments(io, filenames)).map((document) => {
+    const checked = checkDocument(document, context);
+    const { id, where } = checked;
+    const first = id === null ? undefined : firstOf.get(id);
+    if (id !== null && first === undefined) firstOf.set(id, where);
+    return first === undefined ? checked : duplicate(checked, first);
+  });
+}
+
+function duplicate(checked: Checked, first: string): Checked {
+  const message = `${first} has the id ${show(checked.id)} too`;
+  const issue: SpecIssue = { field: 'id', code: 'ID_DUPLICATE', message, fix: 'Remove one, or give it another id.' };
+  return { ...checked, spec: undefined, errors: [issue, ...checked.errors] };
+}
+
+function checkDocument(document: RecordDocument, context: SpecContext): Checked {
   const { where, record } = document;
   if (record === undefined) {
     const fix = document.code === 'SYNTAX' ? 'Mend the YAML or JSON.' : 'Write one `field: value` a line.';

@@ -13,6 +13,21 @@ export type RecordDocument =
   | { readonly where: string; readonly record: undefined; readonly code: 'SYNTAX' | 'TYPE'; readonly problem: string };
 
 /**
+ * Reads the documents of several files, in order.
+ *
+ * Errors: as {@link readDocuments}; and where a file, or stdin, is named twice.
+ */
+export async function readAllDocuments(io: Io, filenames: readonly string[]): Promise<readonly RecordDocument[]> {
+  const pathOf = (filename: string) => (filename === '-' ? filename : resolve(io.cwd, filename));
+  const paths = filenames.map(pathOf);
+  const again = filenames.find((filename, index) => paths.indexOf(pathOf(filename)) !== index);
+  if (again !== undefined) throw new CliError(EXIT.usage, `-f names ${again} twice: name each file once`);
+  const documents: RecordDocument[] = [];
+  for (const filename of filenames) documents.push(...(await readDocuments(io, filename)));
+  return documents;
+}
+
+/**
  * Reads every document; a JSON array counts as its elements.
  *
  * Errors: `CliError` where there is no such file, or nothing in it. What is in it and cannot be read is a document with

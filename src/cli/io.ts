@@ -17,6 +17,8 @@ export interface Io {
   readonly terminal: boolean;
   /** Lines of the terminal; it can change at any time. */
   height(): number;
+  /** Columns of the terminal; it can change at any time. */
+  width(): number;
   /** True where a person can answer a question. */
   readonly interactive: boolean;
   /** Aborts on Ctrl-C and SIGTERM. */

@@ -3,7 +3,7 @@ import type { Io } from './io.ts';
 import { printable, shortAge } from './output.ts';
 import { type Row, renderRows } from './row.ts';
 
-/** Long lines are cut by the terminal, not wrapped: a wrapped line would make the next redraw start too low. */
+/** Lines are cut to the width that the terminal had; if it has just become narrower, a line that wrapped would make the next redraw start too low. */
 const WRAP_OFF = '\u001b[?7l';
 const WRAP_ON = '\u001b[?7h';
 
@@ -13,6 +13,13 @@ export interface LiveTable {
   note(text: string): void;
   /** Text below the table, which then stays as it is: what is shown or noted afterwards comes below. */
   leave(text: string): void;
+}
+
+/** As many rows as fit on the screen, and how many do not: the cursor cannot go above the screen. */
+export function screenful(io: Io, rows: readonly Row[]): string {
+  const fitting = Math.max(1, io.height() - 4);
+  const rest = rows.length > fitting ? `… and ${rows.length - fitting} more\n` : '';
+  return `${renderRows(io, rows.slice(0, fitting), false)}${rest}`;
 }
 
 export function liveTable(io: Io): LiveTable {
@@ -25,12 +32,9 @@ function redrawn(io: Io): LiveTable {
   const erase = () => (drawn === 0 ? '' : `\r\u001b[${drawn}A\u001b[J`);
   return {
     show(rows) {
-      // The cursor cannot go above the screen: what does not fit is counted, not drawn.
-      const fitting = Math.max(1, io.height() - 4);
-      const text = renderRows(io, rows.slice(0, fitting), false);
-      const rest = rows.length > fitting ? `… and ${rows.length - fitting} more\n` : '';
-      io.out(`${erase()}${WRAP_OFF}${text}${rest}${WRAP_ON}`);
-      drawn = `${text}${rest}`.split('\n').length - 1;
+      const text = screenful(io, rows);
+      io.out(`${erase()}${WRAP_OFF}${text}${WRAP_ON}`);
+      drawn = text.split('\n').length - 1;
     },
     note(text) {
       io.out(`${erase()}${text}\n`);

@@ -32,7 +32,9 @@ const io: Io = {
     }
   },
   terminal: process.stdout.isTTY === true,
-  height: () => process.stdout.rows ?? 24,
+  // A pseudo-terminal that was never given a size has zero of both.
+  height: () => process.stdout.rows || 24,
+  width: () => process.stdout.columns || 80,
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   signal: stop.signal,
   clock: systemClock,

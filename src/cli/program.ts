@@ -20,14 +20,17 @@ interface Verb {
 
 const output = (...choices: readonly string[]) =>
   new Option('-o, --output <format>', 'form of the answer').choices(choices).default(choices[0]);
-const file = new Option('-f, --filename <file>', 'YAML or JSON, one or many documents; - reads stdin');
+const file = new Option(
+  '-f, --filename <file>',
+  'YAML or JSON, one or many documents; - reads stdin; can be repeated',
+).argParser((name: string, before: readonly string[] = []) => [...before, name]);
 const force = new Option('--force', "write the command although the enclave's status does not offer it");
 
 const VERBS: readonly Verb[] = [
   {
     name: 'apply',
     summary: 'create or update enclaves from records',
-    examples: ['apply -f examples/service.yaml', 'apply -f - < records.json'],
+    examples: ['apply -f examples/service.yaml', 'apply -f signer.yaml -f batch.yaml', 'apply -f - < records.json'],
     options: (command) => command.addOption(file.makeOptionMandatory()),
     load: async () => (await import('./commands/apply.ts')).apply,
   },

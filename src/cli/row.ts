@@ -4,7 +4,7 @@ import { isPlainMap } from '../enclave/json.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { RawRecord } from '../reconciler/ports.ts';
 import type { Io } from './io.ts';
-import { clip, printable, shortAge } from './output.ts';
+import { clip, clipToColumns, columnsOf, printable, shortAge } from './output.ts';
 import { renderTable } from './table.ts';
 
 /** Null: not known (yet). `get -o json` prints exactly these members. */
@@ -57,23 +57,49 @@ function text(value: unknown): string | null {
 }
 
 const HEAD = ['ID', 'NAME', 'DESIRED', 'PHASE', 'STATUS', 'HOST', 'IN SYNC', 'AGE', 'MESSAGE'];
+const MESSAGE = HEAD.length - 1;
+/** Left out one after the other on a terminal too narrow for all columns; MESSAGE is cut first. */
+const LEFT_OUT = ['HOST', 'DESIRED', 'NAME', 'AGE', 'IN SYNC', 'STATUS', 'MESSAGE', 'PHASE'];
+/** Columns of a message that still say something. */
+const LEAST_MESSAGE = 24;
+const GAP = 2;
 
-/** `wide` prints names and messages whole; else they are cut so that a line fits most terminals. */
-export function renderRows(io: Pick<Io, 'env' | 'terminal'>, rows: readonly Row[], wide: boolean): string {
+/** `wide` prints names and messages whole; else each line fits the terminal, or where there is none, most terminals. */
+export function renderRows(io: Pick<Io, 'env' | 'terminal' | 'width'>, rows: readonly Row[], wide: boolean): string {
+  const fits = io.terminal && !wide;
   const cut = (value: string | null, length: number) => (wide ? (value ?? '') : clip(printable(value ?? ''), length));
-  return renderTable(
-    io,
-    HEAD,
-    rows.map((row) => [
-      row.id,
-      cut(row.name, 24),
-      row.desired ?? '',
-      row.phase ?? '',
-      row.status ?? '(no record)',
-      row.host ?? '',
-      row.inSync === null ? '' : row.inSync ? 'True' : 'False',
-      shortAge(row.ageSeconds),
-      cut(row.message, 60),
-    ]),
+  const cells = rows.map((row) => [
+    row.id,
+    cut(row.name, 24),
+    row.desired ?? '',
+    row.phase ?? '',
+    row.status ?? '(no record)',
+    row.host ?? '',
+    row.inSync === null ? '' : row.inSync ? 'True' : 'False',
+    shortAge(row.ageSeconds),
+    fits ? (row.message ?? '') : cut(row.message, 60),
+  ]);
+  const [head = [], ...body] = fits ? fitted([HEAD, ...cells], io.width()) : [HEAD, ...cells];
+  return renderTable(io, head, body);
+}
+
+/** The lines of a table in which no line is wider than `width`: columns are left out or cut, ids are not. */
+function fitted(lines: readonly (readonly string[])[], width: number): readonly (readonly string[])[] {
+  const clean = lines.map((line) => line.map(printable));
+  const widest = HEAD.map((_, column) =>
+    clean.reduce((most, line) => Math.max(most, columnsOf(line[column] ?? '')), 0),
+  );
+  const needed = (columns: readonly number[]) =>
+    columns.reduce((sum, column) => sum + GAP + (widest[column] ?? 0), -GAP) -
+    (columns.includes(MESSAGE) ? Math.max(0, (widest[MESSAGE] ?? 0) - LEAST_MESSAGE) : 0);
+  let kept = HEAD.map((_, column) => column);
+  for (const name of LEFT_OUT) {
+    if (needed(kept) <= width) break;
+    kept = kept.filter((column) => HEAD[column] !== name);
+  }
+  const room = width - GAP - needed(kept.filter((column) => column !== MESSAGE));
+  // Only an id that is wider than the whole terminal is cut.
+  return clean.map((line) =>
+    kept.map((column) => clipToColumns(line[column] ?? '', column === MESSAGE ? room : width)),
   );
 }

@@ -29,10 +29,14 @@ function distance(a: string, b: string, limit: number): number {
 }
 
 /** The candidate with the fewest edits, the first of equals; undefined where none is close enough to be meant. */
-export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+export function nearest(
+  name: string,
+  candidates: Iterable<string>,
+  mostEdits = Math.max(1, Math.floor(name.length / 2)),
+): string | undefined {
   if (name.length > LONGEST) return undefined;
   const wanted = name.toLowerCase();
-  let limit = Math.max(1, Math.floor(wanted.length / 2));
+  let limit = mostEdits;
   let found: string | undefined;
   for (const candidate of candidates) {
     const edits = distance(wanted, candidate.toLowerCase(), limit);

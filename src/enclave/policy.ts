@@ -2,7 +2,7 @@
 import { isPlainMap, type JsonMap } from './json.ts';
 import { isCron, isTimeZone, isWindowOpen } from './maintenance-window.ts';
 import { type EnclavePolicy, PolicySchema } from './policy-schema.ts';
-import { at, error, type Findings, type SpecIssue, show, warn } from './spec-issues.ts';
+import { at, error, type Findings, type SpecIssue, show, unknownField, warn } from './spec-issues.ts';
 import { readerOf } from './spec-read.ts';
 
 export type { EnclavePolicy };
@@ -25,16 +25,14 @@ export const DEFAULT_POLICY: EnclavePolicy = PolicySchema.parse({});
  * *Guarantees*: a policy that cannot be read permits nothing a readable one would forbid: an unreadable
  * `deletionPolicy` is Retain, an unreadable `drift` repairs nothing, and anything else suspends the enclave.
  */
-export function parsePolicy(raw: unknown, id?: string): PolicyResult {
+export function parsePolicy(raw: unknown, id?: string, refusesUnknownFields = false): PolicyResult {
   if (raw === undefined || raw === null) return { policy: DEFAULT_POLICY, errors: [], warnings: [] };
-  const to: Findings = { errors: [], warnings: [] };
+  const to: Findings = { errors: [], warnings: [], refusesUnknownFields };
   let known: Partial<EnclavePolicy> = {};
   if (isPlainMap(raw)) {
     known = checked(read(plainSuspend(raw, to), to), id, to);
     for (const key of Object.keys(raw)) {
-      if (KEYS.includes(key)) continue;
-      const message = `${at('policy', key)} is not a field the operator reads; it is kept`;
-      warn(to, at('policy', key), 'UNKNOWN_FIELD', message, `Known: ${KEYS.join(', ')}.`);
+      if (!KEYS.includes(key)) unknownField(to, at('policy', key), key, KEYS, `Known: ${KEYS.join(', ')}.`);
     }
   } else error(to, 'policy', 'TYPE', `policy is ${show(raw)}, not a map`, 'Make it a map, or remove it.');
   return { policy: safe(known), errors: to.errors, warnings: to.warnings };

@@ -5,15 +5,23 @@ import { CONDITION_MEANINGS, CONDITION_TYPES, REASON_MEANINGS, REASONS } from '.
 import { explainField, type FieldDoc } from './explain.ts';
 import { isPlainMap } from './json.ts';
 import { RecordSchema } from './record-schema.ts';
+import { FOREIGN_CONFIG } from './spec.ts';
 import { ISSUE_MEANINGS } from './spec-issues.ts';
+import { ProviderConfigSchema } from './spec-schema.ts';
 
-/** `schema/enclave.schema.json`: accepts what `parseSpec` does, legacy spellings too, save for nulls. */
+/** `schema/enclave.schema.json`: accepts what `enclavectl validate` does, legacy spellings too, save for nulls. */
 export function enclaveJsonSchema(): string {
   const schema = z.toJSONSchema(RecordSchema, {
     io: 'input',
     override: ({ zodSchema, jsonSchema }) => {
       // Named by their kind, not by instance: zod hands out its core types here.
-      switch (zodSchema._zod.def.type) {
+      const { type } = zodSchema._zod.def;
+      if (type === 'object' && zodSchema !== RecordSchema) jsonSchema.additionalProperties = false;
+      if (zodSchema === ProviderConfigSchema) {
+        const others = Object.fromEntries([...FOREIGN_CONFIG].map((name) => [name, {}]));
+        jsonSchema.properties = { ...jsonSchema.properties, ...others };
+      }
+      switch (type) {
         case 'number':
           // Limits are of numbers and the pattern of texts, so both can stand in one schema.
           Object.assign(jsonSchema, { type: ['integer', 'string'], pattern: '^[0-9]{1,15}$' });
@@ -61,7 +69,7 @@ export function enclaveReference(): string {
     '# The enclave record',
     GENERATED,
     'One item of the enclaves table describes one enclave. Only `id`, `walletAddress` and an image must be there; every other field has a default. `enclavectl explain FIELD` tells the same as this page, `enclavectl validate -f FILE` checks a file without database and network, and `schema/enclave.schema.json` is for editors.',
-    'Fields the operator does not know are kept and not read, with a warning. Null counts as absent.',
+    'In a stored record, the operator keeps fields it does not know and does not read them, with a warning: the application may be newer. In a file, an unknown field of `providerConfig` or `policy` is an error, so that `enclavectl apply` never deploys what a typing error leaves over. Null counts as absent.',
     '## What a change does',
     table(
       ['Class', 'What happens'],

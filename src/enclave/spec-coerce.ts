@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isPlainMap, type JsonMap } from './json.ts';
 import { core } from './spec-fields.ts';
-import { at, type Findings, show, warn } from './spec-issues.ts';
+import { at, type Findings, show, unknownField, warn } from './spec-issues.ts';
 
 /** Gives the value the schema is then asked about; a value it cannot read it leaves as it is, for the schema to refuse. */
 export type Coerce = (value: unknown, path: string, to: Findings) => unknown;
@@ -80,6 +80,8 @@ function object(schema: z.ZodObject): Coerce {
   const members = new Map(
     Object.entries(schema.shape).map(([key, member]) => [key, coercerOf(member as z.ZodType)] as const),
   );
+  const known = [...members.keys()];
+  const fix = known.length === 0 ? 'Remove it.' : `Known here: ${known.join(', ')}.`;
   return (value, path, to) => {
     const map = mapOf(value, path, to);
     if (map === undefined) return value;
@@ -89,14 +91,11 @@ function object(schema: z.ZodObject): Coerce {
       const member = Object.hasOwn(map, key) ? map[key] : undefined;
       if (member !== undefined && member !== null) result[key] = coerce(member, at(path, key), to);
     }
-    for (const key of Object.keys(map)) if (!members.has(key)) unknownField(at(path, key), to, [...members.keys()]);
+    for (const key of Object.keys(map)) {
+      if (!members.has(key)) unknownField(to, at(path, key), key, known, fix);
+    }
     return result;
   };
-}
-
-function unknownField(path: string, to: Findings, known: readonly string[]): void {
-  const fix = known.length === 0 ? 'Remove it.' : `Known here: ${known.join(', ')}.`;
-  warn(to, path, 'UNKNOWN_FIELD', `${path} is not a field the operator reads; it is kept`, fix);
 }
 
 /** The coercion of a type, built once when the schema is loaded. */

@@ -1,4 +1,5 @@
 /** Findings about a record: codes, and how they are collected. */
+import { nearest } from './nearest.ts';
 
 /** One finding about a record. */
 export interface SpecIssue {
@@ -68,7 +69,9 @@ export const ISSUE_MEANINGS = {
   OWNER_WARN: 'The owner is not an Ethereum address; the application also takes an e-mail address.',
   STATUS_WARN: 'The operator leaves records of this status alone.',
   COERCED: 'The value was read as another type, as the application writes it.',
-  UNKNOWN_FIELD: 'The operator does not read the field; it is kept.',
+  ID_DUPLICATE: 'Another document has the same id (`enclavectl apply`, `diff` and `validate`).',
+  UNKNOWN_FIELD:
+    'The operator does not read the field. In a stored record a warning, and the field is kept. In a file an error, where the field is in `providerConfig` or `policy`, or resembles a field of the record.',
 } as const;
 export type IssueCode = keyof typeof ISSUE_MEANINGS;
 
@@ -79,6 +82,8 @@ export const MOST_ISSUES = 100;
 export interface Findings {
   readonly errors: SpecIssue[];
   readonly warnings: SpecIssue[];
+  /** See `SpecContext`. */
+  readonly refusesUnknownFields?: boolean;
 }
 
 export function error(to: Findings, field: string, code: IssueCode, message: string, fix: string): void {
@@ -87,6 +92,19 @@ export function error(to: Findings, field: string, code: IssueCode, message: str
 
 export function warn(to: Findings, field: string, code: IssueCode, message: string, fix: string): void {
   add(to.warnings, { field, code, message, fix });
+}
+
+/** A field that is not among the `known` ones of its map. `fix` is for one that resembles none of them. */
+export function unknownField(to: Findings, field: string, key: string, known: readonly string[], fix: string): void {
+  const list = to.refusesUnknownFields === true ? to.errors : to.warnings;
+  // Looking for what was meant takes time, and a longer list is cut.
+  if (list.length > MOST_ISSUES) return;
+  const meant = nearest(key, known);
+  const message =
+    list === to.errors
+      ? `${field} is not a field of a record`
+      : `${field} is not a field the operator reads; it is kept`;
+  add(list, { field, code: 'UNKNOWN_FIELD', message, fix: meant === undefined ? fix : `Did you mean ${meant}?` });
 }
 
 /** Adds one to either list. */

@@ -11,6 +11,13 @@ export interface SpecContext {
   readonly environment: string;
   /** What records may name beside what is theirs; see `ALLOWED_REFERENCE`. @default none */
   readonly allowedReferences?: readonly string[];
+  /**
+   * For what a person typed: a field that is not known is an error, since what a typing error leaves over would be
+   * deployed. Stored records keep theirs, with a warning: the application may be newer.
+   *
+   * @default false
+   */
+  readonly refusesUnknownFields?: boolean;
 }
 
 /** What an enclave runs already, which its record is read against. */

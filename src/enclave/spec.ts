@@ -1,4 +1,5 @@
 /** The specification: what one enclave should be, normalized and fully defaulted, or every reason why it cannot be. */
+import { z } from 'zod';
 import { deepFreeze, isPlainMap, type JsonMap } from './json.ts';
 import { nearest } from './nearest.ts';
 import { parsePolicy } from './policy.ts';
@@ -8,7 +9,7 @@ import { checkHost } from './spec-checks-host.ts';
 import { checkNetwork } from './spec-checks-network.ts';
 import { checkWorkload } from './spec-checks-workload.ts';
 import { coercerOf } from './spec-coerce.ts';
-import { add, at, error, type Findings, MOST_ISSUES, type SpecIssue, show, warn } from './spec-issues.ts';
+import { add, at, error, type Findings, type SpecIssue, show, unknownField, warn } from './spec-issues.ts';
 import { normalize } from './spec-normalize.ts';
 import { readerOf } from './spec-read.ts';
 import { checkReferences } from './spec-references.ts';
@@ -21,7 +22,8 @@ export type { AppliedSpec, EnclaveSpec, SpecContext, SpecResult } from './spec-t
 
 const readRecordFields = readerOf(RecordFieldsSchema, '', 'members');
 const readConfig = readerOf(ProviderConfigSchema, 'providerConfig', 'members');
-const asMap = coercerOf(ProviderConfigSchema.partial().loose());
+/** Of its members nothing: they are read by their schema, like those of a map that was never text. */
+const asMap = coercerOf(z.record(z.string(), z.unknown()));
 
 /** Attributes other components write: not ours to read, not the user's mistake. */
 const FOREIGN = new Set(
@@ -29,10 +31,16 @@ const FOREIGN = new Set(
     ' ',
   ),
 );
-const FOREIGN_CONFIG = new Set(['instanceId', 'compliance', 'signingAddress']);
+export const FOREIGN_CONFIG: ReadonlySet<string> = new Set(['instanceId', 'compliance', 'signingAddress']);
 const RECORD_KEYS = [...Object.keys(RecordFieldsSchema.shape), 'name', 'description', 'providerConfig', 'policy'];
 const CONFIG_KEYS = Object.keys(ProviderConfigSchema.shape);
-const POLICY_KEYS = new Set(Object.keys(PolicySchema.shape));
+const POLICY_KEYS = Object.keys(PolicySchema.shape);
+/** Where each field belongs; the outermost, where one name is used twice. */
+const FIELDS: ReadonlyMap<string, string> = new Map([
+  ...POLICY_KEYS.map((key) => [key, `policy.${key}`] as const),
+  ...CONFIG_KEYS.map((key) => [key, `providerConfig.${key}`] as const),
+  ...RECORD_KEYS.map((key) => [key, key] as const),
+]);
 
 /** What of a record makes its spec, as it was read so far. */
 export interface SpecSource {
@@ -54,7 +62,8 @@ export interface WorkedOut {
 
 /** The part of reading a record that takes most of its time, and does not depend on whose record it is. */
 export function workOut({ providerConfig, region, tags, appliedImage }: SpecSource, context: SpecContext): WorkedOut {
-  const to: Findings = { errors: [], warnings: [] };
+  const { refusesUnknownFields = false } = context;
+  const to: Findings = { errors: [], warnings: [], refusesUnknownFields };
   if (region !== undefined) checkRegion(region, context, to);
   const given = withImage(withoutEmptyImage(configOf(providerConfig, to)), appliedImage, to);
   const config = readConfig(given, to);
@@ -83,7 +92,8 @@ export interface Reading {
  * equal spec, and the spec's own record ({@link recordOf}) gives the spec again. What is unknown is not read.
  */
 export function parseSpec(raw: unknown, context: SpecContext, { worked = workOut, applied }: Reading = {}): SpecResult {
-  const to: Findings = { errors: [], warnings: [] };
+  const { refusesUnknownFields = false } = context;
+  const to: Findings = { errors: [], warnings: [], refusesUnknownFields };
   if (!isPlainMap(raw)) {
     error(to, '', 'TYPE', `the record is ${show(raw)}, not a map`, 'Write a map with at least id and walletAddress.');
     return { ok: false, errors: to.errors, warnings: to.warnings };
@@ -102,7 +112,7 @@ export function parseSpec(raw: unknown, context: SpecContext, { worked = workOut
   for (const issue of errors) add(to.errors, issue);
   for (const issue of warnings) add(to.warnings, issue);
 
-  const policy = parsePolicy(raw.policy, record.id);
+  const policy = parsePolicy(raw.policy, record.id, refusesUnknownFields);
   for (const issue of policy.errors) add(to.errors, issue);
   for (const issue of policy.warnings) add(to.warnings, issue);
   checkUnknown(raw, given, to);
@@ -197,24 +207,32 @@ function checkRegion(region: string, context: SpecContext, to: Findings): void {
 
 function checkUnknown(raw: JsonMap, given: JsonMap, to: Findings): void {
   for (const key of Object.keys(raw)) {
-    if (!RECORD_KEYS.includes(key) && !FOREIGN.has(key)) unknown(at('', key), key, RECORD_KEYS, to);
+    if (!RECORD_KEYS.includes(key) && !FOREIGN.has(key)) checkUnknownOfRecord(key, to);
   }
   for (const key of Object.keys(given)) {
-    if (!CONFIG_KEYS.includes(key) && !FOREIGN_CONFIG.has(key)) {
-      unknown(at('providerConfig', key), key, CONFIG_KEYS, to);
-    }
+    if (CONFIG_KEYS.includes(key) || FOREIGN_CONFIG.has(key)) continue;
+    const field = at('providerConfig', key);
+    if (POLICY_KEYS.includes(key)) unknownField(to, field, key, [], belongsToPolicy(key));
+    else unknownField(to, field, key, CONFIG_KEYS, '`enclavectl explain providerConfig` lists the fields.');
   }
 }
 
-function unknown(field: string, key: string, known: readonly string[], to: Findings): void {
-  // Looking for what was meant takes time, and nobody reads more.
-  if (to.warnings.length > MOST_ISSUES) return;
-  const message = `${field} is not a field the operator reads; it is kept`;
-  const meant = nearest(key, known);
-  let fix = meant === undefined ? 'Remove it, if it was meant for the operator.' : `Did you mean ${meant}?`;
-  if (POLICY_KEYS.has(key)) fix = `It belongs into the record's map policy: policy.${key}.`;
-  warn(to, field, 'UNKNOWN_FIELD', message, fix);
+/** Other attributes may be another component's, unless they resemble a field: misspelt, or one level too high. */
+function checkUnknownOfRecord(key: string, to: Findings): void {
+  const field = at('', key);
+  if (to.refusesUnknownFields === true) {
+    const meant = nearest(key, FIELDS.keys(), Math.max(1, Math.floor(key.length / 4)));
+    if (meant !== undefined) {
+      unknownField(to, field, key, [], `Did you mean ${FIELDS.get(meant)}?`);
+      return;
+    }
+  }
+  const warned: Findings = { ...to, refusesUnknownFields: false };
+  if (POLICY_KEYS.includes(key)) unknownField(warned, field, key, [], belongsToPolicy(key));
+  else unknownField(warned, field, key, RECORD_KEYS, 'Remove it, if it was meant for the operator.');
 }
+
+const belongsToPolicy = (key: string) => `It belongs in the record's map policy: policy.${key}.`;
 
 /** The record a spec stands for, without its identity: what `parseSpec` reads back unchanged. */
 export function recordOf(spec: EnclaveSpec): JsonMap {

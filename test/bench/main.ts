@@ -1,4 +1,4 @@
-/** `npm run bench`: makes the measurements, prints a table, and fails where a bar is missed. */
+/** `npm run bench`: makes the measurements, prints a table, and fails where a bar is missed or a measurement fails. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -6,41 +6,41 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { type Bar, type Figures, isMet, MEASUREMENTS } from './measurement.ts';
+import { type Bar, isMet, MEASUREMENTS, type Outcome } from './measurement.ts';
 import { rounded } from './statistics.ts';
 
 const USAGE = `npm run bench -- [--only NAME[,NAME]] [--json FILE]
 
   --only  these measurements or figures; all by default
   --json  writes a flat object: each figure, its bar beside it as <figure>_bar, and as <figure>_load the load average
-          of the last minute when its measurement began
+          of the last minute when its measurement began; where the measurement failed, why as <figure>_error, beside
+          the figure if it was known by then, else in its place
 
 ${Object.entries(MEASUREMENTS)
   .map(([name, { bars, about }]) => `${name.padEnd(10)} ${Object.keys(bars).join(', ')}\n           ${about}`)
   .join('\n')}
 `;
 
-type Result = { readonly figures: Figures } | { readonly skipped: string } | { readonly failed: string };
-
 interface Line {
   readonly name: string;
   readonly bar: Bar;
-  readonly result: Result;
+  readonly outcome: Outcome;
   readonly load: number;
 }
 
 /** In a process of its own: what one measurement leaves behind in memory must not colour the next. */
-function measureAlone(name: string): Promise<Result> {
+function measureAlone(name: string): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'enclave-bench-'));
   const file = join(folder, 'result.json');
   const program = fileURLToPath(new URL('measure.ts', import.meta.url));
   const flags = ['--disable-warning=ExperimentalWarning', '--expose-gc'];
   const child = spawn(process.execPath, [...flags, program, name, file], { stdio: ['ignore', 2, 2] });
   return new Promise((resolve) => {
-    child.once('error', (error) => resolve({ failed: error.message }));
+    child.once('error', (error) => resolve({ figures: {}, failed: error.message }));
     child.once('exit', (code, signal) => {
-      if (existsSync(file)) resolve(JSON.parse(readFileSync(file, 'utf8')));
-      else resolve({ failed: `ended with ${signal ?? `exit code ${code}`} (see above)` });
+      const known: Outcome = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { figures: {}, failed: '' };
+      const end = `the measurement ended with ${signal ?? `exit code ${code}`}`;
+      resolve(known.failed === '' ? { ...known, failed: end } : known);
       rmSync(folder, { recursive: true, force: true });
     });
   });
@@ -60,22 +60,43 @@ function barText(bar: Bar): string {
   return bar.kind === 'reported' ? '' : `${bar.kind === 'atLeast' ? '≥' : '≤'} ${bar.value.toLocaleString('en')}`;
 }
 
-function verdict({ name, bar, result }: Line): { readonly value: string; readonly met: string; readonly ok: boolean } {
-  if ('skipped' in result) return { value: `skipped: ${result.skipped}`, met: '', ok: true };
-  const value = 'figures' in result ? result.figures[name] : undefined;
-  if (value === undefined || !Number.isFinite(value)) {
-    return { value: 'failed' in result ? result.failed : 'no value', met: 'no', ok: false };
-  }
-  const ok = isMet(value, bar);
-  return { value: value.toLocaleString('en'), met: bar.kind === 'reported' ? '' : ok ? 'yes' : 'NO', ok };
+interface Verdict {
+  readonly value: number | undefined;
+  /** Why there is no value, or why its measurement failed later. */
+  readonly error: string | undefined;
+  readonly isMet: boolean;
 }
 
-function flat(lines: readonly Line[]): Figures {
-  const figures: Record<string, number> = {};
-  for (const { name, bar, result, load } of lines) {
-    const value = 'figures' in result ? result.figures[name] : undefined;
-    if (value === undefined || !Number.isFinite(value)) continue;
-    figures[name] = value;
+function verdict({ name, bar, outcome }: Line): Verdict {
+  const measured = outcome.figures[name];
+  const value = Number.isFinite(measured) ? measured : undefined;
+  const missing = value === undefined && outcome.skipped === undefined ? 'the measurement gave no value' : undefined;
+  return { value, error: outcome.failed ?? missing, isMet: value === undefined || isMet(value, bar) };
+}
+
+/** Value, and whether it meets its bar. */
+function cells(line: Line): readonly [string, string] {
+  const { value, error, isMet } = verdict(line);
+  if (value === undefined)
+    return error === undefined ? [`skipped: ${line.outcome.skipped}`, ''] : [`failed: ${error}`, 'no'];
+  const met = line.bar.kind === 'reported' ? '' : isMet ? 'yes' : 'NO';
+  const text = value.toLocaleString('en');
+  return [error === undefined ? text : `${text} (failed: ${error})`, met];
+}
+
+function isGood(line: Line): boolean {
+  const { error, isMet } = verdict(line);
+  return error === undefined && isMet;
+}
+
+function flat(lines: readonly Line[]): Readonly<Record<string, number | string>> {
+  const figures: Record<string, number | string> = {};
+  for (const line of lines) {
+    const { name, bar, load } = line;
+    const { value, error } = verdict(line);
+    if (value === undefined && error === undefined) continue;
+    if (value !== undefined) figures[name] = value;
+    if (error !== undefined) figures[`${name}_error`] = error;
     if (bar.kind !== 'reported') figures[`${name}_bar`] = bar.value;
     figures[`${name}_load`] = load;
   }
@@ -96,8 +117,8 @@ for (const name of chosen(options.only)) {
   if (measurement === undefined) continue;
   console.error(`${name}: ${measurement.about} …`);
   const load = rounded(loadavg()[0] ?? 0, 2);
-  const result = await measureAlone(name);
-  for (const [figure, bar] of Object.entries(measurement.bars)) lines.push({ name: figure, bar, result, load });
+  const outcome = await measureAlone(name);
+  for (const [figure, bar] of Object.entries(measurement.bars)) lines.push({ name: figure, bar, outcome, load });
 }
 
 const table = new Table({
@@ -106,10 +127,10 @@ const table = new Table({
   style: { head: [], border: [] },
 });
 for (const line of lines) {
-  const { value, met } = verdict(line);
+  const [value, met] = cells(line);
   table.push([line.name, value, barText(line.bar), met, line.load]);
 }
 console.log(table.toString());
 console.log(`Node ${process.version}, ${availableParallelism()} cores; load: 1-minute average before the measurement`);
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(flat(lines), undefined, 2)}\n`);
-process.exitCode = lines.every((line) => verdict(line).ok) ? 0 : 1;
+process.exitCode = lines.every(isGood) ? 0 : 1;

@@ -11,13 +11,26 @@ export const reported: Bar = { kind: 'reported' };
 
 export type Figures = Readonly<Record<string, number>>;
 
+/** Hands over figures as soon as they are known, so that what fails later cannot lose them; gives them back. */
+export type Keep = (figures: Figures) => Figures;
+
+/** What one measurement came to. */
+export interface Outcome {
+  /** All of them, or those that were known before it failed. */
+  readonly figures: Figures;
+  /** Why it cannot be measured here; no failure. */
+  readonly skipped?: string;
+  /** Why it failed, on one line; empty while it runs. */
+  readonly failed?: string;
+}
+
 export interface Measurement {
   /** Every figure the measurement yields. */
   readonly bars: Readonly<Record<string, Bar>>;
   /** What one should know to read the figures. */
   readonly about: string;
   /** Loaded in the process that measures, and there only. */
-  load(): Promise<() => Promise<Figures>>;
+  load(): Promise<(keep: Keep) => Promise<Figures>>;
 }
 
 export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {

@@ -4,7 +4,7 @@ import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { appOf } from '../support/app.ts';
 import { startEmbedded } from '../support/embedded.ts';
 import { delays, startsByEnclave } from './executions.ts';
-import type { Figures } from './measurement.ts';
+import type { Figures, Keep } from './measurement.ts';
 import { percentile } from './statistics.ts';
 
 const ROUNDS = 5;
@@ -12,7 +12,7 @@ const ROUNDS = 5;
 const IDLE_MS = 2_000;
 
 /** Only the simulated cloud is hurried, so that the runs of one round free their slots for the next. */
-export async function benchPut(): Promise<Figures> {
+export async function benchPut(keep: Keep): Promise<Figures> {
   const atOnce = ConfigSchema.parse({}).maxRuns;
   const embedded = await startEmbedded({ speed: 100 });
   try {
@@ -30,7 +30,7 @@ export async function benchPut(): Promise<Figures> {
       );
       for (const id of ids) await app.until(id, 'DEPLOYED', 120_000);
     }
-    return { put_to_start_p99_ms: Math.round(percentile(delays(puts, await startsByEnclave(embedded)), 99)) };
+    return keep({ put_to_start_p99_ms: Math.round(percentile(delays(puts, await startsByEnclave(embedded)), 99)) });
   } catch (error) {
     throw new Error(`${String(error)}\n${embedded.logs(20)}`, { cause: error });
   } finally {

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Figures } from './measurement.ts';
+import type { Figures, Keep } from './measurement.ts';
 import { rounded } from './statistics.ts';
 
 const LIMIT_MS = 180_000;
 const bin = fileURLToPath(new URL('../../bin/enclavectl.js', import.meta.url));
 
-export async function benchStart(): Promise<Figures> {
+export async function benchStart(keep: Keep): Promise<Figures> {
   const cwd = mkdtempSync(join(tmpdir(), 'enclave-bench-start-'));
   const callers = Object.entries(process.env).filter(([name]) => !/^(AWS_|ENCLAVE_OPERATOR_|NODE_)/.test(name));
   const env = { ...Object.fromEntries(callers), XDG_CACHE_HOME: join(cwd, 'cache') };
@@ -24,7 +24,7 @@ export async function benchStart(): Promise<Figures> {
     const items: readonly { readonly id: string; readonly status: string }[] = JSON.parse(stdout).items;
     const others = items.filter(({ status }) => status !== 'DEPLOYED');
     if (items.length === 0 || others.length > 0) throw new Error(`at rest, but not deployed: ${stdout}`);
-    return { start_to_examples_deployed_seconds: rounded(seconds, 1) };
+    return keep({ start_to_examples_deployed_seconds: rounded(seconds, 1) });
   } finally {
     child.kill('SIGINT');
     await ended;

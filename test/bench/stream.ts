@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { appOf } from '../support/app.ts';
 import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
 import { delays, startsByEnclave } from './executions.ts';
-import type { Figures } from './measurement.ts';
+import type { Figures, Keep } from './measurement.ts';
 import { percentile } from './statistics.ts';
 
 /** Not measured: a process runs its first hundred requests several times slower than all later ones. */
@@ -26,7 +26,7 @@ async function takeCapacityAway({ endpoints }: Embedded): Promise<void> {
   if (!response.ok) throw new Error(await response.text());
 }
 
-export async function benchStream(): Promise<Figures> {
+export async function benchStream(keep: Keep): Promise<Figures> {
   const embedded = await startEmbedded({
     operatorEnv: { ...PACE, ENCLAVE_OPERATOR_MAX_RUNS: '10000' },
     aws: { launchPauseSeconds: 3_600 },
@@ -52,7 +52,7 @@ export async function benchStream(): Promise<Figures> {
       },
       120_000,
     );
-    return { stream_to_start_p99_ms: Math.round(percentile(delays(puts, starts), 99)) };
+    return keep({ stream_to_start_p99_ms: Math.round(percentile(delays(puts, starts), 99)) });
   } catch (error) {
     throw new Error(`${String(error)}\n${embedded.logs(20)}`, { cause: error });
   } finally {

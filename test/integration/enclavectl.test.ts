@@ -1,4 +1,6 @@
 /** enclavectl against a real database: what it writes, and what it refuses to write. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   BatchWriteItemCommand,
   GetItemCommand,
@@ -16,6 +18,7 @@ import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { pcr3OfRole, pcr4OfInstance } from '../../src/enclave/measurements.ts';
 import type { Failure } from '../../src/enclave/run-item.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
+import { emptyFolder } from '../support/cli.ts';
 import { cliDatabase, enclavesTable, historyTable, stateTable } from '../support/cli-database.ts';
 
 const OWNER = '0x52908400098527886E0F7030069857D2E4169EE7';
@@ -166,6 +169,42 @@ describe('apply', () => {
     await put(enclavesTable, record('enc_theirs', 'DEPLOYED', { walletAddress: `0x${'1'.repeat(40)}` }));
     expect((await run(['apply', '-f', '-'], { stdin: document('enc_theirs') })).code).toBe(4);
     expect((await stored('enc_theirs'))?.name).toBe('name of enc_theirs');
+  });
+
+  it('applies every file that -f names, in order', async () => {
+    const cwd = emptyFolder();
+    for (const id of ['enc_file1', 'enc_file2'])
+      writeFileSync(join(cwd, `${id}.json`), document(id, { dockerImage: 'a' }));
+    const files = ['-f', 'enc_file2.json', '-f', 'enc_file1.json'];
+    const differences = await run(['diff', ...files, '-o', 'json'], { cwd });
+    expect(JSON.parse(differences.out).map(({ id }: { id: string }) => id)).toEqual(['enc_file2', 'enc_file1']);
+    const { code, out } = await run(['apply', ...files], { cwd });
+    expect({ code, out }).toEqual({ code: 0, out: 'enc_file2: created\nenc_file1: created\n' });
+    expect((await stored('enc_file1'))?.status).toBe('PENDING_DEPLOY');
+  });
+
+  it('writes nothing of a file with a typing error, and says what was meant', async () => {
+    const typo = document('enc_typo', { dockerimage: 'nginx:1.27.3' }, { policy: { suspended: true } });
+    const { code, out, err } = await run(['apply', '-f', '-'], { stdin: typo });
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain('providerConfig.dockerimage: UNKNOWN_FIELD: ');
+    expect(err).toContain('Did you mean dockerImage?');
+    expect(err).toContain('Did you mean suspend?');
+    expect(err).toContain('nothing was written');
+    expect(await stored('enc_typo')).toBeUndefined();
+    const differences = await run(['diff', '-f', '-'], { stdin: typo });
+    expect(differences).toMatchObject({ code: 1, out: expect.stringContaining('enc_typo): cannot be applied\n') });
+  });
+
+  it('prints the text of its warnings, the first of many, and how many more there are', async () => {
+    const few = document('enc_warned', { dockerImage: 'nginx:1.27.3' }, { team: 'signing' });
+    expect((await run(['apply', '-f', '-'], { stdin: few })).err).toContain('warning  team: UNKNOWN_FIELD: ');
+    const environmentVariables = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`V${n}`, n]));
+    const many = document('enc_warned', { dockerImage: 'nginx:1.27.3', environmentVariables });
+    const { code, err } = await run(['apply', '-f', '-'], { stdin: many });
+    expect(code).toBe(0);
+    expect(err.match(/^ {2}warning/gm)).toHaveLength(20);
+    expect(err).toMatch(/^4\d more warnings: `enclavectl validate` prints all$/m);
   });
 
   it('writes nothing where one of many documents is invalid, or an id is there twice', async () => {

@@ -31,6 +31,7 @@ export function ioFor(options: CliOptions = {}) {
     cwd: emptyFolder(),
     terminal: false,
     height: () => 24,
+    width: () => 80,
     interactive: false,
     signal: new AbortController().signal,
     clock: systemClock,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { liveTable } from '../../src/cli/live-table.ts';
 import type { Row } from '../../src/cli/row.ts';
 import { ioFor } from '../support/cli.ts';
+import { screenOf } from '../support/terminal.ts';
 
 const row = (id: string, phase: string, more: Partial<Row> = {}): Row => ({
   ...{ id, name: 'n', desired: 'Running', phase, status: 'DEPLOYING', host: null, inSync: null, ageSeconds: 1 },
@@ -85,6 +86,20 @@ describe('on a terminal', () => {
     table.show(rows);
     expect(screen(written())).toHaveLength(8);
     expect(screen(written()).at(-1)).toBe('… and 44 more');
+  });
+
+  it('keeps every line within the width of the terminal, and the id whole', () => {
+    const id = 'enc_1755986905612_ouocac870';
+    const host = 'i-0123456789abcdef0';
+    const rows = [row(id, 'provisioning', { host, name: 'a name of 24 characters', message: '説明'.repeat(60) })];
+    for (let columns = id.length; columns <= 300; columns += 1) {
+      const { io, written } = ioFor({ terminal: true, width: () => columns, env: { NO_COLOR: '1' } });
+      liveTable(io).show(rows);
+      // As the terminal's driver sends line ends.
+      const { lines, overwritten } = screenOf(written().replaceAll('\n', '\r\n'), { columns, rows: 24 });
+      expect([columns, lines.length, overwritten]).toEqual([columns, 2, 0]);
+      expect(lines[1]).toMatch(new RegExp(`^${id}( |$)`));
+    }
   });
 
   it('has colours, unless NO_COLOR is set', () => {

@@ -1,23 +1,23 @@
 /** `enclavectl apply`: writes what the application's POST and PUT would write, where it differs. */
 import { PROVIDER_ID, readRecord } from '../../enclave/record.ts';
 import type { RawRecord } from '../../reconciler/ports.ts';
-import { type Checked, checkDocument, issueLine, specContext, titleOf } from '../check.ts';
-import { readDocuments } from '../documents.ts';
+import { type Checked, checkFiles, issueLine, titleOf } from '../check.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { printable } from '../output.ts';
 import { changedFields, ownersPart } from '../owned-fields.ts';
 import { openStore, type Store } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
 interface Options extends GlobalOptions {
-  readonly filename: string;
+  readonly filename: readonly string[];
 }
+
+/** Warnings printed; more would push the answers off the screen. */
+const MOST_WARNINGS = 20;
 
 export async function apply(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
   const target = resolveTarget(io, options);
-  const context = specContext(target.config);
-  const checked = (await readDocuments(io, options.filename)).map((document) => checkDocument(document, context));
+  const checked = await checkFiles(io, options.filename, target.config);
   if (!report(io, checked)) return EXIT.no;
 
   const store = openStore(target);
@@ -45,14 +45,22 @@ function report(io: Io, checked: readonly Checked[]): boolean {
   for (const document of invalid) {
     io.err(`${titleOf(document)}: invalid\n${document.errors.map((issue) => issueLine('error', issue)).join('')}`);
   }
-  const ids = checked.map(({ id }) => id);
-  const twice = ids.filter((id, index) => id !== null && ids.indexOf(id) !== index);
-  for (const id of new Set(twice)) io.err(`${printable(String(id))}: more than one document has this id\n`);
-  const warnings = checked.reduce((sum, document) => sum + document.warnings.length, 0);
-  if (warnings > 0) io.err(`${warnings} warning${warnings === 1 ? '' : 's'}: \`enclavectl validate\` shows them\n`);
-  if (invalid.length === 0 && twice.length === 0) return true;
+  io.err(warningText(checked));
+  if (invalid.length === 0) return true;
   io.err('nothing was written\n');
   return false;
+}
+
+/** The first warnings of all documents: unseen, a warning is a mistake that looks like success. */
+function warningText(checked: readonly Checked[]): string {
+  const all = checked.flatMap((document) => document.warnings.map((issue) => ({ title: titleOf(document), issue })));
+  const lines = all.slice(0, MOST_WARNINGS).map(({ title, issue }, index, shown) => {
+    const heading = shown[index - 1]?.title === title ? '' : `${title}:\n`;
+    return `${heading}${issueLine('warning', issue)}`;
+  });
+  const left = all.length - lines.length;
+  const rest = left > 0 ? `${left} more warning${left === 1 ? '' : 's'}: \`enclavectl validate\` prints all\n` : '';
+  return `${lines.join('')}${rest}`;
 }
 
 /** What was done, in one word or two. */

@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import { canonicalJson } from '../../enclave/json.ts';
 import { nextOpening } from '../../enclave/maintenance-window.ts';
 import { DEFAULT_POLICY, type EnclavePolicy, inMaintenanceWindow, parsePolicy } from '../../enclave/policy.ts';
-import { indent, nameLines } from '../output.ts';
+import { indent, nameLines, printableLines } from '../output.ts';
 
 /** Empty for the default policy. What cannot be read shows as what it counts as; why, the spec's errors say. */
 export function policySection(id: string, raw: unknown, nowMs: number): string {
@@ -17,7 +17,7 @@ export function policySection(id: string, raw: unknown, nowMs: number): string {
       ['Suspended', suspendedText(policy, nowMs)],
       ['Deletion', deletionPolicy === 'Retain' ? 'Retain: deleting leaves the resources in AWS' : undefined],
       ['Window', windowText(policy, nowMs)],
-    ]) + (others.length === 0 ? '' : stringify(Object.fromEntries(others)));
+    ]) + (others.length === 0 ? '' : printableLines(stringify(Object.fromEntries(others))));
   return text === '' ? '' : `\nPolicy:\n${indent(text)}`;
 }
 

@@ -1,6 +1,7 @@
 /** `enclavectl describe`: all that is known of one enclave, for a person. */
 import { stringify } from 'yaml';
 import { appliedSpec } from '../../enclave/applied.ts';
+import { CONDITION_TYPES, type Condition, type ConditionType } from '../../enclave/conditions.ts';
 import type { Lock, OperatorEvent } from '../../enclave/items.ts';
 import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { readRecord } from '../../enclave/record.ts';
@@ -11,9 +12,9 @@ import type { RawRecord } from '../../reconciler/ports.ts';
 import { issueLine, specContext } from '../check.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { indent, nameLines, printable, shortAge } from '../output.ts';
+import { indent, nameLines, printable, printableLines, shortAge } from '../output.ts';
 import { openStore } from '../store.ts';
-import { renderTable } from '../table.ts';
+import { type ColouredCell, renderTable } from '../table.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 import { measurementSection } from './describe-measurements.ts';
 import { policySection } from './describe-policy.ts';
@@ -124,7 +125,7 @@ function specSection({ record, lifecycle }: Known, context: Parameters<typeof pa
   if (!result.ok) {
     return `\nSpec: invalid\n${result.errors.map((issue) => issueLine('error', issue)).join('')}${warnings}`;
   }
-  return `\nSpec:\n${indent(stringify(withoutValues(result.spec)))}${warnings}`;
+  return `\nSpec:\n${indent(printableLines(stringify(withoutValues(result.spec))))}${warnings}`;
 }
 
 /** Variables may hold what nobody should read over a shoulder: their names only. */
@@ -137,8 +138,28 @@ function withoutValues(spec: EnclaveSpec): object {
 
 function conditions(io: Io, { lifecycle }: Known): string {
   if (lifecycle === undefined || lifecycle.conditions.length === 0) return '';
-  const rows = lifecycle.conditions.map((it) => [it.type, it.status, it.reason, it.lastTransitionTime, it.message]);
+  const rows = lifecycle.conditions.map((it) => [
+    it.type,
+    statusCell(it),
+    it.reason,
+    it.lastTransitionTime,
+    it.message,
+  ]);
   return `\nConditions:\n${indent(renderTable(io, ['TYPE', 'STATUS', 'REASON', 'SINCE', 'MESSAGE'], rows))}`;
+}
+
+/** Conditions that are bad news where they are True; Progressing is no news of either kind. */
+const BAD_IF_TRUE = new Set(['Stalled', 'DeletionBlocked']);
+
+function statusCell({ type, status }: Condition): ColouredCell {
+  const isNeutral = status === 'Unknown' || type === 'Progressing' || !isConditionType(type);
+  const isGood = (status === 'True') !== BAD_IF_TRUE.has(type);
+  return { text: status, colour: isNeutral ? undefined : isGood ? 'green' : 'red' };
+}
+
+/** A newer operator's condition may mean either. */
+function isConditionType(type: string): type is ConditionType {
+  return (CONDITION_TYPES as readonly string[]).includes(type);
 }
 
 function reportSection({ reports }: Known): string {

@@ -8,8 +8,7 @@ import {
 } from '../../enclave/change.ts';
 import type { JsonMap } from '../../enclave/json.ts';
 import { parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec.ts';
-import { type Checked, checkDocument, issueLine, specContext, titleOf } from '../check.ts';
-import { readDocuments } from '../documents.ts';
+import { type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';
@@ -18,7 +17,7 @@ import { openStore } from '../store.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 
 interface Options extends GlobalOptions {
-  readonly filename: string;
+  readonly filename: readonly string[];
   readonly output: 'table' | 'json';
 }
 
@@ -38,7 +37,7 @@ interface Difference {
 export async function diff(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
   const target = resolveTarget(io, options);
   const context = specContext(target.config);
-  const checked = (await readDocuments(io, options.filename)).map((document) => checkDocument(document, context));
+  const checked = await checkFiles(io, options.filename, target.config);
   const store = openStore(target);
   try {
     const differences: Difference[] = [];

@@ -2,6 +2,7 @@
 import { stringify } from 'yaml';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { screenful } from '../live-table.ts';
 import { poll } from '../poll.ts';
 import { type Row, renderRows, toRow, toRows } from '../row.ts';
 import { openStore, type Store } from '../store.ts';
@@ -65,6 +66,8 @@ function render(io: Io, rows: readonly Row[], { output, watch }: Options): strin
         io.err('no enclaves: create one with `enclavectl apply -f examples/service.yaml`\n');
         return '';
       }
-      return renderRows(io, rows, output === 'wide');
+      return watch === true && io.terminal && output === 'table'
+        ? screenful(io, rows)
+        : renderRows(io, rows, output === 'wide');
   }
 }

@@ -1,18 +1,16 @@
 /** `enclavectl validate`: checks records without database and network. */
-import { type Checked, checkDocument, issueLine, specContext, titleOf } from '../check.ts';
-import { readDocuments } from '../documents.ts';
+import { type Checked, checkFiles, issueLine, titleOf } from '../check.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { type GlobalOptions, readConfig } from '../target.ts';
 
 interface Options extends GlobalOptions {
-  readonly filename: string;
+  readonly filename: readonly string[];
   readonly output: 'table' | 'json';
 }
 
 export async function validate(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
-  const context = specContext(readConfig(io, options).config);
-  const checked = (await readDocuments(io, options.filename)).map((document) => checkDocument(document, context));
+  const checked = await checkFiles(io, options.filename, readConfig(io, options).config);
   io.out(
     options.output === 'json' ? `${JSON.stringify(checked.map(toJson), null, 2)}\n` : checked.map(toText).join(''),
   );
