@@ -14,6 +14,8 @@ const kept = {
   deletionProtectionEnabled: true,
 };
 
+const ttl = { enabled: true, attributeName: 'expiresAt' };
+
 export function tables({ stack, config, names }: Platform, keyArn: string): Tables {
   const keyed = (id: string, name: string, more = {}) =>
     new DynamodbTable(stack, id, {
@@ -41,11 +43,12 @@ export function tables({ stack, config, names }: Platform, keyArn: string): Tabl
       streamViewType: 'NEW_AND_OLD_IMAGES',
       lifecycle: { preventDestroy: true },
     }),
-    state: keyed('state-table', names.stateTable),
+    // Of its items only reports expire, so that those of hosts that are gone do not stay for ever.
+    state: keyed('state-table', names.stateTable, { ttl }),
     history: keyed('history-table', names.historyTable, {
       // Whether a run has an outcome shows in its image; of the state table the keys say all.
       streamViewType: 'NEW_IMAGE',
-      ttl: { enabled: true, attributeName: 'expiresAt' },
+      ttl,
     }),
   };
 }

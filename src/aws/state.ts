@@ -28,7 +28,7 @@ import {
   startsWith,
 } from './expressions.ts';
 import { toItem, toPlain } from './marshal.ts';
-import { minReaderOf, readOr, readOrRefuse } from './stored.ts';
+import { minReaderOf, readOr, readOrRefuse, readReport } from './stored.ts';
 import { type ItemKey, openTable } from './table.ts';
 import { lostRace } from './transactions.ts';
 
@@ -50,9 +50,15 @@ const LISTED_ATTRIBUTES = ['pk', 'sk', ...Object.keys(ListedLifecycleSchema.shap
   name === 'snapshot' ? 'snapshot.region' : name,
 );
 
+/** A host adds attributes of its own at will. */
+const REPORT_ATTRIBUTES = ['pk', 'sk', ...Object.keys(ReportSchema.shape)];
+
 /** Creates the lifecycle, or replaces the very revision that was read, and never a newer leader's. */
 const lifecycleAsRead = ({ readRevision, lifecycle }: Commit) =>
   readRevision === undefined ? absent('pk') : all(equal('revision', readRevision), atMost('epoch', lifecycle.epoch));
+
+/** A host chooses the sort keys of its report partition, and could write `lifecycle` for one. */
+export const isLifecycle = ({ pk, sk }: JsonMap) => sk === 'lifecycle' && String(pk).startsWith(keys.enclave(''));
 
 export function createStateStore({ client, stateTable, historyTable, expiresAt, log }: StateStoreOptions): StateStore {
   const table = openTable(client, stateTable);
@@ -119,9 +125,15 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
       };
     },
 
-    async reports(id) {
-      const items = await table.partition(keys.reports(id));
-      return items.map((item) => readOr(ReportSchema, item, leaveOut(item))).filter((report) => report !== undefined);
+    async reports(id, instanceIds) {
+      const read = async (instanceId: string) => {
+        const item = await table.get(keys.report(id, instanceId), `a report of enclave ${id}`, REPORT_ATTRIBUTES);
+        return readReport(item, instanceId, (problem) =>
+          log.warn({ enclaveId: id, instanceId, problem }, 'the report of a host cannot be read and is ignored'),
+        );
+      };
+      const reports = await Promise.all([...new Set(instanceIds)].map(read));
+      return reports.filter((report) => report !== undefined);
     },
 
     async requests(id) {
@@ -203,7 +215,7 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
       // One malformed item must not hide all others; its enclave's own read refuses it by name.
       for await (const page of table.scan(signal, LISTED, LISTED_ATTRIBUTES)) {
         const lifecycles = page
-          .filter(({ sk }) => sk === 'lifecycle')
+          .filter(isLifecycle)
           .map((item) => readOr(ListedLifecycleSchema, item, leaveOut(item)))
           .filter((lifecycle) => lifecycle !== undefined);
         yield { lifecycles, requested: page.flatMap(({ pk }) => keys.requestedOf(String(pk))) };

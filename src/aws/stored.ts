@@ -1,6 +1,7 @@
 /** Reading the operator's own items: parsed, or refused by name. */
 import type { z } from 'zod';
 import type { JsonMap } from '../enclave/json.ts';
+import { LARGEST_REPORT_BYTES, type Report, ReportSchema } from '../enclave/report-item.ts';
 import { OperatorError } from '../reconciler/ports.ts';
 
 /** An item without its keys: what was written is what is read. */
@@ -9,10 +10,14 @@ function body(item: JsonMap): JsonMap {
   return rest;
 }
 
+/** Of an item that a host wrote, the path may be as long as the item. */
+const LONGEST_PROBLEM = 300;
+
 /** First problem of an item, in one line. */
 function firstProblem(error: z.ZodError): string {
   const issue = error.issues[0];
-  return issue === undefined ? 'not readable' : `${issue.path.join('.') || 'item'}: ${issue.message}`;
+  const text = issue === undefined ? 'not readable' : `${issue.path.join('.') || 'item'}: ${issue.message}`;
+  return text.slice(0, LONGEST_PROBLEM);
 }
 
 /** The item; undefined where there is none or it is malformed, which `onMalformed` is told. */
@@ -45,6 +50,24 @@ export function readOrRefuse<S extends z.ZodType>(
       `${what} is malformed at ${problem}; repair the item, or delete it where nothing of the enclave exists in AWS`,
     );
   });
+}
+
+/** A host may write anything as its report: what it must not be is ignored, and `onUnreadable` is given the reason. */
+export function readReport(
+  item: JsonMap | undefined,
+  instanceId: string,
+  onUnreadable: (problem: string) => void,
+): Report | undefined {
+  if (item === undefined) return undefined;
+  const bytes = Buffer.byteLength(JSON.stringify(item));
+  if (bytes > LARGEST_REPORT_BYTES) {
+    onUnreadable(`the report has ${bytes} bytes and may have at most ${LARGEST_REPORT_BYTES} bytes`);
+    return undefined;
+  }
+  const report = readOr(ReportSchema, item, onUnreadable);
+  if (report === undefined || report.instanceId === instanceId) return report;
+  onUnreadable('instanceId: the report names another instance than its key');
+  return undefined;
 }
 
 /** The reader an item asks for; 1 where it says nothing readable. */

@@ -12,7 +12,12 @@ export interface ItemKey {
 
 export interface Table {
   readonly name: string;
-  get(key: Readonly<Record<string, string>>, subject: string): Promise<JsonMap | undefined>;
+  /** Of the item's attributes only those named, where such are given. */
+  get(
+    key: Readonly<Record<string, string>>,
+    subject: string,
+    attributes?: readonly string[],
+  ): Promise<JsonMap | undefined>;
   /** All items of one partition, in order of `sk`. */
   partition(pk: string): Promise<readonly JsonMap[]>;
   /**
@@ -25,13 +30,26 @@ export interface Table {
 /** Parts of a table that are scanned beside each other; of each, one page at a time is in memory. */
 const SCAN_SEGMENTS = 4;
 
+/** An expression of attributes, members of a map by their path, and the names it refers to. */
+function projection(attributes: readonly string[]) {
+  const paths = attributes.map((attribute) => attribute.split('.'));
+  const steps = [...new Set(paths.flat())];
+  const placeholder = (step: string) => `#p${steps.indexOf(step)}`;
+  return {
+    text: paths.map((path) => path.map(placeholder).join('.')).join(', '),
+    names: Object.fromEntries(steps.map((step) => [placeholder(step), step])),
+  };
+}
+
 export function openTable(client: DynamoDBClient, name: string): Table {
   return {
     name,
 
-    async get(key, subject) {
+    async get(key, subject, attributes) {
+      const { names, text } = projection(attributes ?? []);
+      const only = attributes === undefined ? {} : { ProjectionExpression: text, ExpressionAttributeNames: names };
       const { Item: item } = await call('dynamodb:GetItem', subject, () =>
-        client.send(new GetItemCommand({ TableName: name, Key: toItem(key), ConsistentRead: true })),
+        client.send(new GetItemCommand({ TableName: name, Key: toItem(key), ConsistentRead: true, ...only })),
       );
       return item === undefined ? undefined : toPlain(item);
     },
@@ -60,21 +78,15 @@ export function openTable(client: DynamoDBClient, name: string): Table {
 
     async *scan(signal, only, attributes) {
       const condition = only === undefined ? undefined : conditionInput(only);
-      const paths = (attributes ?? []).map((attribute) => attribute.split('.'));
-      const steps = [...new Set(paths.flat())];
-      const placeholder = (step: string) => `#p${steps.indexOf(step)}`;
-      const names = {
-        ...condition?.ExpressionAttributeNames,
-        ...Object.fromEntries(steps.map((step) => [placeholder(step), step])),
-      };
+      const projected = projection(attributes ?? []);
+      const names = { ...condition?.ExpressionAttributeNames, ...projected.names };
       const input = {
         TableName: name,
         ConsistentRead: true,
         TotalSegments: SCAN_SEGMENTS,
         FilterExpression: condition?.ConditionExpression,
         ExpressionAttributeValues: condition?.ExpressionAttributeValues,
-        ProjectionExpression:
-          attributes === undefined ? undefined : paths.map((path) => path.map(placeholder).join('.')).join(', '),
+        ProjectionExpression: attributes === undefined ? undefined : projected.text,
         ExpressionAttributeNames: Object.keys(names).length === 0 ? undefined : names,
       };
       const read = async (segment: number, from?: Record<string, Item[string]>) => {

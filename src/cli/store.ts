@@ -11,11 +11,12 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { z } from 'zod';
 import { toItem, toPlain } from '../aws/marshal.ts';
+import { readReport } from '../aws/stored.ts';
 import { type Control, ControlSchema } from '../enclave/fleet-items.ts';
 import { EventSchema, keys, type Lock, LockSchema, type OperatorEvent, type Request } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import { type Lifecycle, LifecycleSchema } from '../enclave/lifecycle-item.ts';
-import { type Report, ReportSchema } from '../enclave/report-item.ts';
+import type { Report } from '../enclave/report-item.ts';
 import { type RunItem, RunItemSchema } from '../enclave/run-item.ts';
 import type { RawRecord } from '../reconciler/ports.ts';
 import type { Target } from './target.ts';
@@ -39,7 +40,8 @@ export interface Store {
   lifecycle(id: string): Promise<Lifecycle | undefined>;
   lifecycles(): Promise<readonly Lifecycle[]>;
   lock(id: string): Promise<Lock | undefined>;
-  reports(id: string): Promise<readonly Report[]>;
+  /** Of these instances only: a host may write any number of items beside its report. */
+  reports(id: string, instanceIds: readonly string[]): Promise<readonly Report[]>;
   run(id: string, name: string): Promise<RunItem | undefined>;
   /** Newest first. */
   runs(id: string, limit: number): Promise<readonly RunItem[]>;
@@ -59,6 +61,11 @@ export interface Store {
     read: Readonly<Record<string, unknown>>,
   ): Promise<'updated' | 'conflict'>;
   close(): void;
+}
+
+/** The instance whose report counts, where one is known. */
+export function reportingHost(lifecycle: Lifecycle | undefined): readonly string[] {
+  return lifecycle?.pinned.instanceId === undefined ? [] : [lifecycle.pinned.instanceId];
 }
 
 export function openStore(target: Target): Store {
@@ -140,15 +147,23 @@ export function openStore(target: Target): Store {
             { client },
             {
               TableName: config.stateTable,
-              FilterExpression: '#sk = :lifecycle',
-              ExpressionAttributeNames: { '#sk': 'sk' },
-              ExpressionAttributeValues: { ':lifecycle': { S: keys.lifecycle('').sk } },
+              // Hosts choose the sort keys of their report partitions.
+              FilterExpression: '#sk = :lifecycle AND begins_with(#pk, :enclave)',
+              ExpressionAttributeNames: { '#pk': 'pk', '#sk': 'sk' },
+              ExpressionAttributeValues: {
+                ':lifecycle': { S: keys.lifecycle('').sk },
+                ':enclave': { S: keys.enclave('') },
+              },
             },
           ),
         ),
       ),
     lock: async (id) => valid(LockSchema, await get(config.stateTable, keys.lock(id))),
-    reports: async (id) => allValid(ReportSchema, await query(config.stateTable, keys.reports(id), '')),
+    reports: async (id, instanceIds) => {
+      const read = async (instanceId: string) =>
+        readReport(await get(config.stateTable, keys.report(id, instanceId)), instanceId, () => {});
+      return (await Promise.all(instanceIds.map(read))).filter((report) => report !== undefined);
+    },
     run: async (id, name) => valid(RunItemSchema, await get(config.historyTable, keys.run(id, name))),
     runs: async (id, limit) => {
       // Sort keys are names, whose order is not that of time: all runs of one enclave are read (TTL bounds them).

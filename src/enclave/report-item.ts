@@ -2,7 +2,16 @@
 import { z } from 'zod';
 import { Versioned } from './items.ts';
 
-/** `report#<id>` / `<instance id>`: the host agent's last report. Only the host writes it. */
+/** Several times what a report with every proxy of the largest spec has. A host can write up to 400 KB. */
+export const LARGEST_REPORT_BYTES = 64 * 1024;
+
+/** Each report renews it, so that it outlasts pauses; reports of hosts that are gone are deleted in the end. */
+export const REPORT_KEPT_SECONDS = 30 * 24 * 60 * 60;
+
+/**
+ * `report#<id>` / `<instance id>`: the host agent's last report. The host may write any item and any number of items to
+ * this partition: read it by key only, never as a whole.
+ */
 export const ReportSchema = z.looseObject({
   ...Versioned,
   id: z.string(),
@@ -12,6 +21,8 @@ export const ReportSchema = z.looseObject({
   sequence: z.number().int(),
   appliedGeneration: z.number().int(),
   at: z.string(),
+  /** Seconds since 1970; DynamoDB deletes the item then. Absent where an older agent wrote the report. */
+  expiresAt: z.number().int().optional(),
   agentVersion: z.string().optional(),
   /** False where the host could not see its enclaves: then `enclaves` says nothing. Absent: it could. */
   observed: z.boolean().optional(),

@@ -65,9 +65,9 @@ async function create(client: DynamoDBClient, table: CreateTableCommandInput): P
 /** Creates what is missing; tables that exist stay as they are. */
 export async function createTables(client: DynamoDBClient, names: TableNames): Promise<void> {
   await create(client, enclaves(names.enclavesTable));
-  await create(client, keyed(names.stateTable, 'KEYS_ONLY'));
-  if (await create(client, keyed(names.historyTable, 'NEW_IMAGE'))) {
-    const ttl = { Enabled: true, AttributeName: 'expiresAt' };
-    await client.send(new UpdateTimeToLiveCommand({ TableName: names.historyTable, TimeToLiveSpecification: ttl }));
+  const TimeToLiveSpecification = { Enabled: true, AttributeName: 'expiresAt' };
+  for (const table of [keyed(names.stateTable, 'KEYS_ONLY'), keyed(names.historyTable, 'NEW_IMAGE')]) {
+    if (!(await create(client, table))) continue;
+    await client.send(new UpdateTimeToLiveCommand({ TableName: table.TableName, TimeToLiveSpecification }));
   }
 }

@@ -15,7 +15,7 @@ import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approvals.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
-import { viewEnclave } from './enclave-view.ts';
+import { isWithoutAgent, viewEnclave } from './enclave-view.ts';
 import { isUnprepared, mayDiffer, underPolicy } from './findings.ts';
 import { findingsIn } from './look-around.ts';
 import { UNSEEN, viewHost } from './observe.ts';
@@ -123,7 +123,7 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
   const wanted = read === undefined || foundIn === undefined ? read : { ...read, region: foundIn };
   const policy = policyOf(lifecycle);
   context.dependencies.declare(lifecycle.id, policy.dependsOn);
-  const isLegacy = lifecycle.adopted && seen.reports.length === 0;
+  const isLegacy = isWithoutAgent(lifecycle, seen.reports);
   const change = onLegacyHost(isLegacy, pendingChange(lifecycle, wanted));
   const now = clock.now();
   const admission = admit(policy, lifecycle, change, context, now);

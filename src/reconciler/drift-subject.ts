@@ -9,6 +9,7 @@ import { onLegacyHost, pendingChange } from './admission.ts';
 import { mendingOf, policyOf, readSpec, variablesOf } from './assess.ts';
 import type { ReconcileContext } from './context.ts';
 import type { Asked } from './drift-runs.ts';
+import { isWithoutAgent } from './enclave-view.ts';
 import { isPlanAsked, planDueAt } from './plan-due.ts';
 
 const NOT_NOW: Asked = { kind: 'notNow' };
@@ -54,10 +55,14 @@ function appliedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, asked: bo
 /** Undefined where the record says something else by now, which the next reconcile takes note of. */
 async function wantedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, context: ReconcileContext) {
   const { ports, config } = context;
-  const [raw, reports] = await Promise.all([ports.records.get(lifecycle.id), ports.state.reports(lifecycle.id)]);
+  const { id, pinned } = lifecycle;
+  const [raw, reports] = await Promise.all([
+    ports.records.get(id),
+    pinned.instanceId === undefined ? [] : ports.state.reports(id, [pinned.instanceId]),
+  ]);
   const read = raw === undefined ? undefined : readSpec(readRecord(raw), lifecycle, context);
   if (read?.ok !== true || specHash(read.spec) !== lifecycle.specHash) return undefined;
-  const isLegacy = lifecycle.adopted && reports.length === 0;
+  const isLegacy = isWithoutAgent(lifecycle, reports);
   const change = onLegacyHost(isLegacy, pendingChange(lifecycle, read.spec));
   return variablesOf(lifecycle, read.spec, policy, change, config);
 }

@@ -65,7 +65,7 @@ export function viewEnclave(
   expected: Expected,
 ): EnclaveView {
   const report = look.reports.find((candidate) => candidate.instanceId === instanceId);
-  if (report === undefined) return lifecycle.adopted ? { ...NO_REPORT, reason: 'LegacyHost' } : NO_REPORT;
+  if (report === undefined) return isWithoutAgent(lifecycle, []) ? { ...NO_REPORT, reason: 'LegacyHost' } : NO_REPORT;
   const fresh = isFresh(report, lifecycle.baseline);
   const observed = report.observed !== false;
   const seen = {
@@ -108,6 +108,11 @@ export function viewEnclave(
   return left === undefined
     ? say('Match', { reason: 'Running' })
     : say('Unknown', { reason: left.reason, message: left.message });
+}
+
+/** An adopted host that has never reported. Reports expire while a host is paused; `baseline` remembers that there was one. */
+export function isWithoutAgent({ adopted, baseline }: Lifecycle, reports: readonly Report[]): boolean {
+  return adopted && reports.length === 0 && baseline?.bootId === undefined;
 }
 
 /** The host starts the workload again after the pause of its backoff, or the restart policy lets it be. */

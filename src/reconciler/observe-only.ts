@@ -101,7 +101,7 @@ function remembering(state: StateStore): StateStore {
       else if (before === undefined) known.set(lifecycle.id, { lifecycle: unmet(lifecycle), storedRevision });
       return 'committed';
     },
-    reports: (id) => state.reports(id),
+    reports: (id, instanceIds) => state.reports(id, instanceIds),
     requests: (id) => state.requests(id),
     scan: (signal) => state.scan(signal),
     control: () => state.control(),

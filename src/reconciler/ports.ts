@@ -90,8 +90,11 @@ export interface StatePage {
 export interface StateStore {
   /** Lifecycle and lock of one instant. Throws `Blocked` where one is malformed, `Conflict` while one is being written. */
   read(id: string): Promise<Remembered>;
-  /** Strongly consistent; all reports of one enclave, one an instance. Malformed ones are left out. */
-  reports(id: string): Promise<readonly Report[]>;
+  /**
+   * Strongly consistent; the reports of these instances, one call each. Hosts write to the partition what they like, so
+   * it is never read as a whole; a report that is malformed or too large is left out and logged.
+   */
+  reports(id: string, instanceIds: readonly string[]): Promise<readonly Report[]>;
   /** Strongly consistent; oldest first. Malformed ones are left out. */
   requests(id: string): Promise<readonly Request[]>;
   /** `conflict`: the revision moved, the stored epoch is higher, or the lock or run exists. Nothing was written. */

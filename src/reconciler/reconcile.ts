@@ -4,6 +4,7 @@ import { isFromTheFuture, type Lock, type OperatorEvent, REQUEST_VERBS, type Req
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
+import type { Report } from '../enclave/report-item.ts';
 import type { RunItem, RunVariables } from '../enclave/run-item.ts';
 import type { SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, deletionHeld, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
@@ -83,10 +84,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   const [run, host, reports] = await Promise.all([
     context.runs.view(id, intent.lifecycle.run, remembered.lock),
     looked,
-    // Where nothing was ever made, and no host is found, none can have reported.
-    intent.lifecycle.touched
-      ? ports.state.reports(id)
-      : looked.then(({ state }) => (state === 'gone' ? [] : ports.state.reports(id))),
+    looked.then((host) => reportsOf(intent.lifecycle, host, context)),
   ]);
 
   // Decide. Nothing waits between finding a slot free and holding it.
@@ -147,6 +145,16 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     changed: decision.changed,
     asked: requests.length > 0,
   };
+}
+
+/** Reports of the host that is pinned and of the one that EC2 shows, which differ only until a new one is pinned. */
+async function reportsOf(
+  { id, pinned }: Lifecycle,
+  { instanceId }: Assessment['host'],
+  { ports }: ReconcileContext,
+): Promise<readonly Report[]> {
+  const known = [pinned.instanceId, instanceId].filter((each) => each !== undefined);
+  return known.length === 0 ? [] : ports.state.reports(id, [...new Set(known)]);
 }
 
 /** Requests for what never was, or is no more: left lying, they would be carried out on a later enclave of this id. */

@@ -38,6 +38,8 @@ describe.skipIf(missing.length > 0)('a boot', () => {
       restarts: 0,
     });
     expect(report.error).toBeUndefined();
+    // A host that is gone deletes nothing: DynamoDB deletes its report 30 days after it was written.
+    expect(report.expiresAt).toBe(Math.floor(Date.parse(report.at) / 1_000) + 30 * 24 * 60 * 60);
     expect(host.reports.map(({ sequence }) => sequence)).toEqual(host.reports.map((_, index) => index + 1));
     // What the application's PCR tab looks for.
     for (const [name, value] of Object.entries(measurements)) {

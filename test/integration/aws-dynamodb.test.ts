@@ -1,7 +1,10 @@
 /** DynamoDB and its streams, failing as no local database does. */
 import { describe, expect, it } from 'vitest';
-import { aLifecycle, aLock, anEvent, aRun } from '../support/conformance-harness.ts';
+import { toItem } from '../../src/aws/marshal.ts';
+import { ReportSchema } from '../../src/enclave/report-item.ts';
+import { aLifecycle, aLock, anEvent, aReport, aRun } from '../support/conformance-harness.ts';
 import { awsAtEndpoint, jsonError } from '../support/memory-endpoint.ts';
+import type { MemoryLog } from '../support/memory-world.ts';
 
 const aws = awsAtEndpoint({ prefix: 'p', accountId: '123456789012', cluster: 'c', environment: 'dev' });
 
@@ -81,6 +84,35 @@ describe('DynamoDB, where it fails as no local database does', () => {
     };
     expect(aws.inputs()).toMatchObject(aws.inputs().map(() => ({ ConsistentRead: true, ...filter })));
     expect(aws.inputs().length).toBeGreaterThan(0);
+  });
+
+  it('reads a report by its key, and of it only the attributes of a report', async () => {
+    aws.endpoint.script(() => ({ body: { Item: toItem(aReport('e-1', 'i-1')) } }));
+    await aws.ports.state.reports('e-1', ['i-1', 'i-1']);
+    expect(aws.endpoint.requests.map(({ operation }) => operation)).toEqual(['GetItem']);
+    const [input] = aws.inputs();
+    expect(input).toMatchObject({ Key: { pk: { S: 'report#e-1' }, sk: { S: 'i-1' } }, ConsistentRead: true });
+    const names = input!.ExpressionAttributeNames as Readonly<Record<string, string>>;
+    const read = String(input!.ProjectionExpression).split(', ');
+    expect(read.map((name) => names[name]).toSorted()).toEqual(
+      ['pk', 'sk', ...Object.keys(ReportSchema.shape)].toSorted(),
+    );
+  });
+
+  it('logs a report that is too large, in a short line, and reads on without it', async () => {
+    const { lines } = aws.ports.log as MemoryLog;
+    const measurements = Object.fromEntries([['x'.repeat(300_000), 1]]);
+    aws.endpoint.script(() => ({ body: { Item: toItem({ ...aReport('e-1', 'i-1'), measurements }) } }));
+    expect(await aws.ports.state.reports('e-1', ['i-1'])).toEqual([]);
+    expect(lines.at(-1)).toMatchObject({
+      level: 'warn',
+      message: 'the report of a host cannot be read and is ignored',
+      fields: { enclaveId: 'e-1', instanceId: 'i-1', problem: expect.stringContaining('at most 65536 bytes') },
+    });
+    const malformed = { ...aReport('e-1', 'i-1'), measurements: Object.fromEntries([['x'.repeat(60_000), 1]]) };
+    aws.endpoint.script(() => ({ body: { Item: toItem(malformed) } }));
+    expect(await aws.ports.state.reports('e-1', ['i-1'])).toEqual([]);
+    expect(JSON.stringify(lines.at(-1)).length).toBeLessThan(1_000);
   });
 
   it('scans every page of every segment, and no more than one of each at a time', async () => {

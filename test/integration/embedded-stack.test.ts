@@ -53,8 +53,10 @@ describe('the stack', () => {
       expect(KeySchema!.map((key) => key.AttributeName)).toEqual(['pk', 'sk']);
       expect(StreamSpecification).toEqual({ StreamEnabled: true, StreamViewType });
     }
-    const ttl = await stack.dynamodb.send(new DescribeTimeToLiveCommand({ TableName: historyTable }));
-    expect(ttl.TimeToLiveDescription).toMatchObject({ AttributeName: 'expiresAt', TimeToLiveStatus: 'ENABLED' });
+    for (const TableName of [stateTable, historyTable]) {
+      const ttl = await stack.dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
+      expect(ttl.TimeToLiveDescription).toMatchObject({ AttributeName: 'expiresAt', TimeToLiveStatus: 'ENABLED' });
+    }
   });
 
   it('starts an operator that dies again, on the same port', async () => {

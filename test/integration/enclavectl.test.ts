@@ -446,14 +446,29 @@ describe('describe', () => {
     // Enough of them that the database, whose maps have no order, hardly gives them sorted by chance.
     const registers = ['PCR0', 'PCR1', 'PCR2', 'PCR5', 'PCR6', 'PCR7', 'PCR8'];
     const measurements = Object.fromEntries(registers.map((register) => [register, 'ab']));
-    const report = { instanceId: 'i-1', bootId: 'b', sequence: 1, appliedGeneration: 1, at: 'x', enclaves: [] };
-    await put(stateTable, { ...keys.report(id, 'i-1'), v: 1, minReader: 1, id, ...report, measurements });
+    const instanceId = 'i-0123456789abcdef0';
+    const report = { instanceId, bootId: 'b', sequence: 1, appliedGeneration: 1, at: 'x', enclaves: [] };
+    await put(stateTable, { ...keys.report(id, instanceId), v: 1, minReader: 1, id, ...report, measurements });
     const { out } = await run(['describe', id]);
     expect(out.match(/PCR\d(?=: +ab\n)/g)).toEqual(registers);
     expect(out).toMatch(new RegExp(`PCR3: +${pcr3OfRole(role)}\n +of the role: +${role}\n`));
     expect(out).toMatch(
       new RegExp(`PCR4: +${pcr4OfInstance('i-0123456789abcdef0')}\n +of the host: +i-0123456789abcdef0\n`),
     );
+  });
+
+  it('shows the report of the host, and nothing else that a host has written beside it', async () => {
+    const id = 'enc_flooded';
+    await put(enclavesTable, record(id, 'DEPLOYED'));
+    await put(stateTable, lifecycle(id));
+    const instanceId = 'i-0123456789abcdef0';
+    const report = { v: 1, minReader: 1, id, bootId: 'b', sequence: 1, appliedGeneration: 1, at: 'x', enclaves: [] };
+    for (const each of [instanceId, 'i-other'])
+      await put(stateTable, { ...keys.report(id, each), ...report, instanceId: each });
+    await put(stateTable, { ...lifecycle('enc_forged'), ...keys.report(id, 'lifecycle') });
+    const { out } = await run(['describe', id]);
+    expect(out.match(/Report of \S+/g)).toEqual([`Report of ${instanceId}`]);
+    expect((await run(['get'])).out).not.toContain('enc_forged');
   });
 
   it('computes no register of an account or a host it does not know', async () => {

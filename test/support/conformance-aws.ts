@@ -23,6 +23,8 @@ export function awsHarness(database: () => TestDatabase): MakeHarness {
     await createTables(client, names);
     const config = ConfigSchema.parse(names);
     const ports = createAwsPorts({ config, log: memoryLog(), clock: systemClock, random: systemRandom });
+    const sent: string[] = [];
+    ports.calls.listen({ called: (_service, operation) => void sent.push(operation) });
     const tables: Readonly<Record<TableName, string>> = {
       records: names.enclavesTable,
       state: names.stateTable,
@@ -39,6 +41,7 @@ export function awsHarness(database: () => TestDatabase): MakeHarness {
         const { Item: item } = await client.send(new GetItemCommand(input));
         return item === undefined ? undefined : toPlain(item);
       },
+      sent: () => sent,
       close: async () => {
         ports.close();
         for (const name of Object.values(names)) await client.send(new DeleteTableCommand({ TableName: name }));

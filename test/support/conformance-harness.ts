@@ -19,6 +19,8 @@ export interface TablesHarness {
   delete(table: TableName, key: Readonly<Record<string, string>>): Promise<void>;
   /** The stored item, unmarshalled, keys included. */
   item(table: TableName, key: Readonly<Record<string, string>>): Promise<JsonMap | undefined>;
+  /** Operations that the ports have sent to a database so far; absent where there is none. */
+  sent?(): readonly string[];
   close(): Promise<void>;
 }
 

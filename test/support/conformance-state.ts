@@ -101,9 +101,44 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         const later = await putRequest(id, '2030-01-02');
         const sooner = await putRequest(id, '2030-01-01');
         await putPlain(harness, 'state', { verb: {}, ...keys.request(id, '2030-01-03') });
-        expect(await state.reports(id)).toEqual([report]);
+        expect(await state.reports(id, ['i-1', 'i-2', 'i-3'])).toEqual([report]);
         expect(await state.requests(id)).toEqual([sooner, later]);
-        expect(await state.reports(freshId())).toEqual([]);
+        expect(await state.reports(freshId(), ['i-1'])).toEqual([]);
+      });
+
+      it('reads the reports asked for, one call each, however many items a host writes beside them', async () => {
+        const id = freshId();
+        const padding = 'x'.repeat(3_000);
+        const written = Array.from({ length: 2_000 }, (_, index) => `i-${index}`);
+        const put = (instanceId: string) =>
+          putPlain(harness, 'state', { ...aReport(id, instanceId), padding, ...keys.report(id, instanceId) });
+        for (let from = 0; from < written.length; from += 50)
+          await Promise.all(written.slice(from, from + 50).map(put));
+        const sentBefore = harness.sent?.().length ?? 0;
+        expect(await state.reports(id, ['i-7', 'i-1999', 'i-absent'])).toEqual([
+          aReport(id, 'i-7'),
+          aReport(id, 'i-1999'),
+        ]);
+        expect(await state.reports(id, [])).toEqual([]);
+        if (harness.sent !== undefined) expect(harness.sent().slice(sentBefore)).toEqual(Array(3).fill('GetItem'));
+      });
+
+      it('takes a report that is too large, or of another instance than its key names, for none', async () => {
+        const id = freshId();
+        const error = { class: 'host', message: 'x'.repeat(300_000) };
+        await putPlain(harness, 'state', { ...aReport(id, 'i-1', { error }), ...keys.report(id, 'i-1') });
+        await putPlain(harness, 'state', { ...aReport(id, 'i-4'), ...keys.report(id, 'i-2') });
+        await putPlain(harness, 'state', { ...aReport(id, 'i-3'), ...keys.report(id, 'i-3') });
+        expect(await state.reports(id, ['i-1', 'i-2', 'i-3'])).toEqual([aReport(id, 'i-3')]);
+      });
+
+      it('lists no lifecycle that a host has written to its report partition', async () => {
+        const victim = await stored();
+        const forged = { ...victim, phase: 'destroyed' };
+        await putPlain(harness, 'state', { ...forged, ...keys.report(victim.id, 'lifecycle') });
+        const listed = [];
+        for await (const page of state.scan(new AbortController().signal)) listed.push(...page.lifecycles);
+        expect(listed.filter(({ id }) => id === victim.id).map(({ phase }) => phase)).toEqual([victim.phase]);
       });
 
       it('dismisses the requests it is given, and no others', async () => {

@@ -1,6 +1,7 @@
 /** The stores of the reconciler over tables in memory, with DynamoDB's conditions. */
 import type { z } from 'zod';
-import { minReaderOf, readOr, readOrRefuse } from '../../src/aws/stored.ts';
+import { isLifecycle } from '../../src/aws/state.ts';
+import { minReaderOf, readOr, readOrRefuse, readReport } from '../../src/aws/stored.ts';
 import { countEvents } from '../../src/enclave/event-window.ts';
 import { ControlSchema, LeaseSchema } from '../../src/enclave/fleet-items.ts';
 import { keys, LockSchema, READER_VERSION, RequestSchema } from '../../src/enclave/items.ts';
@@ -80,7 +81,11 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
   const anyLock = lenient(LockSchema);
   const lifecycleOf = strict(LifecycleSchema, 'the lifecycle of');
   const lockOf = strict(LockSchema, 'the lock of');
-  const reportOf = lenient(ReportSchema);
+  const reportOf = remembering((item) => {
+    const attributes = ['pk', 'sk', ...Object.keys(ReportSchema.shape)];
+    const projected = attributes.flatMap((name) => (item[name] === undefined ? [] : [[name, item[name]]]));
+    return readReport(Object.fromEntries(projected) as JsonMap, String(item.sk), () => {});
+  });
   const requestOf = lenient(RequestSchema);
   const controlOf = strict(ControlSchema, 'control of');
 
@@ -94,10 +99,9 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
       return { lifecycle: lifecycleOf(lifecycle), lock: lockOf(lock), fromTheFuture: false };
     },
 
-    async reports(id) {
-      return state
-        .partition(keys.reports(id))
-        .map(reportOf)
+    async reports(id, instanceIds) {
+      return [...new Set(instanceIds)]
+        .map((instanceId) => reportOf(at(keys.report(id, instanceId))))
         .filter((report) => report !== undefined);
     },
 
@@ -156,7 +160,7 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
       for (const page of pages(state.items())) {
         signal.throwIfAborted();
         const lifecycles = page
-          .filter((item) => item.sk === 'lifecycle')
+          .filter(isLifecycle)
           .map(anyLifecycle)
           .filter((lifecycle) => lifecycle !== undefined);
         yield { lifecycles, requested: page.flatMap(({ pk }) => keys.requestedOf(String(pk))) };

@@ -40,6 +40,14 @@ describe('a host agent', () => {
     expect(cloud.last('a')?.sequence).toBe(sequence + 1);
   });
 
+  it('lets each report expire 30 days after it was written', async () => {
+    const cloud = new VirtualCloud();
+    await cloud.run('a');
+    await cloud.untilReport('a', isRunning);
+    const { at, expiresAt } = cloud.last('a')!;
+    expect(expiresAt).toBe(Math.floor(Date.parse(at) / 1_000) + 30 * 24 * 60 * 60);
+  });
+
   it('restarts the enclave for a new generation of the spec, without a new boot', async () => {
     const cloud = new VirtualCloud();
     await cloud.run('a');

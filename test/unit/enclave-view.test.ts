@@ -45,6 +45,17 @@ function view(report: Partial<Report>, options: { config?: Record<string, unknow
   });
 }
 
+it('takes an adopted host without a report for one without an agent only where it has never reported', () => {
+  const view = (baseline?: Lifecycle['baseline']) => {
+    const lifecycle = { observedGeneration: 1, adopted: true, baseline } as Lifecycle;
+    const expected = { debugAllowed: false, silenceMs: 1_000, applied: undefined };
+    return viewEnclave({ reports: [], silentMs: 0 }, HOST, lifecycle, expected).reason;
+  };
+  expect(view()).toBe('LegacyHost');
+  expect(view({ at: '2030-01-01T00:00:00.000Z', newBoot: true })).toBe('LegacyHost');
+  expect(view({ at: '2030-01-01T00:00:00.000Z', newBoot: true, bootId: 'boot' })).toBe('NoReport');
+});
+
 const expecting = (enforce: string) => ({
   attestation: { enforce, expectedMeasurements: [{ pcr0: PCR }, { pcr0: OTHER, pcr8: PCR }] },
 });

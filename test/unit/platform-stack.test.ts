@@ -240,10 +240,9 @@ describe.each(configs)('%s', (_, config) => {
           .sort(),
       );
     }
-    expect(tables.find(({ name }) => name === historyTable)?.ttl).toEqual({
-      attribute_name: 'expiresAt',
-      enabled: true,
-    });
+    for (const own of [historyTable, stateTable]) {
+      expect(tables.find(({ name }) => name === own)?.ttl).toEqual({ attribute_name: 'expiresAt', enabled: true });
+    }
   });
 });
 

@@ -214,3 +214,51 @@ it('differs in nothing where one look missed its host, and its agent is silent',
   await v.until(() => v.lifecycle(ID)?.drift === undefined, 'it is there', 5 * MINUTE);
   expect(v.executions(ID)).toHaveLength(1);
 });
+
+describe('a host that writes more to its report partition than its report', () => {
+  /** As a hostile host writes: whole reports, under instance ids of its own invention. */
+  const fill = (v: VirtualOperator, count: number, round = 0) => {
+    for (let index = 0; index < count; index += 1) {
+      const { pk, sk } = keys.report(ID, `i-${round}-${index}`);
+      const report = { v: 1, minReader: 1, id: ID, instanceId: sk, bootId: 'b', sequence: 1, appliedGeneration: 1 };
+      v.world.tables.state.put({ ...report, at: 'x', enclaves: [RUNNING], pk, sk });
+    }
+  };
+
+  it('does not keep its enclave from becoming ready', async () => {
+    const v = virtualOperator();
+    fill(v, 2_000);
+    const { state } = v.world.tables;
+    const all = state.partition.bind(state);
+    state.partition = (pk) => {
+      if (pk === keys.report(ID, '').pk) throw new Error('the whole partition of reports does not fit into memory');
+      return all(pk);
+    };
+    v.start();
+    await v.clock.advance(5_000);
+    v.post(ID);
+    await v.until(() => v.status(ID) === 'DEPLOYED' && v.lifecycle(ID)?.phase === 'ready', 'ready');
+  });
+
+  it('does not hide that its own report has become silent', async () => {
+    const stage = await deployed();
+    const { v } = stage;
+    v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+    for (let minute = 0; minute < 40; minute += 1) {
+      fill(v, 1, minute);
+      await v.clock.advance(MINUTE);
+    }
+    expect(is(stage, 'EnclaveRunning')).toBe('Unknown ReportSilent');
+  });
+
+  it('has a report of hundreds of kilobytes ignored, and the next one of usual size believed', async () => {
+    const stage = await deployed();
+    const { v, says } = stage;
+    v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+    says({ enclaves: [{ ...RUNNING, name: 'x'.repeat(300_000) }] });
+    await v.until(() => is(stage, 'EnclaveRunning') === 'Unknown NoReport', 'the report is ignored');
+    expect(v.status(ID)).toBe('DEPLOYED');
+    says({ enclaves: [RUNNING] });
+    await v.until(() => is(stage, 'EnclaveRunning') === 'True Running', 'the report is believed');
+  });
+});

@@ -13,7 +13,7 @@ import { issueLine, specContext } from '../check.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { indent, nameLines, printable, printableLines, shortAge } from '../output.ts';
-import { openStore } from '../store.ts';
+import { openStore, reportingHost } from '../store.ts';
 import { type ColouredCell, renderTable } from '../table.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';
 import { measurementSection } from './describe-measurements.ts';
@@ -38,17 +38,17 @@ export async function describe(io: Io, [id = '']: readonly string[], options: Gl
   const target = resolveTarget(io, options);
   const store = openStore(target);
   try {
-    const [record, lifecycle, lock, reports, runs, events] = await Promise.all([
+    const [record, lifecycle, lock, runs, events] = await Promise.all([
       store.record(id),
       store.lifecycle(id),
       store.lock(id),
-      store.reports(id),
       store.runs(id, RUNS_SHOWN),
       store.events(id, ''),
     ]);
     if (record === undefined && lifecycle === undefined) {
       throw new CliError(EXIT.no, `there is no enclave ${id}: \`enclavectl get\` lists them`);
     }
+    const reports = await store.reports(id, reportingHost(lifecycle));
     const known: Known = { id, record, lifecycle, lock, reports, runs, events, now: io.clock.now() };
     io.out(summary(known));
     io.out(specSection(known, specContext(target.config)));

@@ -8,7 +8,7 @@ import { compared, isAsFound, type Row, subjectOf } from '../compared.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { clip, shortAge } from '../output.ts';
-import { openStore } from '../store.ts';
+import { openStore, reportingHost } from '../store.ts';
 import { renderTable } from '../table.ts';
 import { type GlobalOptions, resolveTarget, type Target } from '../target.ts';
 
@@ -33,7 +33,8 @@ export async function drift(io: Io, [id]: readonly string[], options: Options): 
     const look = await lookClosely(target.config, subjectOf(lifecycle, target.config.region));
     for (const { what, why } of look.unseen) io.err(`${what}: not seen (${why})\n`);
     if (isAsFound(lifecycle, look)) io.err(asFoundText(id));
-    const rows = compared(lifecycle, look, await store.reports(id), target.config.environment, io.clock.now());
+    const reports = await store.reports(id, reportingHost(lifecycle));
+    const rows = compared(lifecycle, look, reports, target.config.environment, io.clock.now());
     return show(io, rows, options.output);
   } finally {
     store.close();

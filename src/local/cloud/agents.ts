@@ -1,5 +1,5 @@
 /** The agents on the hosts: each boots, starts its enclave, follows its configuration and reports. */
-import type { Report } from '../../enclave/report-item.ts';
+import { REPORT_KEPT_SECONDS, type Report } from '../../enclave/report-item.ts';
 import type { Clock, HostState, Random } from '../../reconciler/ports.ts';
 import { appliedConfiguration, type Configuration, measure, readConfiguration } from './configuration.ts';
 import { DELAYS } from './delays.ts';
@@ -227,6 +227,7 @@ function reportOf(host: SimHost, agent: Agent, at: string): Report {
     sequence: agent.sequence,
     appliedGeneration: agent.appliedGeneration,
     at,
+    expiresAt: Math.floor(Date.parse(at) / 1_000) + REPORT_KEPT_SECONDS,
     enclaves: isRunning
       ? [
           {
