@@ -2,9 +2,9 @@
 
 import { STACK_VERSION } from '../../src/enclave/names.ts';
 import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
-import { classify, fixFor } from './classify.ts';
+import { classify, errorBeforeStop, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
-import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
+import { type Diagnostic, type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
 import type { EnclaveSettings } from './environment.ts';
 import { changesAnything, createsHost, judge, readPolicy, summarize } from './gate.ts';
 import type { Log } from './log.ts';
@@ -146,7 +146,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   } else if (changesAnything(plan)) {
     const applied = await supervised(() => engine.apply((message) => log.info(message)));
     if (!applied.ok) {
-      if (applied.interrupted) return stopped(parts);
+      if (applied.interrupted) return stopped(parts, applied.diagnostics);
       throw new EngineFailure(applied.diagnostics);
     }
   } else {
@@ -218,22 +218,31 @@ function failed(errorClass: NonNullable<Outcome['class']>, message: string, fix 
   return { result: 'failed', class: errorClass, message, fix };
 }
 
-function stopped({ stop, settings }: RunParts): Result {
+/** What had gone wrong before the stop is why the run took so long, so it outranks how Terraform complained about the stop. */
+function stopped({ stop, settings, log }: RunParts, diagnostics: readonly Diagnostic[] = []): Result {
+  logAll(log, diagnostics);
+  const before = errorBeforeStop(diagnostics);
   if (stop.cause === 'timeout') {
-    return failed('timeout', `The run took longer than ${settings.deadlineMs / 1_000} s and was interrupted.`);
+    const errorClass = before === undefined || before.class === 'unknown' ? 'timeout' : before.class;
+    const last = before === undefined ? 'It had reported no error by then.' : `Its last error: ${before.message}`;
+    return failed(errorClass, `The run took longer than ${settings.deadlineMs / 1_000} s and was interrupted. ${last}`);
   }
-  return { result: 'cancelled', class: 'cancelled', message: 'The run was cancelled.', fix: fixFor('cancelled') };
+  const message = `The run was cancelled.${before === undefined ? '' : ` Its last error: ${before.message}`}`;
+  return { result: 'cancelled', class: 'cancelled', message, fix: fixFor('cancelled') };
+}
+
+function logAll(log: Log, diagnostics: readonly Diagnostic[]): void {
+  for (const { severity, summary, detail } of diagnostics) log.error(`Terraform ${severity}: ${summary} ${detail}`);
 }
 
 const text = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** What Terraform was asked to stop for outranks how it complained about it. */
 function resultOf(error: unknown, parts: RunParts): Result {
-  if (parts.stop.cause !== undefined) return stopped(parts);
+  const diagnostics = error instanceof EngineFailure ? error.diagnostics : [];
+  if (parts.stop.cause !== undefined) return stopped(parts, diagnostics);
   if (!(error instanceof EngineFailure)) return failed('unknown', scrub(text(error)));
-  for (const { severity, summary, detail } of error.diagnostics) {
-    parts.log.error(`Terraform ${severity}: ${summary} ${detail}`);
-  }
-  const { class: errorClass, message, fix } = classify(error.diagnostics);
+  logAll(parts.log, diagnostics);
+  const { class: errorClass, message, fix } = classify(diagnostics);
   return failed(errorClass, message, fix);
 }

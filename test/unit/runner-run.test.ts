@@ -270,6 +270,70 @@ describe('a run', () => {
     expect(lines.join('')).not.toContain('123456789012');
   });
 
+  describe('that is cut off', () => {
+    const error = (summary: string) => ({ severity: 'error', summary, detail: '' });
+    const shortage = error('api error InsufficientInstanceCapacity: no m6i.xlarge in us-west-2a of arn:aws:ec2:x:1:y');
+    const complaints = [
+      error('operation error EC2: RunInstances, request canceled, context canceled'),
+      error('execution halted'),
+    ];
+    const cutOff = async (cause: 'timeout' | 'cancelled', diagnostics: readonly ReturnType<typeof error>[]) => {
+      const { run, outcomes, lines } = setUp({
+        apply: async (stop) => {
+          stop.request(cause);
+          return { ok: false, interrupted: true, diagnostics };
+        },
+      });
+      await run();
+      return { outcome: outcomes[0], log: lines.join('') };
+    };
+
+    it('keeps the class and the text of the error that came before its deadline, without what the stop caused', async () => {
+      const { outcome, log } = await cutOff('timeout', [...complaints, shortage]);
+      expect(outcome).toMatchObject({
+        result: 'failed',
+        class: 'capacity',
+        fix: expect.stringMatching(/instance type/),
+      });
+      expect(outcome?.message).toBe(
+        'The run took longer than 1500 s and was interrupted. Its last error: ' +
+          'api error InsufficientInstanceCapacity: no m6i.xlarge in us-west-2a of <arn>',
+      );
+      expect(log).toContain('context canceled');
+    });
+
+    it('keeps the text of an error that no rule knows, and the class timeout', async () => {
+      const { outcome } = await cutOff('timeout', [error('reticulating splines'), ...complaints]);
+      expect(outcome).toMatchObject({ class: 'timeout', message: expect.stringMatching(/reticulating splines$/) });
+    });
+
+    it('says that no error was reported where the stop alone caused what was printed', async () => {
+      const { outcome } = await cutOff('timeout', complaints);
+      expect(outcome).toMatchObject({
+        class: 'timeout',
+        message: 'The run took longer than 1500 s and was interrupted. It had reported no error by then.',
+      });
+    });
+
+    it('stays cancelled where it was cancelled, and names the error that came before', async () => {
+      const { outcome } = await cutOff('cancelled', [shortage, ...complaints]);
+      expect(outcome).toMatchObject({ result: 'cancelled', class: 'cancelled' });
+      expect(outcome?.message).toMatch(/^The run was cancelled\. Its last error: .*InsufficientInstanceCapacity/);
+      expect((await cutOff('cancelled', complaints)).outcome?.message).toBe('The run was cancelled.');
+    });
+
+    it('keeps the error of a plan that was interrupted', async () => {
+      const { run, outcomes } = setUp({
+        plan: async (stop) => {
+          stop.request('timeout');
+          throw new EngineFailure([shortage]);
+        },
+      });
+      expect(await run()).toBe('failed');
+      expect(outcomes).toMatchObject([{ class: 'capacity' }]);
+    });
+  });
+
   it('takes a broken connection for a failure that may pass', async () => {
     const { run, outcomes } = setUp({
       apply: async () => {
