@@ -47,7 +47,8 @@ function carryOut(settings: Settings, logFor: (enclaveId: string) => Log): Promi
     const engineFor = async (job: Job) => (await open)(job, logFor(job.enclaveId));
     return carryOutDriftRun({ ...common, settings, store, logFor, engineFor });
   }
-  const store = createRunStore({ client, stateTable, historyTable, enclaveId: settings.enclaveId, run });
+  const { enclaveId, action } = settings;
+  const store = createRunStore({ client, stateTable, historyTable, enclaveId, run, action });
   return carryOutRun({ ...common, settings, store, engineFor: async (job) => (await open)(job, log) });
 }
 

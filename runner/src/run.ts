@@ -1,5 +1,6 @@
 /** One run from claim to outcome. */
 
+import type { Lock } from '../../src/enclave/items.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
 import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
 import { classify, errorBeforeStop, fixFor } from './classify.ts';
@@ -53,6 +54,11 @@ type Result = Pick<
 export async function carryOutRun(parts: RunParts): Promise<Ending> {
   const { settings, clock, log, store, stop } = parts;
   const taskArn = await parts.taskArn();
+  const stranger = notMine(await store.lock(), settings);
+  if (stranger !== undefined) {
+    log.error(`=== nothing done: ${stranger}`);
+    return 'unusable';
+  }
   const claim = await store.claim({
     taskArn,
     executionArn: settings.executionArn,
@@ -83,10 +89,7 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
   const { variables } = item;
 
   const lock = await store.lock();
-  const { executionArn } = settings;
-  const otherExecution =
-    lock?.executionArn !== undefined && executionArn !== undefined && lock.executionArn !== executionArn;
-  if (lock?.run !== settings.run || otherExecution) {
+  if (lock?.run !== settings.run || notMine(lock, settings) !== undefined) {
     return failed('locked', 'The lock of the enclave does not name this run, so nothing was done.');
   }
   if (item.cancelRequestedAt !== undefined) stop.request('cancelled');
@@ -110,6 +113,19 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
   } finally {
     engine.close();
   }
+}
+
+/**
+ * Why the run is another task's, as its lock says; undefined: it is ours, or the lock is another run's. A task that is
+ * not meant must not even take the run item, or the one that is meant would leave the run alone.
+ */
+function notMine(lock: Lock | undefined, { run, action, executionArn }: EnclaveSettings): string | undefined {
+  if (lock?.run !== run) return undefined;
+  if (lock.action !== undefined && lock.action !== action) {
+    return `the lock of the enclave is for a ${lock.action} run, and this task was started to ${action}`;
+  }
+  if (lock.executionArn !== executionArn) return 'the lock of the enclave is not claimed by the execution of this task';
+  return undefined;
 }
 
 async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn: string): Promise<Result> {
@@ -237,7 +253,6 @@ function logAll(log: Log, diagnostics: readonly Diagnostic[]): void {
 
 const text = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** What Terraform was asked to stop for outranks how it complained about it. */
 function resultOf(error: unknown, parts: RunParts): Result {
   const diagnostics = error instanceof EngineFailure ? error.diagnostics : [];
   if (parts.stop.cause !== undefined) return stopped(parts, diagnostics);

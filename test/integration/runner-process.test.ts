@@ -104,7 +104,22 @@ describe.skipIf(skipped !== '')(`the runner${skipped}`, () => {
     await bench.prepare({ id: 'redriven', name: 'e-redriven-1', action: 'deploy' });
     const { ended } = bench.start('redriven', 'e-redriven-1', 'deploy', { EXECUTION_ARN: 'arn:aws:states:::other' });
     expect((await ended).code).toBe(1);
+    expect(await bench.item('redriven', 'e-redriven-1')).not.toHaveProperty('taskArn');
     expect(await bench.stats('redriven')).toEqual({});
+  });
+
+  it('leaves a run of another action alone, and logs why', async () => {
+    await bench.prepare({ id: 'action', name: 'e-action-1-deploy', action: 'deploy' });
+    const before = await bench.item('action', 'e-action-1-deploy');
+    const { code, output } = await bench.start('action', 'e-action-1-deploy', 'destroy').ended;
+    expect(code).toBe(1);
+    expect(JSON.parse(output)).toMatchObject({
+      level: 'warn',
+      enclaveId: 'action',
+      message: expect.stringContaining('the run is a deploy run, and this task was started to destroy'),
+    });
+    expect(await bench.item('action', 'e-action-1-deploy')).toEqual(before);
+    expect(await bench.stats('action')).toEqual({});
   });
 
   it('is cancelled before it begins', async () => {

@@ -110,7 +110,7 @@ function callsOfRunner(names: ReturnType<typeof namesOf>) {
   const { stateTable, historyTable } = names;
   const claimant = { taskArn: 't', executionArn: 'e', host: 'h', startedAt: NOW };
   return recordedCalls(names.tableArn, (client) => {
-    const run = createRunStore({ client, stateTable, historyTable, enclaveId: 'enc_1', run: 'e-1' });
+    const run = createRunStore({ client, stateTable, historyTable, enclaveId: 'enc_1', run: 'e-1', action: 'deploy' });
     const fleet = createFleetStore({ client, historyTable, run: 'd-1' });
     const evidence = createLockEvidence({ dynamodb: client, ecs: {} as never, historyTable, enclaveId: 'enc_1' });
     return [
@@ -126,14 +126,15 @@ function callsOfRunner(names: ReturnType<typeof namesOf>) {
   });
 }
 
-function callsOfOperator(names: ReturnType<typeof namesOf>, { enclavesTable }: PlacedConfig) {
+function callsOfOperator(names: ReturnType<typeof namesOf>, config: PlacedConfig) {
+  const { enclavesTable } = config;
   const { stateTable, historyTable } = names;
   const all = async (pages: AsyncIterable<unknown>) => {
     for await (const _ of pages);
   };
   return recordedCalls(names.tableArn, (client: DynamoDBClient) => {
     const options = { client, stateTable, historyTable, expiresAt: () => 1, log };
-    const state = createStateStore(options);
+    const state = createStateStore({ ...options, place: config });
     const history = createHistoryStore(options);
     const fleetRuns = createFleetRunStore(options);
     const leases = createLeaseStore(client, stateTable);
