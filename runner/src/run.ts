@@ -56,7 +56,7 @@ export async function carryOutRun(parts: RunParts): Promise<Ending> {
   const taskArn = await parts.taskArn();
   const stranger = notMine(await store.lock(), settings);
   if (stranger !== undefined) {
-    log.error(`=== nothing done: ${stranger}`);
+    log.error(`nothing done: ${stranger}`);
     return 'unusable';
   }
   const claim = await store.claim({
@@ -66,17 +66,17 @@ export async function carryOutRun(parts: RunParts): Promise<Ending> {
     startedAt: new Date(clock.now()).toISOString(),
   });
   if (claim.kind !== 'claimed') {
-    log.warn(`=== nothing done: ${claim.why}`);
+    log.warn(`nothing done: ${claim.why}`);
     return claim.kind;
   }
-  log.info(`=== Terraform ${settings.action} of ${settings.enclaveId} starts`, {
+  log.info(`${settings.action} of ${settings.enclaveId} starts`, {
     reason: claim.item.reason,
     generation: claim.item.generation,
   });
   const cancelDeadline = clock.schedule(settings.deadlineMs, () => stop.request('timeout'));
   const result = await work(parts, claim.item, taskArn).catch((error: unknown) => resultOf(error, parts));
   cancelDeadline();
-  log.info(`=== Terraform ${settings.action} of ${settings.enclaveId} ${result.result}`, {
+  log.info(`${settings.action} of ${settings.enclaveId} ${result.result}`, {
     class: result.class,
     cause: result.message,
   });
@@ -138,7 +138,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (stop.cause !== undefined) return stopped(parts);
   const plan = await supervised(() => engine.plan());
   const summary = summarize(plan);
-  log.info('=== Terraform plan made', { plan: summary });
+  log.info('plan made', { plan: summary });
 
   const verdict = judge({
     action: settings.action,
@@ -158,7 +158,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (stop.cause !== undefined) return stopped(parts);
 
   if (item.reason === 'adopt') {
-    log.info('=== what was found is taken over; nothing is applied');
+    log.info('what was found is taken over; nothing is applied');
   } else if (changesAnything(plan)) {
     const applied = await supervised(() => engine.apply((message) => log.info(message)));
     if (!applied.ok) {
@@ -166,7 +166,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
       throw new EngineFailure(applied.diagnostics);
     }
   } else {
-    log.info('=== Terraform has nothing to change');
+    log.info('nothing to change');
   }
   return settings.action === 'destroy' ? afterDestroy(engine) : afterDeploy(engine);
 }
@@ -191,8 +191,8 @@ function supervise(engine: Engine, { stop, log }: RunParts) {
   let atWork = false;
   stop.onRequest(() => {
     if (!atWork) return;
-    log.warn('=== Terraform is asked to stop');
-    engine.interrupt().catch((error: unknown) => log.error(`Terraform could not be asked to stop: ${text(error)}`));
+    log.warn('the run is asked to stop');
+    engine.interrupt().catch((error: unknown) => log.error(`the run could not be asked to stop: ${text(error)}`));
   });
   return async <T>(operation: () => Promise<T>): Promise<T> => {
     atWork = true;
@@ -248,7 +248,7 @@ function stopped({ stop, settings, log }: RunParts, diagnostics: readonly Diagno
 }
 
 function logAll(log: Log, diagnostics: readonly Diagnostic[]): void {
-  for (const { severity, summary, detail } of diagnostics) log.error(`Terraform ${severity}: ${summary} ${detail}`);
+  for (const { severity, summary, detail } of diagnostics) log.error(`${severity}: ${summary} ${detail}`);
 }
 
 const text = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -39,6 +39,23 @@ describe.skipIf(skipped !== '')(`the runner${skipped}`, () => {
     expect(output).toContain('aws_instance.enclave_instance: Creating...');
   });
 
+  it('prints nothing that the application shows to the tenants of other enclaves', async () => {
+    const run = async (name: string, action: 'deploy' | 'destroy', more: Parameters<typeof bench.start>[3] = {}) => {
+      await bench.prepare({ id: 'tenant', name, action });
+      return (await bench.start('tenant', name, action, more).ended).output;
+    };
+    const deploy = await run('e-tenant-1', 'deploy');
+    await bench.control({ op: 'failRuns', enclaveId: 'tenant', summary: 'Terraform === failed', detail: 'ENCLAVE_ID' });
+    const outputs = [deploy, await run('e-tenant-2', 'destroy'), await run('e-tenant-3', 'destroy')];
+    // Settings that are not complete are reported before there is a log.
+    outputs.push(await run('e-tenant-4', 'deploy', { RUNNER_ENGINE: 'none' }));
+    expect(await run('e-tenant-5', 'deploy', { ENCLAVE_ID: '' })).not.toMatch(/Terraform|===|ENCLAVE_ID/);
+    for (const output of outputs) expect(output).not.toMatch(/Terraform|===|ENCLAVE_ID/);
+    const lines = outputs.slice(0, 3).join('').trim().split('\n');
+    expect(lines.length).toBeGreaterThan(30);
+    for (const line of lines) expect(line).toContain('"enclaveId":"tenant"');
+  });
+
   it('changes nothing the second time', async () => {
     await bench.prepare({ id: 'deploy', name: 'e-deploy-2', action: 'deploy', reason: 'repair' });
     const before = await bench.stats('deploy');
