@@ -39,7 +39,7 @@ const INTERFACE_ENDPOINTS = [
 const METRICS_ENDPOINT = 'aps-workspaces';
 const GATEWAY_ENDPOINTS = ['s3', 'dynamodb'] as const;
 
-/** Of the network hosts of a region are in. A network this stack makes is known to Terraform alone. */
+/** ARN of the VPC of a region's hosts. Terraform fills it in where this stack creates the VPC. */
 export function vpcArn(platform: Platform, region: string): string {
   const network = platform.config.regions[region]?.network;
   return network?.kind === 'existing'

@@ -80,7 +80,7 @@ function classOf(diagnostic: Diagnostic): ErrorClass {
   return RULES.find(([, pattern]) => pattern.test(text))?.[0] ?? 'unknown';
 }
 
-/** What went wrong by itself; undefined: every error is one that the stop of the run has caused. */
+/** The error that the stop of the run did not cause; undefined: the stop caused every error, or there is none. */
 export function errorBeforeStop(diagnostics: readonly Diagnostic[]): Classified | undefined {
   const own = diagnostics.filter((each) => each.severity === 'error' && classOf(each) !== 'cancelled');
   return own.length === 0 ? undefined : classify(own);

@@ -116,8 +116,8 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
 }
 
 /**
- * Why the run is another task's, as its lock says; undefined: it is ours, or the lock is another run's. A task that is
- * not meant must not even take the run item, or the one that is meant would leave the run alone.
+ * Why this task must not take the run, by the lock of the enclave; undefined: it may, or the lock names another run.
+ * Taking the run item does harm already: the task that the lock allows would then find the run taken.
  */
 function notMine(lock: Lock | undefined, { run, action, executionArn }: EnclaveSettings): string | undefined {
   if (lock?.run !== run) return undefined;
@@ -234,7 +234,7 @@ function failed(errorClass: NonNullable<Outcome['class']>, message: string, fix 
   return { result: 'failed', class: errorClass, message, fix };
 }
 
-/** What had gone wrong before the stop is why the run took so long, so it outranks how Terraform complained about the stop. */
+/** An error from before the stop explains why the run took so long: it outranks the errors that the stop caused. */
 function stopped({ stop, settings, log }: RunParts, diagnostics: readonly Diagnostic[] = []): Result {
   logAll(log, diagnostics);
   const before = errorBeforeStop(diagnostics);

@@ -77,12 +77,12 @@ describe.skipIf(noDatabase !== undefined)(
     const action = fc.constantFrom(...ACTIONS);
     const scenario = fc.record({
       machine: action,
-      /** The name of the execution: the run's, as the operator starts it, or one that somebody has chosen. */
+      /** The name of the execution: the run's, as the operator starts it, or one that a caller chose. */
       execution: fc.constantFrom('the run', 'another'),
       runAction: action,
       /** Of the lock: what an earlier version left out, and who else may claim it or has claimed it. */
       intended: fc.constantFrom('by an earlier version', 'for this run', 'for the other machine', 'for another name'),
-      claimed: fc.constantFrom('by nobody', 'by this execution', 'by another'),
+      claimed: fc.constantFrom('by none', 'by this execution', 'by another'),
       lockedRun: fc.constantFrom('this', 'another'),
     });
 
@@ -99,7 +99,7 @@ describe.skipIf(noDatabase !== undefined)(
             'for the other machine': arnOf(other, run),
             'for another name': arnOf(runAction, 'another'),
           }[intended];
-          const executionArn = { 'by nobody': undefined, 'by this execution': me, 'by another': 'arn' }[claimed];
+          const executionArn = { 'by none': undefined, 'by this execution': me, 'by another': 'arn' }[claimed];
           const lock = {
             run: lockedRun === 'this' ? run : runName(ENCLAVE, 'aaaaaa', 2, runAction),
             state: executionArn === undefined ? 'intended' : 'claimed',
@@ -110,7 +110,7 @@ describe.skipIf(noDatabase !== undefined)(
           const { reached, end } = await execute(machine, name, run);
           const isOfThisMachine = machine === runAction;
           const isIntended = intendedExecution === undefined || intendedExecution === me;
-          const mayClaim = lockedRun === 'this' && (claimed === 'by nobody' ? isIntended : executionArn === me);
+          const mayClaim = lockedRun === 'this' && (claimed === 'by none' ? isIntended : executionArn === me);
           expect(reached).toBe(isOfThisMachine && mayClaim);
           if (!isOfThisMachine) expect(end).toMatchObject({ status: 'FAILED', error: 'WrongAction' });
           else if (!mayClaim) expect(end).toEqual({ status: 'SUCCEEDED', output: { result: 'coalesced' } });
@@ -129,6 +129,6 @@ const CLEANUP_OF_A_DEPLOY_RUN = {
   execution: 'another',
   runAction: 'deploy',
   intended: 'by an earlier version',
-  claimed: 'by nobody',
+  claimed: 'by none',
   lockedRun: 'this',
 } as const;

@@ -1,4 +1,4 @@
-/** The DynamoDB calls that adapters make, as IAM sees them: the adapters run, on a client that only takes note. */
+/** The DynamoDB calls that adapters make, as IAM sees them: the adapters run on a client that only records. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Call } from './iam.ts';
 
@@ -36,7 +36,7 @@ export function dynamodbCall(action: string, input: Input, arnOf: (table: string
   };
 }
 
-/** What a client that answers nothing is asked. Errors of an adapter that misses its answer are not errors here. */
+/** The calls adapters make on a client that answers nothing. Errors that the missing answers cause are ignored. */
 export async function recordedCalls(
   arnOf: (table: string) => string,
   use: (client: DynamoDBClient) => readonly (() => unknown)[],

@@ -27,7 +27,7 @@ const SEE = [
   'ec2:DescribeVpcs',
 ];
 
-/** Once for all regions: the policy of a region has a length to keep to, and these calls know no resource. */
+/** In the role's own policy, for all regions: the policy of a region may take 6,144 characters. */
 export function seeHosts(): Statement {
   return allow('See', SEE, { everything: 'EC2 knows no resource for its Describe calls' });
 }
@@ -48,7 +48,7 @@ export function hostStatements(platform: Platform, region: string): readonly Sta
       here('ec2', 'security-group/*'),
       { StringEquals: { [`aws:ResourceTag/${TAG_ENVIRONMENT}`]: config.environment } },
     ),
-    // Groups are changed on a host's interface, which Terraform's provider does not tag: its VPC is what is known of it.
+    // Terraform's provider does not tag the interface of a host, so its VPC is the narrowest condition AWS can check.
     allow('ChangeGroupsOfHosts', ['ec2:ModifyNetworkInterfaceAttribute'], here('ec2', 'network-interface/*'), {
       ArnEquals: { 'ec2:Vpc': vpcArn(platform, region) },
     }),
@@ -68,7 +68,7 @@ export function hostStatements(platform: Platform, region: string): readonly Sta
     allow(
       'ChangeHosts',
       [
-        // Which profile it may be, `PassHostRoles` says.
+        // `PassHostRoles` limits the profiles to those of hosts' roles.
         'ec2:AssociateIamInstanceProfile',
         'ec2:DisassociateIamInstanceProfile',
         'ec2:ModifyInstanceAttribute',

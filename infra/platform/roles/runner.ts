@@ -38,7 +38,7 @@ export function runnerStatements(platform: Platform): readonly Statement[] {
       [names.tableArn(names.historyTable)],
       leadingKeys('run#*'),
     ),
-    // Drift runs are the fleet's. They are claimed and written to, and never looked for.
+    // Drift runs: the runner claims and updates them by name.
     allow('FleetRuns', ['dynamodb:UpdateItem'], [names.tableArn(names.historyTable)], leadingKeys(keys.fleetRuns)),
     allow('TasksOfOtherRuns', ['ecs:DescribeTasks'], [names.arn('ecs', `task/${config.cluster}/*`)]),
     seeHosts(),
