@@ -39,6 +39,14 @@ const INTERFACE_ENDPOINTS = [
 const METRICS_ENDPOINT = 'aps-workspaces';
 const GATEWAY_ENDPOINTS = ['s3', 'dynamodb'] as const;
 
+/** ARN of the VPC of a region's hosts. Terraform fills it in where this stack creates the VPC. */
+export function vpcArn(platform: Platform, region: string): string {
+  const network = platform.config.regions[region]?.network;
+  return network?.kind === 'existing'
+    ? platform.names.arn('ec2', `vpc/${network.vpcId}`, region)
+    : `\${aws_vpc.${idIn(platform, region, 'vpc')}.arn}`;
+}
+
 export function regionNetwork(platform: Platform, region: string): RegionNetwork {
   const network = platform.config.regions[region]?.network;
   if (network === undefined) throw new Error(`region ${region} is not configured`);

@@ -69,10 +69,10 @@ export const refuse = (
   conditions: Conditions,
 ) => statement('Deny', sid, actions, on, { principals, conditions });
 
-/** Items of one partition key pattern; a request that names no key would satisfy the first condition alone. */
-export function leadingKeys(pattern: string): Conditions {
+/** Items of these partition key patterns; a request that names no key would satisfy the first condition alone. */
+export function leadingKeys(...patterns: readonly string[]): Conditions {
   return {
-    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [pattern] },
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': patterns },
     Null: { 'dynamodb:LeadingKeys': 'false' },
   };
 }

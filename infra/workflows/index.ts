@@ -24,7 +24,7 @@ export function workflow(action: RunAction, parameters: WorkflowParameters): Wor
     StartAt: 'HasRun',
     TimeoutSeconds: parameters.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
     States: {
-      ...claim(parameters, 'RunTask'),
+      ...claim(action, parameters, 'RunTask'),
       ...runTask(ENCLAVE, action, parameters, 'ReadRun'),
       ...conclude(ENCLAVE, parameters),
     },

@@ -1,5 +1,6 @@
 /** From an execution's input to its work: taking the enclave's lock, which makes a run the only one; and giving it back. */
-import { CONDITION_FAILED, dynamodb, isText, type State, type StateMap } from './asl.ts';
+import type { RunAction } from '../../src/enclave/names.ts';
+import { CONDITION_FAILED, dynamodb, isText, matches, type State, type StateMap } from './asl.ts';
 import type { WorkflowParameters } from './parameters.ts';
 import { ENCLAVE, FLEET, workingState } from './scope.ts';
 
@@ -14,28 +15,47 @@ function hasRun(members: readonly string[], next: string): StateMap {
 }
 
 /**
- * `HasRun` → `Claim` → `next`, or `Coalesced`.
+ * `HasRun` → `IsOfThisMachine` → `Claim` → `next`, or `Coalesced`, or `WrongAction`.
  *
- * Only a lock that intends this run, or one this very execution has claimed before (a retried call, a redrive), is
- * taken. All else ends the execution as coalesced without Terraform: another run holds the enclave, or the caller is
+ * Only a lock that intends this execution, or one this very execution has claimed before (a retried call, a redrive),
+ * is taken. All else ends the execution as coalesced without Terraform: another run holds the enclave, or the caller is
  * the application, which starts the cleanup machine without a run; its command is the record's status.
+ *
+ * A run of the other machine fails the execution, because only a mistake or an attack asks for it: the application may
+ * start the cleanup machine and can read the names of deploy runs. A run's name ends with its action (`runName`), so
+ * that is known even of a lock by an operator of an earlier version, which names neither action nor execution.
  */
-export function claim(parameters: WorkflowParameters, next: string): StateMap {
+export function claim(action: RunAction, parameters: WorkflowParameters, next: string): StateMap {
   return {
-    ...hasRun(['$.enclave_id', '$.run'], 'Claim'),
+    ...hasRun(['$.enclave_id', '$.run'], 'IsOfThisMachine'),
+    IsOfThisMachine: {
+      Type: 'Choice',
+      Choices: [{ ...matches('$.run', `*-${action}`), Next: 'Claim' }],
+      Default: 'WrongAction',
+    },
+    WrongAction: {
+      Type: 'Fail',
+      Error: 'WrongAction',
+      Cause:
+        `This state machine carries out ${action} runs only, and the run in the input is not one, so nothing was done. ` +
+        'Find out in CloudTrail who started this execution: the operator starts each run on the machine of its action.',
+    },
     Claim: dynamodb(
       'updateItem',
       {
         TableName: parameters.stateTable,
         Key: lockKey,
         UpdateExpression: 'SET #state = :claimed, executionArn = :me',
-        ConditionExpression: '#run = :run AND (#state = :intended OR executionArn = :me)',
-        ExpressionAttributeNames: { '#run': 'run', '#state': 'state' },
+        ConditionExpression:
+          '#run = :run AND (executionArn = :me OR (#state = :intended AND ' +
+          '(attribute_not_exists(intendedExecution) OR (intendedExecution = :me AND #action = :action))))',
+        ExpressionAttributeNames: { '#run': 'run', '#state': 'state', '#action': 'action' },
         ExpressionAttributeValues: {
           ':run': { 'S.$': '$.run' },
           ':me': { 'S.$': '$$.Execution.Id' },
           ':claimed': { S: 'claimed' },
           ':intended': { S: 'intended' },
+          ':action': { S: action },
         },
       },
       {

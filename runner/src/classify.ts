@@ -80,6 +80,12 @@ function classOf(diagnostic: Diagnostic): ErrorClass {
   return RULES.find(([, pattern]) => pattern.test(text))?.[0] ?? 'unknown';
 }
 
+/** The error that the stop of the run did not cause; undefined: the stop caused every error, or there is none. */
+export function errorBeforeStop(diagnostics: readonly Diagnostic[]): Classified | undefined {
+  const own = diagnostics.filter((each) => each.severity === 'error' && classOf(each) !== 'cancelled');
+  return own.length === 0 ? undefined : classify(own);
+}
+
 /**
  * The first error that is understood names the class and gives the message; where none is, the first one does.
  * Warnings say nothing about a failure.

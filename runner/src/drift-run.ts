@@ -50,7 +50,7 @@ export async function carryOutDriftRun(parts: DriftParts): Promise<Ending> {
     startedAt: now(),
   });
   if (claim.kind !== 'claimed') {
-    log.warn(`=== nothing done: ${claim.why}`);
+    log.warn(`nothing done: ${claim.why}`);
     return claim.kind;
   }
   const cancelDeadline = clock.schedule(settings.deadlineMs, () => stop.request('timeout'));
@@ -62,7 +62,7 @@ export async function carryOutDriftRun(parts: DriftParts): Promise<Ending> {
     fix: fixFor('unknown'),
   }));
   cancelDeadline();
-  log.info(`=== drift run ${result.result}`);
+  log.info(`drift run ${result.result}`);
   await settle(parts, taskArn, { ...result, at: now(), by: 'runner' });
   return result.result;
 }
@@ -121,7 +121,7 @@ async function look(
     onEngine(engine);
     const plan = await engine.look();
     const verdict = { ...driftOf(plan), planDigest: digestOf(plan), summary: summarize(plan) };
-    log.info(`=== drift: ${verdict.drifted ? `${verdict.differences.length} resources differ` : 'none'}`, {
+    log.info(`drift: ${verdict.drifted ? `${verdict.differences.length} resources differ` : 'none'}`, {
       differences: verdict.differences,
     });
     return verdict;
@@ -130,7 +130,7 @@ async function look(
       error instanceof EngineFailure
         ? classify(error.diagnostics)
         : { class: 'unknown' as const, message: scrub(text(error)), fix: fixFor('unknown') };
-    log.error(`=== drift could not be looked for: ${classified.message}`, { class: classified.class });
+    log.error(`drift could not be looked for: ${classified.message}`, { class: classified.class });
     return { failure: { ...classified } };
   } finally {
     engine?.close();

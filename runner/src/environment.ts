@@ -20,7 +20,8 @@ export type EngineSettings =
 interface Common {
   /** Name of the run: of its item, its lock and its execution. */
   readonly run: string;
-  readonly executionArn: string | undefined;
+  /** ARN of the execution that started the task: the lock names it. */
+  readonly executionArn: string;
   readonly stateTable: string;
   readonly historyTable: string;
   readonly environment: string;
@@ -61,7 +62,7 @@ export function readSettings(environment: Environment): Settings {
   if (!(deadlineSeconds > 0)) problems.push('RUN_DEADLINE_SECONDS is not a positive number');
   const common: Common = {
     run: required('RUN'),
-    executionArn: environment.EXECUTION_ARN || undefined,
+    executionArn: required('EXECUTION_ARN'),
     stateTable: required('STATE_TABLE'),
     historyTable: required('HISTORY_TABLE'),
     environment: required('ENCLAVE_ENVIRONMENT'),

@@ -22,6 +22,7 @@ export function createFleetStore(options: {
     table: options.historyTable,
     key: keys.fleetRun(options.run),
     schema: FleetRunItemSchema,
+    action: 'drift',
   });
   return {
     claim: item.claim,

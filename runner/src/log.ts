@@ -7,7 +7,25 @@ export interface Log {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** The application shows these lines without authentication, so messages are scrubbed. Fields are the caller's care. */
+/**
+ * A line of the log group that contains one of these words is shown by the application's Logs tab to every tenant,
+ * whichever enclave it is about. What Terraform and AWS report may contain them.
+ */
+const SHOWN_TO_EVERY_TENANT: readonly (readonly [word: RegExp, replacement: string])[] = [
+  [/Terraform/g, 'terraform'],
+  [/={3,}/g, '='],
+  [/ENCLAVE_ID/g, 'enclave id'],
+];
+
+/** The text without the words for which the application would show it to every tenant. */
+export function forOwnTenant(text: string): string {
+  return SHOWN_TO_EVERY_TENANT.reduce((rest, [word, replacement]) => rest.replace(word, replacement), text);
+}
+
+/**
+ * The application shows these lines without authentication, so messages are scrubbed. Fields are the caller's care. The
+ * enclave's id stays as it is: by it the owner's tab finds the line.
+ */
 export function createLog(
   context: { readonly enclaveId: string; readonly run: string },
   now: () => number,
@@ -15,9 +33,10 @@ export function createLog(
 ): Log {
   const at =
     (level: string) =>
-    (message: string, fields: Readonly<Record<string, unknown>> = {}) =>
-      write(
-        `${JSON.stringify({ time: new Date(now()).toISOString(), level, ...context, message: scrub(message), ...fields })}\n`,
-      );
+    (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
+      const head = JSON.stringify({ time: new Date(now()).toISOString(), level, ...context });
+      const rest = forOwnTenant(JSON.stringify({ message: scrub(message), ...fields }));
+      write(`${head.slice(0, -1)},${rest.slice(1)}\n`);
+    };
   return { info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -7,7 +7,7 @@ import type { Engine, Job } from './engine/port.ts';
 import { simulatedEngine } from './engine/simulated.ts';
 import { readSettings, type Settings } from './environment.ts';
 import { createFleetStore } from './fleet-store.ts';
-import { createLog, type Log } from './log.ts';
+import { createLog, forOwnTenant, type Log } from './log.ts';
 import { readTaskArn } from './metadata.ts';
 import { carryOutRun, type Ending } from './run.ts';
 import { Stop } from './stop.ts';
@@ -47,7 +47,8 @@ function carryOut(settings: Settings, logFor: (enclaveId: string) => Log): Promi
     const engineFor = async (job: Job) => (await open)(job, logFor(job.enclaveId));
     return carryOutDriftRun({ ...common, settings, store, logFor, engineFor });
   }
-  const store = createRunStore({ client, stateTable, historyTable, enclaveId: settings.enclaveId, run });
+  const { enclaveId, action } = settings;
+  const store = createRunStore({ client, stateTable, historyTable, enclaveId, run, action });
   return carryOutRun({ ...common, settings, store, engineFor: async (job) => (await open)(job, log) });
 }
 
@@ -60,14 +61,14 @@ async function main(): Promise<number> {
     return ending === 'succeeded' || ending === 'twin' ? 0 : 1;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    logFor('enclaveId' in settings ? settings.enclaveId : '').error(`=== the run could not be concluded: ${why}`);
+    logFor('enclaveId' in settings ? settings.enclaveId : '').error(`the run could not be concluded: ${why}`);
     return 1;
   }
 }
 
 process.exitCode = await main().catch((error: unknown) => {
   // Only the settings are read outside the log's reach, and their error shows no value.
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${forOwnTenant(error instanceof Error ? error.message : String(error))}\n`);
   return 2;
 });
 // Sockets kept open for reuse must not keep the task alive.

@@ -3,6 +3,7 @@ import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { z } from 'zod';
 import { isFromTheFuture, READER_VERSION } from '../../src/enclave/items.ts';
+import type { AnyRunAction } from '../../src/enclave/names.ts';
 import type { Outcome } from '../../src/enclave/run-item.ts';
 
 export interface Claimant {
@@ -21,7 +22,7 @@ export type Claim<Item> =
   | { readonly kind: 'unusable'; readonly why: string };
 
 export interface ItemStore<Item> {
-  /** Takes the run for this task, if no task has it and it has no outcome. Repeatable by the same task. */
+  /** Takes the run for this task, if it is of this task's action, no task has it and it has no outcome. Repeatable by the same task. */
   claim(claimant: Claimant): Promise<Claim<Item>>;
   /** Sets attributes, while the run is this task's and has no outcome; answers what is stored then. */
   update(taskArn: string, attributes: Readonly<Record<string, unknown>>): Promise<StoredRun | 'lost'>;
@@ -61,8 +62,10 @@ export function createItemStore<Item>(options: {
   readonly table: string;
   readonly key: Readonly<Record<string, string>>;
   readonly schema: z.ZodType<Item>;
+  /** What this task is started to do: a run of another action is left alone. */
+  readonly action: AnyRunAction;
 }): ItemStore<Item> {
-  const { client, schema } = options;
+  const { client, schema, action } = options;
   const key = { TableName: options.table, Key: marshall(options.key) };
   const mine = 'taskArn = :me AND attribute_not_exists(outcome)';
 
@@ -76,6 +79,9 @@ export function createItemStore<Item>(options: {
   const whyRefused = (stored: StoredItem | undefined, taskArn: string): Claim<Item> => {
     const item = stored === undefined ? undefined : read(stored);
     if (item === undefined) return { kind: 'unusable', why: 'there is no such run' };
+    if (item.action !== action) {
+      return { kind: 'unusable', why: `the run is a ${item.action} run, and this task was started to ${action}` };
+    }
     if (item.outcome !== undefined) return { kind: 'twin', why: 'the run is over' };
     if (isFromTheFuture(item)) return { kind: 'unusable', why: 'the run was written by a newer version' };
     // Our own claim, whose answer was lost on the way.
@@ -113,9 +119,9 @@ export function createItemStore<Item>(options: {
             UpdateExpression: set.UpdateExpression,
             ConditionExpression:
               'attribute_exists(pk) AND attribute_not_exists(taskArn) AND attribute_not_exists(outcome) AND ' +
-              '(attribute_not_exists(minReader) OR minReader <= :reader)',
-            ExpressionAttributeNames: set.names,
-            ExpressionAttributeValues: marshalled({ ...set.values, ':reader': READER_VERSION }),
+              '(attribute_not_exists(minReader) OR minReader <= :reader) AND #action = :action',
+            ExpressionAttributeNames: { ...set.names, '#action': 'action' },
+            ExpressionAttributeValues: marshalled({ ...set.values, ':reader': READER_VERSION, ':action': action }),
             ReturnValues: 'ALL_NEW',
             ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
           }),

@@ -1,10 +1,11 @@
 /** One run from claim to outcome. */
 
+import type { Lock } from '../../src/enclave/items.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
 import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
-import { classify, fixFor } from './classify.ts';
+import { classify, errorBeforeStop, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
-import { type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
+import { type Diagnostic, type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
 import type { EnclaveSettings } from './environment.ts';
 import { changesAnything, createsHost, judge, readPolicy, summarize } from './gate.ts';
 import type { Log } from './log.ts';
@@ -53,6 +54,11 @@ type Result = Pick<
 export async function carryOutRun(parts: RunParts): Promise<Ending> {
   const { settings, clock, log, store, stop } = parts;
   const taskArn = await parts.taskArn();
+  const stranger = notMine(await store.lock(), settings);
+  if (stranger !== undefined) {
+    log.error(`nothing done: ${stranger}`);
+    return 'unusable';
+  }
   const claim = await store.claim({
     taskArn,
     executionArn: settings.executionArn,
@@ -60,17 +66,17 @@ export async function carryOutRun(parts: RunParts): Promise<Ending> {
     startedAt: new Date(clock.now()).toISOString(),
   });
   if (claim.kind !== 'claimed') {
-    log.warn(`=== nothing done: ${claim.why}`);
+    log.warn(`nothing done: ${claim.why}`);
     return claim.kind;
   }
-  log.info(`=== Terraform ${settings.action} of ${settings.enclaveId} starts`, {
+  log.info(`${settings.action} of ${settings.enclaveId} starts`, {
     reason: claim.item.reason,
     generation: claim.item.generation,
   });
   const cancelDeadline = clock.schedule(settings.deadlineMs, () => stop.request('timeout'));
   const result = await work(parts, claim.item, taskArn).catch((error: unknown) => resultOf(error, parts));
   cancelDeadline();
-  log.info(`=== Terraform ${settings.action} of ${settings.enclaveId} ${result.result}`, {
+  log.info(`${settings.action} of ${settings.enclaveId} ${result.result}`, {
     class: result.class,
     cause: result.message,
   });
@@ -83,10 +89,7 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
   const { variables } = item;
 
   const lock = await store.lock();
-  const { executionArn } = settings;
-  const otherExecution =
-    lock?.executionArn !== undefined && executionArn !== undefined && lock.executionArn !== executionArn;
-  if (lock?.run !== settings.run || otherExecution) {
+  if (lock?.run !== settings.run || notMine(lock, settings) !== undefined) {
     return failed('locked', 'The lock of the enclave does not name this run, so nothing was done.');
   }
   if (item.cancelRequestedAt !== undefined) stop.request('cancelled');
@@ -112,6 +115,19 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
   }
 }
 
+/**
+ * Why this task must not take the run, by the lock of the enclave; undefined: it may, or the lock names another run.
+ * Taking the run item does harm already: the task that the lock allows would then find the run taken.
+ */
+function notMine(lock: Lock | undefined, { run, action, executionArn }: EnclaveSettings): string | undefined {
+  if (lock?.run !== run) return undefined;
+  if (lock.action !== undefined && lock.action !== action) {
+    return `the lock of the enclave is for a ${lock.action} run, and this task was started to ${action}`;
+  }
+  if (lock.executionArn !== executionArn) return 'the lock of the enclave is not claimed by the execution of this task';
+  return undefined;
+}
+
 async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn: string): Promise<Result> {
   const { settings, log, store, stop } = parts;
   const { variables } = item;
@@ -122,7 +138,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (stop.cause !== undefined) return stopped(parts);
   const plan = await supervised(() => engine.plan());
   const summary = summarize(plan);
-  log.info('=== Terraform plan made', { plan: summary });
+  log.info('plan made', { plan: summary });
 
   const verdict = judge({
     action: settings.action,
@@ -142,15 +158,15 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (stop.cause !== undefined) return stopped(parts);
 
   if (item.reason === 'adopt') {
-    log.info('=== what was found is taken over; nothing is applied');
+    log.info('what was found is taken over; nothing is applied');
   } else if (changesAnything(plan)) {
     const applied = await supervised(() => engine.apply((message) => log.info(message)));
     if (!applied.ok) {
-      if (applied.interrupted) return stopped(parts);
+      if (applied.interrupted) return stopped(parts, applied.diagnostics);
       throw new EngineFailure(applied.diagnostics);
     }
   } else {
-    log.info('=== Terraform has nothing to change');
+    log.info('nothing to change');
   }
   return settings.action === 'destroy' ? afterDestroy(engine) : afterDeploy(engine);
 }
@@ -175,8 +191,8 @@ function supervise(engine: Engine, { stop, log }: RunParts) {
   let atWork = false;
   stop.onRequest(() => {
     if (!atWork) return;
-    log.warn('=== Terraform is asked to stop');
-    engine.interrupt().catch((error: unknown) => log.error(`Terraform could not be asked to stop: ${text(error)}`));
+    log.warn('the run is asked to stop');
+    engine.interrupt().catch((error: unknown) => log.error(`the run could not be asked to stop: ${text(error)}`));
   });
   return async <T>(operation: () => Promise<T>): Promise<T> => {
     atWork = true;
@@ -218,22 +234,30 @@ function failed(errorClass: NonNullable<Outcome['class']>, message: string, fix 
   return { result: 'failed', class: errorClass, message, fix };
 }
 
-function stopped({ stop, settings }: RunParts): Result {
+/** An error from before the stop explains why the run took so long: it outranks the errors that the stop caused. */
+function stopped({ stop, settings, log }: RunParts, diagnostics: readonly Diagnostic[] = []): Result {
+  logAll(log, diagnostics);
+  const before = errorBeforeStop(diagnostics);
   if (stop.cause === 'timeout') {
-    return failed('timeout', `The run took longer than ${settings.deadlineMs / 1_000} s and was interrupted.`);
+    const errorClass = before === undefined || before.class === 'unknown' ? 'timeout' : before.class;
+    const last = before === undefined ? 'It had reported no error by then.' : `Its last error: ${before.message}`;
+    return failed(errorClass, `The run took longer than ${settings.deadlineMs / 1_000} s and was interrupted. ${last}`);
   }
-  return { result: 'cancelled', class: 'cancelled', message: 'The run was cancelled.', fix: fixFor('cancelled') };
+  const message = `The run was cancelled.${before === undefined ? '' : ` Its last error: ${before.message}`}`;
+  return { result: 'cancelled', class: 'cancelled', message, fix: fixFor('cancelled') };
+}
+
+function logAll(log: Log, diagnostics: readonly Diagnostic[]): void {
+  for (const { severity, summary, detail } of diagnostics) log.error(`${severity}: ${summary} ${detail}`);
 }
 
 const text = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** What Terraform was asked to stop for outranks how it complained about it. */
 function resultOf(error: unknown, parts: RunParts): Result {
-  if (parts.stop.cause !== undefined) return stopped(parts);
+  const diagnostics = error instanceof EngineFailure ? error.diagnostics : [];
+  if (parts.stop.cause !== undefined) return stopped(parts, diagnostics);
   if (!(error instanceof EngineFailure)) return failed('unknown', scrub(text(error)));
-  for (const { severity, summary, detail } of error.diagnostics) {
-    parts.log.error(`Terraform ${severity}: ${summary} ${detail}`);
-  }
-  const { class: errorClass, message, fix } = classify(error.diagnostics);
+  logAll(parts.log, diagnostics);
+  const { class: errorClass, message, fix } = classify(diagnostics);
   return failed(errorClass, message, fix);
 }

@@ -2,6 +2,7 @@
 import { type DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { keys, type Lock, LockSchema } from '../../src/enclave/items.ts';
+import type { RunAction } from '../../src/enclave/names.ts';
 import { type Outcome, type PlanSummary, type RunItem, RunItemSchema } from '../../src/enclave/run-item.ts';
 import { type Claim, type Claimant, createItemStore, read } from './run-item.ts';
 
@@ -20,13 +21,15 @@ export function createRunStore(options: {
   readonly historyTable: string;
   readonly enclaveId: string;
   readonly run: string;
+  readonly action: RunAction;
 }): RunStore {
-  const { client, enclaveId, run } = options;
+  const { client, enclaveId, run, action } = options;
   const item = createItemStore({
     client,
     table: options.historyTable,
     key: keys.run(enclaveId, run),
     schema: RunItemSchema,
+    action,
   });
 
   return {

@@ -46,7 +46,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
     random,
     log,
     records: createRecordStore(dynamodb, enclavesTable),
-    state: createStateStore({ client: dynamodb, stateTable, historyTable, expiresAt, log }),
+    state: createStateStore({ client: dynamodb, stateTable, historyTable, expiresAt, log, place: config }),
     leases: createLeaseStore(dynamodb, stateTable),
     history: createHistoryStore({ client: dynamodb, historyTable, expiresAt, log }),
     fleetRuns: createFleetRunStore({ client: dynamodb, stateTable, historyTable, expiresAt, log }),

@@ -14,7 +14,9 @@ import type { JsonMap } from '../enclave/json.ts';
 import { LifecycleSchema, ListedLifecycleSchema } from '../enclave/lifecycle-item.ts';
 import { packLifecycle, packRun } from '../enclave/packed.ts';
 import { ReportSchema } from '../enclave/report-item.ts';
+import type { Config } from '../reconciler/config.ts';
 import { type Commit, type Log, OperatorError, type StateStore } from '../reconciler/ports.ts';
+import { executionArn } from './arns.ts';
 import { call, onNames } from './errors.ts';
 import {
   absent,
@@ -41,6 +43,11 @@ export interface StateStoreOptions {
   readonly log: Log;
 }
 
+/** The state machines are this platform's: a lock names the one execution that may claim it. */
+export interface LockingOptions extends StateStoreOptions {
+  readonly place: Pick<Config, 'region' | 'accountId' | 'prefix'>;
+}
+
 /** TransactWriteItems takes 100 items: lifecycle, lock, run and these. Requests beyond are consumed by a later commit. */
 const MOST_REQUESTS_A_COMMIT = 90;
 
@@ -60,7 +67,8 @@ const lifecycleAsRead = ({ readRevision, lifecycle }: Commit) =>
 /** A host chooses the sort keys of its report partition, and could write `lifecycle` for one. */
 export const isLifecycle = ({ pk, sk }: JsonMap) => sk === 'lifecycle' && String(pk).startsWith(keys.enclave(''));
 
-export function createStateStore({ client, stateTable, historyTable, expiresAt, log }: StateStoreOptions): StateStore {
+export function createStateStore(options: LockingOptions): StateStore {
+  const { client, stateTable, historyTable, expiresAt, log, place } = options;
   const table = openTable(client, stateTable);
 
   const leaveOut = (item: JsonMap) => (problem: string) =>
@@ -79,8 +87,10 @@ export function createStateStore({ client, stateTable, historyTable, expiresAt, 
     }));
     if (start === undefined) return items;
     const run = { ...start.run, expiresAt: start.run.expiresAt ?? expiresAt() };
+    const { action } = run;
+    const lock = { ...start.lock, action, intendedExecution: executionArn(place, action, start.lock.run) };
     return [
-      { Put: put(stateTable, keys.lock(lifecycle.id), start.lock, absent('pk')) },
+      { Put: put(stateTable, keys.lock(lifecycle.id), lock, absent('pk')) },
       { Put: put(historyTable, keys.run(lifecycle.id, run.name), packRun(run), absent('pk')) },
       ...items,
     ];

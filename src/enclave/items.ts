@@ -15,6 +15,9 @@ export const Versioned = { v: z.number().int().default(1), minReader: z.number()
 export const LockSchema = z.looseObject({
   run: z.string(),
   state: z.enum(['intended', 'claimed']),
+  /** The run's action, and the ARN of the one execution that may claim the lock. Absent: an earlier version wrote it. */
+  action: z.enum(['deploy', 'destroy']).optional(),
+  intendedExecution: z.string().optional(),
   /** Set by the workflow's claim. */
   executionArn: z.string().optional(),
 });

@@ -23,7 +23,7 @@ describe('enclavectl local', () => {
       const described = enclavectl(cwd, ...command.split(' '));
       expect(described.status).toBe(0);
       const run = /^ *(e-\S+-1-deploy) /m.exec(described.stdout)?.[1] ?? '';
-      expect(enclavectl(cwd, 'logs', run).stdout).toContain('Terraform');
+      expect(enclavectl(cwd, 'logs', run).stdout).toContain('Apply complete!');
     }
     const health = /^health +(\S+)\/healthz/m.exec(first.output())?.[1];
     expect((await fetch(`${health}/readyz`)).status).toBe(200);

@@ -95,7 +95,7 @@ beforeEach(() => printLogsOnFailure(stack));
 
 describe('an execution', () => {
   it('claims the lock, runs the task with the given environment only, and releases', async () => {
-    const run = 'e-enc_1-aaaaaa-1-succeed';
+    const run = 'e-enc_1-aaaaaa-1-succeed-deploy';
     await intend(run);
     await start(run);
     expect(await ended(run)).toMatchObject({ status: 'SUCCEEDED', input: inputOf(run), name: run });
@@ -125,7 +125,7 @@ describe('an execution', () => {
   });
 
   it("fails with the run's class and message", async () => {
-    const run = 'e-enc_1-aaaaaa-2-fail';
+    const run = 'e-enc_1-aaaaaa-2-fail-deploy';
     await intend(run);
     await start(run);
     expect(await ended(run)).toMatchObject({ status: 'FAILED', error: 'quota', cause: 'no vCPUs left' });
@@ -135,7 +135,7 @@ describe('an execution', () => {
   });
 
   it('records what a task left unsaid', async () => {
-    const run = 'e-enc_1-aaaaaa-3-silent';
+    const run = 'e-enc_1-aaaaaa-3-silent-deploy';
     await intend(run);
     await start(run);
     expect(await ended(run)).toMatchObject({ status: 'FAILED', error: 'unknown' });
@@ -145,16 +145,34 @@ describe('an execution', () => {
     expect(JSON.parse((outcome as { cause: string }).cause)).toMatchObject({ Containers: [{ ExitCode: 7 }] });
   });
 
+  it('fails on the machine of another action, and leaves lock and run to the right one', async () => {
+    const run = 'e-enc_1-aaaaaa-8-succeed-deploy';
+    await intend(run);
+    const before = await lock();
+    const { executionArn } = await stack.sfn.send(
+      new StartExecutionCommand({ stateMachineArn: CLEANUP, name: 'cleanup-enc_1-8', input: inputOf(run) }),
+    );
+    const end = await eventually('the end of the cleanup', async () => {
+      const found = await stack.sfn.send(new DescribeExecutionCommand({ executionArn }));
+      return found.status !== 'RUNNING' && found;
+    });
+    expect(end).toMatchObject({ status: 'FAILED', error: 'WrongAction', cause: expect.stringContaining('CloudTrail') });
+    expect(await lock()).toEqual(before);
+    expect(logOf(run)).toBe('');
+    await start(run);
+    expect(await ended(run)).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
   it('ends coalesced where another run holds the lock', async () => {
-    await intend('e-enc_1-aaaaaa-4-other');
-    const run = 'e-enc_1-aaaaaa-5-succeed';
+    await intend('e-enc_1-aaaaaa-4-other-deploy');
+    const run = 'e-enc_1-aaaaaa-5-succeed-deploy';
     await start(run);
     expect(await ended(run)).toMatchObject({ status: 'SUCCEEDED', output: '{"result":"coalesced"}' });
-    expect(await lock()).toMatchObject({ run: 'e-enc_1-aaaaaa-4-other', state: 'intended' });
+    expect(await lock()).toMatchObject({ run: 'e-enc_1-aaaaaa-4-other-deploy', state: 'intended' });
   });
 
   it('ends coalesced where another execution has claimed this very run', async () => {
-    const run = 'e-enc_1-dddddd-1-succeed';
+    const run = 'e-enc_1-dddddd-1-succeed-deploy';
     await intend(run, { state: 'claimed', executionArn: arnOf('other') });
     await start(run);
     expect(await ended(run)).toMatchObject({ status: 'SUCCEEDED', output: '{"result":"coalesced"}' });
@@ -162,7 +180,7 @@ describe('an execution', () => {
   });
 
   it('goes on with a lock it claimed itself before: the reply was lost, or it is redriven', async () => {
-    const run = 'e-enc_1-dddddd-2-succeed';
+    const run = 'e-enc_1-dddddd-2-succeed-deploy';
     await intend(run, { state: 'claimed', executionArn: arnOf(run) });
     await start(run);
     expect(await ended(run)).toMatchObject({
@@ -173,7 +191,7 @@ describe('an execution', () => {
   });
 
   it("keeps the lock and records nothing where the task that stopped is a twin of the run's", async () => {
-    const run = 'e-enc_1-dddddd-3-silent';
+    const run = 'e-enc_1-dddddd-3-silent-deploy';
     await intend(run, {}, { taskArn: 'arn:aws:ecs:us-west-2:000000000000:task/cluster/twin' });
     await start(run);
     expect(await ended(run)).toMatchObject({ status: 'FAILED', error: 'TaskMismatch' });
@@ -216,7 +234,7 @@ describe('an execution', () => {
   });
 
   it('launches again where ECS had no capacity', async () => {
-    const run = 'e-enc_1-aaaaaa-6-succeed';
+    const run = 'e-enc_1-aaaaaa-6-succeed-deploy';
     await intend(run);
     await fetch(stack.endpoints.aws, {
       method: 'POST',
@@ -232,7 +250,7 @@ describe('an execution', () => {
 
 describe('starting, stopping, listing', () => {
   it('is idempotent while the execution runs, and refuses the name afterwards', async () => {
-    const run = 'e-enc_1-bbbbbb-1-hang';
+    const run = 'e-enc_1-bbbbbb-1-hang-deploy';
     await intend(run);
     const first = await start(run);
     await ready(run);
@@ -252,7 +270,7 @@ describe('starting, stopping, listing', () => {
   });
 
   it('StopExecution aborts, stops the task, and keeps the lock', async () => {
-    const run = 'e-enc_1-bbbbbb-2-hang';
+    const run = 'e-enc_1-bbbbbb-2-hang-deploy';
     await intend(run);
     await start(run);
     const pid = await ready(run);
@@ -269,7 +287,7 @@ describe('starting, stopping, listing', () => {
   });
 
   it('StopTask sends one SIGTERM, SIGKILL after the stop timeout, and the workflow records', async () => {
-    const run = 'e-enc_1-bbbbbb-3-stubborn';
+    const run = 'e-enc_1-bbbbbb-3-stubborn-deploy';
     await intend(run);
     await start(run);
     const pid = await ready(run);
@@ -295,17 +313,18 @@ describe('starting, stopping, listing', () => {
       for (const execution of page.executions!) names.push(execution.name!);
     }
     expect(names).toEqual([
-      'e-enc_1-aaaaaa-6-succeed',
-      'e-enc_1-dddddd-2-succeed',
-      'e-enc_1-dddddd-1-succeed',
-      'e-enc_1-aaaaaa-5-succeed',
-      'e-enc_1-aaaaaa-1-succeed',
+      'e-enc_1-aaaaaa-6-succeed-deploy',
+      'e-enc_1-dddddd-2-succeed-deploy',
+      'e-enc_1-dddddd-1-succeed-deploy',
+      'e-enc_1-aaaaaa-5-succeed-deploy',
+      'e-enc_1-aaaaaa-8-succeed-deploy',
+      'e-enc_1-aaaaaa-1-succeed-deploy',
     ]);
     const running = new ListExecutionsCommand({ stateMachineArn: DEPLOYMENT, statusFilter: 'RUNNING' });
     expect((await stack.sfn.send(running)).executions).toEqual([]);
     for (const reverseOrder of [false, true]) {
       const ids: number[] = [];
-      const history = { executionArn: arnOf('e-enc_1-aaaaaa-6-succeed'), reverseOrder };
+      const history = { executionArn: arnOf('e-enc_1-aaaaaa-6-succeed-deploy'), reverseOrder };
       for await (const page of paginateGetExecutionHistory({ client: stack.sfn, pageSize: 3 }, history)) {
         ids.push(...page.events!.map((event) => event.id!));
       }
@@ -351,7 +370,7 @@ describe('tasks', () => {
 
 describe('the end of the process', () => {
   it('aborts what ran: at a kill the task dies too, and the next process, on the same port, knows', async () => {
-    const run = 'e-enc_1-cccccc-1-stubborn';
+    const run = 'e-enc_1-cccccc-1-stubborn-deploy';
     await intend(run);
     await start(run);
     const pid = await ready(run);
@@ -366,7 +385,7 @@ describe('the end of the process', () => {
   });
 
   it('starts the database again when it dies, with all it held', async () => {
-    const run = 'e-enc_1-cccccc-2-succeed';
+    const run = 'e-enc_1-cccccc-2-succeed-deploy';
     await intend(run);
     stack.stack.kill('database', 'SIGKILL');
     expect(await eventually('the lock', () => lock().catch(() => undefined))).toMatchObject({ run });
@@ -379,7 +398,7 @@ describe('the end of the process', () => {
   });
 
   it('aborts at a clean stop, ends the tasks, and knows after a restart', async () => {
-    const run = 'e-enc_1-cccccc-3-hang';
+    const run = 'e-enc_1-cccccc-3-hang-deploy';
     await intend(run);
     await start(run);
     const pid = await ready(run);
@@ -389,6 +408,6 @@ describe('the end of the process', () => {
     expect(logOf(run)).toContain('SIGTERM 1');
     expect(await describeTask(task)).toMatchObject({ lastStatus: 'STOPPED', containers: [{ exitCode: 143 }] });
     expect(await describeRun(run)).toMatchObject({ status: 'ABORTED' });
-    expect(await describeRun('e-enc_1-aaaaaa-1-succeed')).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await describeRun('e-enc_1-aaaaaa-1-succeed-deploy')).toMatchObject({ status: 'SUCCEEDED' });
   });
 });

@@ -39,6 +39,23 @@ describe.skipIf(skipped !== '')(`the runner${skipped}`, () => {
     expect(output).toContain('aws_instance.enclave_instance: Creating...');
   });
 
+  it('prints nothing that the application shows to the tenants of other enclaves', async () => {
+    const run = async (name: string, action: 'deploy' | 'destroy', more: Parameters<typeof bench.start>[3] = {}) => {
+      await bench.prepare({ id: 'tenant', name, action });
+      return (await bench.start('tenant', name, action, more).ended).output;
+    };
+    const deploy = await run('e-tenant-1', 'deploy');
+    await bench.control({ op: 'failRuns', enclaveId: 'tenant', summary: 'Terraform === failed', detail: 'ENCLAVE_ID' });
+    const outputs = [deploy, await run('e-tenant-2', 'destroy'), await run('e-tenant-3', 'destroy')];
+    // Settings that are not complete are reported before there is a log.
+    outputs.push(await run('e-tenant-4', 'deploy', { RUNNER_ENGINE: 'none' }));
+    expect(await run('e-tenant-5', 'deploy', { ENCLAVE_ID: '' })).not.toMatch(/Terraform|===|ENCLAVE_ID/);
+    for (const output of outputs) expect(output).not.toMatch(/Terraform|===|ENCLAVE_ID/);
+    const lines = outputs.slice(0, 3).join('').trim().split('\n');
+    expect(lines.length).toBeGreaterThan(30);
+    for (const line of lines) expect(line).toContain('"enclaveId":"tenant"');
+  });
+
   it('changes nothing the second time', async () => {
     await bench.prepare({ id: 'deploy', name: 'e-deploy-2', action: 'deploy', reason: 'repair' });
     const before = await bench.stats('deploy');
@@ -104,7 +121,22 @@ describe.skipIf(skipped !== '')(`the runner${skipped}`, () => {
     await bench.prepare({ id: 'redriven', name: 'e-redriven-1', action: 'deploy' });
     const { ended } = bench.start('redriven', 'e-redriven-1', 'deploy', { EXECUTION_ARN: 'arn:aws:states:::other' });
     expect((await ended).code).toBe(1);
+    expect(await bench.item('redriven', 'e-redriven-1')).not.toHaveProperty('taskArn');
     expect(await bench.stats('redriven')).toEqual({});
+  });
+
+  it('leaves a run of another action alone, and logs why', async () => {
+    await bench.prepare({ id: 'action', name: 'e-action-1-deploy', action: 'deploy' });
+    const before = await bench.item('action', 'e-action-1-deploy');
+    const { code, output } = await bench.start('action', 'e-action-1-deploy', 'destroy').ended;
+    expect(code).toBe(1);
+    expect(JSON.parse(output)).toMatchObject({
+      level: 'warn',
+      enclaveId: 'action',
+      message: expect.stringContaining('the run is a deploy run, and this task was started to destroy'),
+    });
+    expect(await bench.item('action', 'e-action-1-deploy')).toEqual(before);
+    expect(await bench.stats('action')).toEqual({});
   });
 
   it('is cancelled before it begins', async () => {

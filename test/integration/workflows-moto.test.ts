@@ -1,6 +1,7 @@
 /** The workflows' documents before a second interpreter, with real calls of DynamoDB and ECS: single executions. */
 import {
   CreateTableCommand,
+  DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -230,6 +231,29 @@ describe.skipIf(missing.length > 0)('interpreted by moto', () => {
       expect(await begin(seq)).toEqual(COALESCED);
       expect(await lock()).toEqual(before);
       expect(await tasksOf(run(seq))).toEqual([]);
+    });
+
+    it('claims a lock that intends it, and none that intends another execution', async () => {
+      const lockFor = (name: string) => ({ action, intendedExecution: arnOf(machine, name) });
+      await intend(10, { outcome: succeeded }, lockFor(run(10)));
+      const before = await lock();
+      const input = { enclave_id: ENCLAVE, run: run(10), action };
+      expect(await execute(machine, `${machine}-chosen-by-a-stranger`, input)).toEqual(COALESCED);
+      expect(await lock()).toEqual(before);
+      expect(await begin(10)).toMatchObject({ output: { result: 'succeeded' } });
+      expect(await lock()).toBeUndefined();
+    });
+
+    it('fails on a run of the other machine', async () => {
+      const other = action === 'deploy' ? 'destroy' : 'deploy';
+      const foreign = `e-${ENCLAVE}-aaaaaa-11-${other}`;
+      await put('state', { ...keys.lock(ENCLAVE), run: foreign, state: 'intended' });
+      const before = await lock();
+      const end = await execute(machine, `${machine}-11`, { enclave_id: ENCLAVE, run: foreign, action });
+      expect(end).toMatchObject({ status: 'FAILED', error: 'WrongAction' });
+      expect(await lock()).toEqual(before);
+      expect(await tasksOf(foreign)).toEqual([]);
+      await dynamodb.send(new DeleteItemCommand({ TableName: 'state', Key: marshall(keys.lock(ENCLAVE)) }));
     });
 
     it('goes on with a lock it has claimed before', async () => {

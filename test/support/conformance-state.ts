@@ -210,7 +210,13 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         expect(await state.commit({ lifecycle: next, readRevision: 1, start, consumed: [request] })).toBe('committed');
         const remembered = await state.read(id);
         expect(remembered.lifecycle?.revision).toBe(2);
-        expect(remembered.lock).toEqual({ run: 'run-1', state: 'intended' });
+        expect(remembered.lock).toEqual({
+          run: 'run-1',
+          state: 'intended',
+          action: 'deploy',
+          // The one execution that may claim it.
+          intendedExecution: expect.stringMatching(/^arn:aws:states:.*:execution:.*:run-1$/),
+        });
         expect(await harness.ports.history.run(id, 'run-1')).toMatchObject(run);
         expect(await state.requests(id)).toEqual([unread]);
       });

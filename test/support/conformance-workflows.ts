@@ -41,6 +41,28 @@ export function workflowsConformance(name: string, makeServices: MakeServices): 
       expect(await workflows.tasks(other, 'deploy')).toEqual([]);
     });
 
+    it('fails on the machine of another action, and leaves the run to its own', async () => {
+      const { workflows, history, state } = harness.ports;
+      const { id, name: run } = await intend(harness);
+      const { lock } = await state.read(id);
+      expect(await runToItsEnd(harness, 'destroy', id, run)).toMatchObject({
+        state: 'failed',
+        cause: expect.stringContaining('WrongAction'),
+      });
+      expect(await workflows.tasks(run, 'destroy')).toEqual([]);
+      expect((await state.read(id)).lock).toEqual(lock);
+      expect(await runToItsEnd(harness, 'deploy', id, run)).toMatchObject({ state: 'succeeded' });
+      expect((await history.run(id, run))?.outcome).toMatchObject({ result: 'succeeded' });
+    });
+
+    it('is the execution that the lock of its run names', async () => {
+      const { workflows, state } = harness.ports;
+      const { id, name: run } = await intend(harness);
+      const { lock } = await state.read(id);
+      expect(lock).toMatchObject({ action: 'deploy' });
+      expect(lock?.intendedExecution).toBe((await workflows.describe(run, 'deploy')).executionArn);
+    });
+
     it('aborted, it has failed, and says so', async () => {
       const { workflows } = harness.ports;
       const { id, name: run, task } = await runAtWork(harness);

@@ -30,6 +30,18 @@ export const RUN_TIMINGS: RunTimings = {
   releaseMs: 300,
 };
 
+/** The ARN of an execution, which the operator knows before it starts it. */
+export function memoryExecutionArn(name: string, action: AnyRunAction): string {
+  return `arn:aws:states:us-west-2:000000000000:execution:memory-${action}:${name}`;
+}
+
+/** A run's name ends with its action: one of the other action is not this machine's. */
+const isOfOtherMachine = (name: string, action: RunAction) =>
+  name.endsWith(`-${action === 'deploy' ? 'destroy' : 'deploy'}`);
+
+/** Each machine has its own names. */
+const executionKey = (name: string, action: RunAction) => (isOfOtherMachine(name, action) ? `${action} ${name}` : name);
+
 /** How one run goes; what is left out goes well. */
 export interface RunScript {
   readonly workMs?: number;
@@ -130,12 +142,13 @@ export class MemoryRuns implements Workflows {
   // The port.
 
   async start(name: string, action: RunAction, enclaveId: string): Promise<'started' | 'exists'> {
-    if (this.executions.has(name)) return 'exists';
+    const key = executionKey(name, action);
+    if (this.executions.has(key)) return 'exists';
     const execution: MemoryExecution = {
       name,
       action,
       enclaveId,
-      executionArn: this.#arn(name, action),
+      executionArn: memoryExecutionArn(name, action),
       state: 'running',
       cause: undefined,
       startedAtMs: this.#options.clock.monotonic(),
@@ -143,7 +156,7 @@ export class MemoryRuns implements Workflows {
       coalesced: false,
       tasks: [],
     };
-    this.executions.set(name, execution);
+    this.executions.set(key, execution);
     void this.#execute(execution);
     return 'started';
   }
@@ -166,7 +179,7 @@ export class MemoryRuns implements Workflows {
 
   async describe(name: string, action: AnyRunAction): Promise<ExecutionView> {
     const execution = this.#named(name, action);
-    const executionArn = execution?.executionArn ?? this.#arn(name, action);
+    const executionArn = execution?.executionArn ?? memoryExecutionArn(name, action);
     if (execution === undefined) return { state: 'missing', executionArn };
     return {
       state: execution.state,
@@ -175,14 +188,14 @@ export class MemoryRuns implements Workflows {
     };
   }
 
-  async tasks(name: string): Promise<readonly string[]> {
-    return this.executions.get(name)?.tasks ?? [];
+  async tasks(name: string, action: AnyRunAction): Promise<readonly string[]> {
+    return action === 'drift' ? [] : (this.executions.get(executionKey(name, action))?.tasks ?? []);
   }
 
   async abort(name: string, action: AnyRunAction, cause: string): Promise<void> {
     const overall = action === 'drift' ? this.fleet.executions.get(name) : undefined;
     if (overall !== undefined) this.fleet.end(overall, 'failed', `ABORTED: ${cause}`);
-    const execution = this.executions.get(name);
+    const execution = action === 'drift' ? undefined : this.executions.get(executionKey(name, action));
     if (execution?.state !== 'running') return;
     this.#end(execution, 'failed', `ABORTED: ${cause}`);
     for (const arn of execution.tasks) this.#tasks.get(arn)?.stop.abort();
@@ -206,6 +219,9 @@ export class MemoryRuns implements Workflows {
     await clock.sleep(start.claimMs ?? this.#timings.claimMs);
     if (!isRunning(execution)) return;
     if (start.dies) return this.#end(execution, 'failed', 'States.Runtime: the workflow died');
+    if (isOfOtherMachine(execution.name, execution.action)) {
+      return this.#end(execution, 'failed', 'WrongAction: the run is not of this state machine');
+    }
     if (!this.#claim(execution)) {
       execution.coalesced = true;
       return this.#end(execution, 'succeeded');
@@ -231,12 +247,16 @@ export class MemoryRuns implements Workflows {
     else this.#end(execution, 'failed', outcome?.message ?? 'no run item');
   }
 
-  /** The lock is this run's, and nobody else's execution has claimed it. */
-  #claim({ name, enclaveId, executionArn }: MemoryExecution): boolean {
+  /** The lock is this run's, and it intends this execution or was claimed by it. An earlier version named none. */
+  #claim({ name, action, enclaveId, executionArn }: MemoryExecution): boolean {
     const key = keys.lock(enclaveId);
     const lock = this.#options.state.get(key.pk, key.sk);
     if (lock?.run !== name) return false;
-    if (lock.state !== 'intended' && lock.executionArn !== executionArn) return false;
+    const { intendedExecution } = lock;
+    const isIntended =
+      lock.state === 'intended' &&
+      (intendedExecution === undefined || (intendedExecution === executionArn && lock.action === action));
+    if (!isIntended && lock.executionArn !== executionArn) return false;
     this.#options.state.put({ ...lock, state: 'claimed', executionArn });
     return true;
   }
@@ -255,6 +275,7 @@ export class MemoryRuns implements Workflows {
       const run = parsed.data;
       const lock = keys.lock(execution.enclaveId);
       if (this.#options.state.get(lock.pk, lock.sk)?.run !== execution.name) return undefined;
+      if (run.action !== execution.action) return undefined;
       if (run.taskArn !== undefined && run.taskArn !== arn) return undefined;
       this.#options.history.put({
         ...item,
@@ -378,12 +399,8 @@ export class MemoryRuns implements Workflows {
 
   #named(name: string, action: AnyRunAction) {
     if (action === 'drift') return this.fleet.executions.get(name);
-    const execution = this.executions.get(name);
+    const execution = this.executions.get(executionKey(name, action));
     return execution?.action === action ? execution : undefined;
-  }
-
-  #arn(name: string, action: AnyRunAction): string {
-    return `arn:aws:states:us-west-2:000000000000:execution:memory-${action}:${name}`;
   }
 
   #now(): string {

@@ -10,6 +10,7 @@ import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
 import { ReportSchema } from '../../src/enclave/report-item.ts';
 import { RunItemSchema } from '../../src/enclave/run-item.ts';
 import type { HistoryStore, LeaseStore, RawRecord, RecordStore, StateStore } from '../../src/reconciler/ports.ts';
+import { memoryExecutionArn } from './memory-runs.ts';
 import type { MemoryTable } from './memory-table.ts';
 
 /** DynamoDB's limit for an item; here the length of its JSON. */
@@ -123,7 +124,9 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
       if (start !== undefined) {
         const runKey = keys.run(id, start.run.name);
         if (at(keys.lock(id)) !== undefined || history.get(runKey.pk, runKey.sk) !== undefined) return 'conflict';
-        state.put({ ...start.lock, ...keys.lock(id) });
+        const { action } = start.run;
+        const intendedExecution = memoryExecutionArn(start.lock.run, action);
+        state.put({ ...start.lock, action, intendedExecution, ...keys.lock(id) });
         history.put({ ...start.run, expiresAt: start.run.expiresAt ?? expiresAt(), ...runKey });
       }
       state.put({ ...lifecycle, ...keys.lifecycle(id) });

@@ -175,7 +175,7 @@ describe.skipIf(!requireTools('adoption with real Terraform'))(
       ] as const) {
         const { code, output } = await run(name, { reason: 'update', variables: { ...variables, pinned: known } });
         expect(code, output).toBe(0);
-        expect(output).toContain('Terraform has nothing to change');
+        expect(output).toContain('nothing to change');
         expect((await bench.item(ID, name)).plan).toEqual({ create: 0, update: 0, replace: 0, delete: 0 });
       }
       expect(hosts()).toEqual([host]);

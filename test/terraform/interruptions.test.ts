@@ -116,7 +116,7 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     const { code, signal, output } = await started.ended;
     expect({ code, signal }, output).toEqual({ code: 1, signal: null });
     expect(await outcome('e-1')).toMatchObject({ result: 'cancelled', class: 'cancelled', by: 'runner' });
-    expect(output.match(/Terraform is asked to stop/g)).toHaveLength(1);
+    expect(output.match(/the run is asked to stop/g)).toHaveLength(1);
     expect(addresses()).toContain('aws_iam_role.enclave_instance_role');
     expect(addresses()).not.toContain('aws_instance.enclave_instance');
     expect(isMissing(() => object('head-object', LOCK))).toBe(true);
@@ -182,8 +182,8 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     object('delete-object', stateKey(ID));
     const { code, output } = await (await start('e-7')).ended;
     expect(code, output).toBe(0);
-    expect(output).toContain('a parked Terraform state was taken up');
-    expect(output).toContain('Terraform has nothing to change');
+    expect(output).toContain('a parked state was taken up');
+    expect(output).toContain('nothing to change');
     expect(isMissing(() => aws('s3api', 'head-object', ...parked))).toBe(true);
     expect(addresses()).toContain('aws_instance.enclave_instance');
   });
@@ -211,7 +211,7 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     expect(living()).toEqual([made]);
 
     const again = await (await start('e-10', { reason: 'update', variables: change })).ended;
-    expect(again.output).toContain('Terraform has nothing to change');
+    expect(again.output).toContain('nothing to change');
     expect(living()).toEqual([made]);
   });
 

@@ -197,6 +197,12 @@ describe('the structure of the stack', () => {
     expect(text).not.toMatch(/provisioner|null_resource|most_recent/);
   });
 
+  it('bounds how often the provider tries a call again, so that a shortage of capacity surfaces within a minute', () => {
+    const retries = (options: EnclaveStackOptions) => at(synthesize(options).stack, 'provider.aws.0.max_retries');
+    expect(retries(optionsOf(specOf()))).toBe(10);
+    expect(retries(optionsOf(specOf(), { emulatorUrl: 'http://127.0.0.1:5000' }))).toBe(2);
+  });
+
   it('pins provider and Terraform, and locks its state in S3', () => {
     const { stack } = synthesize(optionsOf(specOf()));
     expect(stack.terraform).toMatchObject({

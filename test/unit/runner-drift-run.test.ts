@@ -20,6 +20,7 @@ const ENVIRONMENT = {
   RUNNER_ENGINE: 'simulated',
   SIMULATED_CLOUD_URL: 'http://127.0.0.1:1',
   ECS_CONTAINER_METADATA_URI_V4: 'http://127.0.0.1:1/v4/x',
+  EXECUTION_ARN: 'execution',
 };
 
 const clean: TerraformPlan = { resource_changes: [], resource_drift: [] };

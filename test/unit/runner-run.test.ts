@@ -51,6 +51,7 @@ function setUp(script: Script = {}) {
   const did: string[] = [];
   const lines: string[] = [];
   const outcomes: Outcome[] = [];
+  const claims: string[] = [];
   let interruptedNow = () => {};
   const interrupted = new Promise<void>((resolve) => {
     interruptedNow = resolve;
@@ -79,7 +80,10 @@ function setUp(script: Script = {}) {
   };
   const held: Lock = { run: ENVIRONMENT.RUN, state: 'claimed', executionArn: 'execution' };
   const store: RunStore = {
-    claim: async () => ({ kind: 'claimed', item }),
+    claim: async ({ taskArn }) => {
+      claims.push(taskArn);
+      return { kind: 'claimed', item };
+    },
     lock: async () => ('lock' in script ? script.lock : held),
     advance: async () => script.advance ?? 'goOn',
     async settle(_, outcome) {
@@ -131,7 +135,7 @@ function setUp(script: Script = {}) {
     taskArn: async () => 'task',
     engineFor: () => engine,
   };
-  return { parts, clock, stop, did, outcomes, lines, run: () => carryOutRun(parts) };
+  return { parts, clock, stop, did, outcomes, claims, lines, run: () => carryOutRun(parts) };
 }
 
 describe('an adopt run', () => {
@@ -171,12 +175,33 @@ describe('a run', () => {
   it.each([
     ['there is none', undefined],
     ['it names another run', { run: 'e-a-2-deploy', state: 'claimed' as const }],
-    ['another execution claimed it', { run: ENVIRONMENT.RUN, state: 'claimed' as const, executionArn: 'other' }],
   ])('does not touch Terraform without the lock: %s', async (_, lock) => {
     const { run, did, outcomes } = setUp({ lock });
     expect(await run()).toBe('failed');
     expect(did).toEqual([]);
     expect(outcomes).toMatchObject([{ class: 'locked' }]);
+  });
+
+  it.each([
+    ['another execution claimed it', { executionArn: 'other' }, 'is not claimed by the execution of this task'],
+    ['no execution claimed it', { executionArn: undefined }, 'is not claimed by the execution of this task'],
+    ['it is for a run of another action', { action: 'destroy' as const }, 'is for a destroy run'],
+  ])('does not even take the run where its lock is not for this task: %s', async (_, more, why) => {
+    const lock: Lock = { run: ENVIRONMENT.RUN, state: 'claimed', executionArn: 'execution', ...more };
+    const { run, did, outcomes, claims, lines } = setUp({ lock });
+    expect(await run()).toBe('unusable');
+    expect({ did, outcomes, claims }).toEqual({ did: [], outcomes: [], claims: [] });
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 'error', message: expect.stringContaining(why) },
+    ]);
+  });
+
+  it.each([
+    ['an operator of an earlier version wrote the lock', {}],
+    ['the lock is for this action', { action: 'deploy' as const, intendedExecution: 'execution' }],
+  ])('works where %s', async (_, more) => {
+    const { run } = setUp({ lock: { run: ENVIRONMENT.RUN, state: 'claimed', executionArn: 'execution', ...more } });
+    expect(await run()).toBe('succeeded');
   });
 
   it('does not apply over a newer stack', async () => {
@@ -245,6 +270,70 @@ describe('a run', () => {
     expect(outcomes).toMatchObject([{ class: 'timeout' }]);
   });
 
+  describe('that is cut off', () => {
+    const error = (summary: string) => ({ severity: 'error', summary, detail: '' });
+    const shortage = error('api error InsufficientInstanceCapacity: no m6i.xlarge in us-west-2a of arn:aws:ec2:x:1:y');
+    const complaints = [
+      error('operation error EC2: RunInstances, request canceled, context canceled'),
+      error('execution halted'),
+    ];
+    const cutOff = async (cause: 'timeout' | 'cancelled', diagnostics: readonly ReturnType<typeof error>[]) => {
+      const { run, outcomes, lines } = setUp({
+        apply: async (stop) => {
+          stop.request(cause);
+          return { ok: false, interrupted: true, diagnostics };
+        },
+      });
+      await run();
+      return { outcome: outcomes[0], log: lines.join('') };
+    };
+
+    it('keeps the class and the text of the error that came before its deadline, without what the stop caused', async () => {
+      const { outcome, log } = await cutOff('timeout', [...complaints, shortage]);
+      expect(outcome).toMatchObject({
+        result: 'failed',
+        class: 'capacity',
+        fix: expect.stringMatching(/instance type/),
+      });
+      expect(outcome?.message).toBe(
+        'The run took longer than 1500 s and was interrupted. Its last error: ' +
+          'api error InsufficientInstanceCapacity: no m6i.xlarge in us-west-2a of <arn>',
+      );
+      expect(log).toContain('context canceled');
+    });
+
+    it('keeps the text of an error that no rule knows, and the class timeout', async () => {
+      const { outcome } = await cutOff('timeout', [error('reticulating splines'), ...complaints]);
+      expect(outcome).toMatchObject({ class: 'timeout', message: expect.stringMatching(/reticulating splines$/) });
+    });
+
+    it('says that no error was reported where the stop alone caused what was printed', async () => {
+      const { outcome } = await cutOff('timeout', complaints);
+      expect(outcome).toMatchObject({
+        class: 'timeout',
+        message: 'The run took longer than 1500 s and was interrupted. It had reported no error by then.',
+      });
+    });
+
+    it('stays cancelled where it was cancelled, and names the error that came before', async () => {
+      const { outcome } = await cutOff('cancelled', [shortage, ...complaints]);
+      expect(outcome).toMatchObject({ result: 'cancelled', class: 'cancelled' });
+      expect(outcome?.message).toMatch(/^The run was cancelled\. Its last error: .*InsufficientInstanceCapacity/);
+      expect((await cutOff('cancelled', complaints)).outcome?.message).toBe('The run was cancelled.');
+    });
+
+    it('keeps the error of a plan that was interrupted', async () => {
+      const { run, outcomes } = setUp({
+        plan: async (stop) => {
+          stop.request('timeout');
+          throw new EngineFailure([shortage]);
+        },
+      });
+      expect(await run()).toBe('failed');
+      expect(outcomes).toMatchObject([{ class: 'capacity' }]);
+    });
+  });
+
   it('has succeeded when Terraform was done before it heard of the stop', async () => {
     const { run } = setUp({
       apply: async (stop) => {
@@ -303,6 +392,7 @@ describe('settings', () => {
     expect(read).toThrow(/RUN is not set/);
     expect(read).toThrow(/ACTION is neither/);
     expect(read).toThrow(/RUN_DEADLINE_SECONDS/);
+    expect(() => readSettings({ ...ENVIRONMENT, EXECUTION_ARN: '' })).toThrow('EXECUTION_ARN is not set');
     expect(read).not.toThrow(/a-secret/);
   });
 

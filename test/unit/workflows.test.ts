@@ -99,6 +99,17 @@ describe('the claim', () => {
     expect(order).toEqual(['claim']);
   });
 
+  it.each([
+    ['deploy', 'destroy'],
+    ['destroy', 'deploy'],
+  ] as const)('fails without any call where the %s machine is given a %s run', async (machine, action) => {
+    const run = `e-enc_1-aaaaaa-1-${action}`;
+    const { end, order } = await execute({}, { ...input, run, action: machine }, {}, (all) => workflow(machine, all));
+    expect(end).toMatchObject({ status: 'FAILED', error: 'WrongAction' });
+    expect(end).toMatchObject({ cause: expect.stringContaining(machine) });
+    expect(order).toEqual([]);
+  });
+
   it('tries a throttled claim again', async () => {
     const throttled = () => {
       throw new ServiceError('DynamoDB.ProvisionedThroughputExceededException', 'slow down');

@@ -1,9 +1,10 @@
 /** The runner: what one enclave's Terraform creates, reads and deletes, in the configured regions alone. */
 
+import { keys } from '../../../src/enclave/items.ts';
 import { PLANS_PREFIX } from '../buckets.ts';
 import type { Platform } from '../context.ts';
 import { allow, leadingKeys, type Statement } from '../policy.ts';
-import { hostStatements } from './runner-hosts.ts';
+import { hostStatements, seeHosts } from './runner-hosts.ts';
 import { identityStatements } from './runner-identities.ts';
 import { keyStatements } from './runner-keys.ts';
 
@@ -37,7 +38,10 @@ export function runnerStatements(platform: Platform): readonly Statement[] {
       [names.tableArn(names.historyTable)],
       leadingKeys('run#*'),
     ),
+    // Drift runs: the runner claims and updates them by name.
+    allow('FleetRuns', ['dynamodb:UpdateItem'], [names.tableArn(names.historyTable)], leadingKeys(keys.fleetRuns)),
     allow('TasksOfOtherRuns', ['ecs:DescribeTasks'], [names.arn('ecs', `task/${config.cluster}/*`)]),
+    seeHosts(),
     ...identityStatements(platform),
   ];
 }

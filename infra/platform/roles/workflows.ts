@@ -1,4 +1,5 @@
 /** The state machines: run the runner's task, claim and release locks, conclude runs. */
+import { keys } from '../../../src/enclave/items.ts';
 import type { PlacedConfig } from '../config.ts';
 import type { Names } from '../names.ts';
 import { allow, leadingKeys, type Statement } from '../policy.ts';
@@ -33,7 +34,8 @@ export function workflowStatements(config: PlacedConfig, names: Names): readonly
       'Runs',
       ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
       [names.tableArn(names.historyTable)],
-      leadingKeys('run#*'),
+      // An enclave's runs, and those of the drift machine.
+      leadingKeys('run#*', keys.fleetRuns),
     ),
     allow(
       'DeliverLogs',

@@ -124,7 +124,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     if (strangers.length === 0) return;
     for (const address of strangers) {
       goOn();
-      log.warn(`=== ${address} is forgotten: it stands for nothing in AWS`);
+      log.warn(`${address} is forgotten: it stands for nothing in AWS`);
       await run(['state', 'rm', '-no-color', address]);
     }
     strangers = [];
@@ -153,7 +153,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
   const forgetGone = async (found: readonly Found[]) => {
     const known = new Set(await list());
     for (const { address } of found) {
-      log.warn(`=== ${address} exists: it is taken over instead of made again`);
+      log.warn(`${address} exists: it is taken over instead of made again`);
       if (known.has(address)) await run(['state', 'rm', '-no-color', address]);
     }
   };
@@ -173,7 +173,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     );
     for (const { address, importId } of missing) {
       goOn();
-      log.warn(`=== Terraform takes ${address} into its state, to destroy it`);
+      log.warn(`${address} is imported into the state, to destroy it`);
       await run(['import', '-input=false', '-no-color', address, importId]).catch((error: unknown) => {
         if (!(error instanceof EngineFailure)) throw error;
         // What cannot be imported stays, and is reported as remaining.
