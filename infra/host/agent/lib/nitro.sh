@@ -14,11 +14,35 @@ nitro_error=
 nitro() {
   local limit=$1 status=0 errors=$boot/nitro.$BASHPID
   shift
-  # What it leaves behind to mind the enclave must hold neither our lock nor our pipe.
   timeout "$limit" nitro-cli "$@" >"$errors.out" 2>"$errors" 9>&- </dev/null || status=$?
   nitro_answer=$(<"$errors.out")
   nitro_error=$(<"$errors")
   rm -f "$errors" "$errors.out"
+  understand "$status"
+}
+
+# run_enclave OPTION...: as nitro. The enclave lives in enclave-vm.service, so that it outlives the unit of its caller.
+run_enclave() {
+  local vm=$boot/vm refusal
+  rm -rf "$vm"
+  mkdir "$vm"
+  printf '%s\n' "$@" >"$vm/options"
+  # Restarted, not started: the unit stays active when the enclave in it has ended.
+  refusal=$(systemctl restart enclave-vm.service 2>&1 9>&-) || true
+  if [ ! -e "$vm/status" ]; then
+    nitro_answer=
+    nitro_code=unit
+    nitro_error="systemd did not start enclave-vm.service: ${refusal:-no reason given}"
+    return 1
+  fi
+  nitro_answer=$(<"$vm/answer")
+  nitro_error=$(<"$vm/errors")
+  understand "$(<"$vm/status")"
+}
+
+# understand STATUS: of nitro-cli, with its output in nitro_answer and nitro_error.
+understand() {
+  local status=$1
   # Progress may stand before the JSON, on the same stream.
   if [[ $nitro_answer != [[{]* ]]; then nitro_answer=$(sed -n '/^[[{]/,$p' <<<"$nitro_answer"); fi
   # The first code is the cause; E39 and E11 mostly follow another.
@@ -36,7 +60,7 @@ class_of() {
   case $1 in
     E01 | E02 | E03 | E2[0-7] | E34 | E47 | E58) echo spec ;;
     E30 | E35 | E48 | E49 | E5[0-2] | E59 | E60) echo image ;;
-    E05 | E10 | E11 | E15 | E16 | E29 | E3[679] | E4[01] | timeout) echo transient ;;
+    E05 | E10 | E11 | E15 | E16 | E29 | E3[679] | E4[01] | timeout | unit) echo transient ;;
     E07 | E08 | E18 | E19 | E28 | E3[123] | E42 | E43) echo host ;;
     E53) echo clock ;;
     *) echo unknown ;;
