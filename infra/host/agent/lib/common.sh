@@ -29,17 +29,19 @@ EX_TEMPFAIL=75
 now() { date +%s; }
 timestamp() { date -u +%Y-%m-%dT%H:%M:%S.%3NZ; }
 
-# log WORD...: one line, whatever is in it.
+# log WORD...: one line, whatever is in it. Text of others never looks like a measurement, which the application reads there.
 log() {
   local line="$*"
-  printf '%s [%s] %s\n' "$(timestamp)" "$step" "${line//[[:cntrl:]]/ }" >>"$logs/agent.log"
+  log_line "${line//\[PCR\]/(PCR)}"
 }
+
+log_line() { printf '%s [%s] %s\n' "$(timestamp)" "$step" "${1//[[:cntrl:]]/ }" >>"$logs/agent.log"; }
 
 # excerpt TEXT: one line of at most 270 characters, for the operator shows 300 of a message. Too long a text loses its middle,
 # since its cause may stand at either end; URLs lose their queries, which may hold signatures.
 excerpt() {
   local text limit=270
-  text=$(sed -E -e 's/(https?:[^ ?"]*)\?[^ "]*/\1?.../g' <<<"${1:0:100000}" | tr -s '[:cntrl:] ' ' ')
+  text=$(sed -E -e 's/(https?:[^ ?"]*)\?[^ "]*/\1?.../g' -e 's/\[(PCR|SUCCESS|ERROR)\]/(\1)/g' <<<"${1:0:100000}" | tr -s '[:cntrl:] ' ' ')
   text=${text% }
   if [ "${#text}" -gt "$limit" ]; then text="${text:0:limit/2} ... ${text: -(limit/2 - 5)}"; fi
   printf '%s' "$text"
