@@ -1,4 +1,4 @@
-/** The enclave's log group: the agent's own lines are told apart from what a workload prints, by every reader. */
+/** The enclave's log group: no reader takes a line of the workload for one of the agent. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';

@@ -1,9 +1,10 @@
 /** A host under a real systemd: PID 1 of its own namespaces, the agent's own units and scripts, and fakes of AWS, docker and nitro-cli. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { asRoot, hostToolsMissing, TestHost } from './host.ts';
+import type { Report } from '../../src/enclave/report-item.ts';
+import { asRoot, hostToolsMissing, runAsRoot, TestHost } from './host.ts';
 import { until } from './runner-bench.ts';
 
 const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
@@ -106,6 +107,12 @@ export class SystemdHost {
     }));
   }
 
+  /** The last report; root wrote it, who may not be the user of the test. */
+  report(): Report {
+    runAsRoot(['chmod', '-R', 'a+rX', this.host.fake]);
+    return this.host.report;
+  }
+
   log(): string {
     return this.run('cat', '/var/log/enclave/agent.log');
   }
@@ -113,8 +120,7 @@ export class SystemdHost {
   async stop(): Promise<void> {
     this.#process?.stdin?.end();
     await this.#ended;
-    this.host.dispose();
-    if (existsSync(this.#folder)) rmSync(this.#folder, { recursive: true, force: true });
+    runAsRoot(['rm', '-rf', this.host.root]);
   }
 
   #file(path: string, content: string): void {

@@ -8,7 +8,7 @@ registry_of() {
 }
 
 # log_in REFERENCE: the password goes from AWS to docker without a file, an argument or a log.
-# A login that fails is tried again: what docker says does not tell a wrong password from a role that is seconds old.
+# A failed login is retried: docker's text does not separate a wrong password from a role that is seconds old.
 log_in() {
   local registry credentials arn user password errors
   registry=$(registry_of "$1")
