@@ -23,8 +23,8 @@ function started(providerConfig: object = {}): void {
 /** nitro-cli's own list of codes, by what is to be done about them. */
 const CLASSES = {
   spec: 'E01 E02 E03 E20 E21 E22 E23 E24 E25 E26 E27 E34 E47 E58',
-  image: 'E30 E35 E48 E49 E50 E51 E52 E59 E60',
-  transient: 'E05 E10 E11 E15 E16 E29 E36 E37 E39 E40 E41 timeout',
+  image: 'E30 E35 E48 E49 E51 E52 E59 E60',
+  transient: 'E05 E10 E11 E15 E16 E29 E36 E37 E39 E40 E41 E50 timeout',
   host: 'E07 E08 E18 E19 E28 E31 E32 E33 E42 E43',
   clock: 'E53',
   unknown: 'E00 E04 E06 E09 E12 E13 E14 E17 E38 E44 E45 E46 E54 E55 E56 E57 E99',
@@ -87,6 +87,19 @@ describe.skipIf(missing.length > 0)('a start that fails', () => {
     host.write('fake/fails.run-enclave', `${code}!\n`);
     host.run('command', 'restart-enclave');
     expect(host.report).toMatchObject({ enclaves: [], error: { class: 'spec', code } });
+  });
+
+  it('reports why systemd does not start the unit of the enclave', () => {
+    started();
+    host.write('fake/refuses-vm', '');
+    host.run('command', 'restart-enclave');
+    expect(host.report).toMatchObject({ enclaves: [], error: { class: 'transient', code: 'unit', step: 'run' } });
+    expect(host.report.error?.message).toContain(
+      'systemd did not start enclave-vm.service: Failed to restart enclave-vm.service: Unit is masked.',
+    );
+    host.remove('fake/refuses-vm');
+    host.run('follow');
+    expect(host.report.enclaves).toHaveLength(1);
   });
 
   it('is tried again where a quick restart fails at first', () => {

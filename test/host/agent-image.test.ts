@@ -157,13 +157,14 @@ describe.skipIf(missing.length > 0)('the composite image', () => {
     expect(host.read('fake/password')).toBe('pass $word');
     expect(host.log + host.read('fake/docker.log')).not.toContain('pass $word');
     host.write('fake/login-refused', '');
-    expect(build({ registryCredentialsArn, environmentVariables: { A: '1' } }, 4)).toBe(65);
-    expect(host.report.error).toMatchObject({ class: 'image', code: 'registry' });
+    expect(build({ registryCredentialsArn, environmentVariables: { A: '1' } }, 4)).toBe(75);
+    expect(host.report.error).toMatchObject({ class: 'transient', code: 'registry' });
   });
 
   it.each([
     ['manifest unknown', 65, 'image', 'E50'],
-    ['pull access denied for x', 65, 'image', 'E50'],
+    // A refusal may be a grant that has not spread yet.
+    ['pull access denied for x', 75, 'transient', 'denied'],
     ['no matching manifest for linux/arm64', 65, 'image', 'E50'],
     ['dial tcp: i/o timeout', 75, 'transient', 'pull'],
     ['toomanyrequests: rate exceeded', 75, 'transient', 'pull'],
@@ -194,7 +195,7 @@ describe.skipIf(missing.length > 0)('the composite image', () => {
     expect(build()).toBe(65);
     expect(host.report.error).toMatchObject({ class: 'image', code: 'command' });
     host.image({ Cmd: ['x'] });
-    host.write('fake/build-broken', '');
+    host.write('fake/build-broken', 'failed to solve\n');
     expect(build({}, 2)).toBe(65);
     expect(host.report.error).toMatchObject({ class: 'image', code: 'E49' });
   });

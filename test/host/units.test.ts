@@ -24,6 +24,7 @@ describe('the scripts', () => {
       'infra/host/agent/inside/init',
       'infra/host/agent/inside/inbound',
       ...readdirSync(join(root, 'test/host/fakes')).map((name) => `test/host/fakes/${name}`),
+      'test/support/systemd-namespace.sh',
     ];
     const { stdout, status } = spawnSync('shellcheck', ['-x', '-P', root, ...scripts], { cwd: root, encoding: 'utf8' });
     expect(stdout).toBe('');

@@ -89,7 +89,7 @@ describe.skipIf(noDatabase !== undefined)(
     it("succeeds for the machine of the run's action and the one execution that the lock names", async () => {
       await fc.assert(
         fc.asyncProperty(scenario, async ({ machine, execution, runAction, intended, claimed, lockedRun }) => {
-          const run = runName(ENCLAVE, 'aaaaaa', 1, runAction);
+          const run = runName(ENCLAVE, 1, runAction, 0.1);
           const name = execution === 'the run' ? run : `cleanup-${ENCLAVE}-1`;
           const other = runAction === 'deploy' ? 'destroy' : 'deploy';
           const me = arnOf(machine, name);
@@ -101,7 +101,7 @@ describe.skipIf(noDatabase !== undefined)(
           }[intended];
           const executionArn = { 'by none': undefined, 'by this execution': me, 'by another': 'arn' }[claimed];
           const lock = {
-            run: lockedRun === 'this' ? run : runName(ENCLAVE, 'aaaaaa', 2, runAction),
+            run: lockedRun === 'this' ? run : runName(ENCLAVE, 2, runAction, 0.2),
             state: executionArn === undefined ? 'intended' : 'claimed',
             ...(intendedExecution === undefined ? {} : { action: runAction, intendedExecution }),
             ...(executionArn === undefined ? {} : { executionArn }),

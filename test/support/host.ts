@@ -144,6 +144,7 @@ export class TestHost {
       env: {
         PATH: `${FAKES}:${process.env.PATH}`,
         ENCLAVE_ROOT: this.root,
+        AGENT,
         FAKE: this.fake,
         HOME: this.root,
         ...(this.#database === undefined ? {} : { FAKE_DATABASE: this.#database }),

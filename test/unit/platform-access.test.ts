@@ -149,7 +149,7 @@ function callsOfOperator(names: ReturnType<typeof namesOf>, config: PlacedConfig
       () => records.publish('enc_1', { id: 'enc_1' } as never, { set: {}, remove: [] } as never),
       () => all(records.scan(signal)),
       () => state.read('enc_1'),
-      () => state.reports('enc_1'),
+      () => state.reports('enc_1', ['i-1']),
       () => state.requests('enc_1'),
       () => state.commit({ lifecycle, readRevision: 1, consumed: [] }),
       () =>

@@ -8,20 +8,25 @@ registry_of() {
 }
 
 # log_in REFERENCE: the password goes from AWS to docker without a file, an argument or a log.
+# A failed login is retried: docker's text does not separate a wrong password from a role that is seconds old.
 log_in() {
-  local registry credentials arn user
+  local registry credentials arn user password errors
   registry=$(registry_of "$1")
   arn=$(wanted_value '.spec.registryCredentialsArn // ""')
   if [[ $registry =~ ^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$ ]]; then
-    aws ecr get-login-password --region "${BASH_REMATCH[1]}" |
-      docker login --username AWS --password-stdin "$registry" >/dev/null || fail transient registry "no login to $registry"
+    errors=$({ aws ecr get-login-password --region "${BASH_REMATCH[1]}" |
+      docker login --username AWS --password-stdin "$registry" >/dev/null; } 2>&1) ||
+      fail transient registry "the login to $registry failed: $(excerpt "$errors")"
   elif [ -n "$arn" ]; then
     credentials=$(secret_value "$arn") || fail transient registry 'the registry credentials could not be read'
     user=$(jq -er '.username | strings' <<<"$credentials" 2>/dev/null) ||
       fail spec registry 'registryCredentialsArn must name a secret {"username": …, "password": …}'
-    jq -jr '.password | strings' <<<"$credentials" |
-      docker login "--username=$user" --password-stdin "${registry:-docker.io}" >/dev/null 2>&1 ||
-      fail image registry "the registry ${registry:-docker.io} refuses the credentials"
+    password=$(jq -jr '.password | strings' <<<"$credentials")
+    registry=${registry:-docker.io}
+    if ! errors=$(printf '%s' "$password" | docker login "--username=$user" --password-stdin "$registry" 2>&1 >/dev/null); then
+      if [ -n "$password" ]; then errors=${errors//"$password"/***}; fi
+      fail transient registry "the login to $registry failed: $(excerpt "$errors")"
+    fi
   fi
 }
 
@@ -38,16 +43,23 @@ secret_value() {
   esac
 }
 
-# pull REFERENCE: tells what no repetition cures from what one may.
+# pull REFERENCE: E50 only for what no repetition cures. A refusal is none: the grants of a new role take a while to spread.
 pull() {
-  local errors
+  local errors text class
   if errors=$(docker pull --quiet "$1" 2>&1 >/dev/null); then return 0; fi
-  case ${errors,,} in
-    *'manifest unknown'* | *'not found'* | *denied* | *unauthorized* | *'no matching manifest'* | *'invalid reference'*)
-      fail image E50 "docker pull: ${errors:0:300}"
-      ;;
-    *) fail transient pull "docker pull: ${errors:0:300}" ;;
+  # The name is the record's: no word in it decides.
+  text=${errors//"$1"/}
+  class=$(trouble_of "$text") || class=transient
+  case ${text,,} in
+    *denied* | *unauthorized* | *'no basic auth credentials'*) fail "$class" denied "docker pull: $(excerpt "$errors")" ;;
   esac
+  if ! trouble_of "$text" >/dev/null; then
+    case ${text,,} in
+      *'manifest unknown'* | *'manifest for '*' not found'* | *'no matching manifest'* | *'invalid reference'* | \
+        *'failed to resolve reference'*': not found'*) fail image E50 "docker pull: $(excerpt "$errors")" ;;
+    esac
+  fi
+  fail "$class" pull "docker pull: $(excerpt "$errors")"
 }
 
 # resolve REFERENCE: its digest. A tag is resolved once; from then on the digest is what it means.
@@ -115,8 +127,8 @@ tools() {
 
 # compose REFERENCE: leaves the EIF in $context, and its measurements in nitro_answer.
 compose() {
-  local folder=$context/enclave workload=$context/workload.json
-  docker image inspect "$1" >"$context/inspected.json" || fail image inspect "docker cannot inspect $1"
+  local folder=$context/enclave workload=$context/workload.json errors cause
+  docker image inspect "$1" >"$context/inspected.json" || fail transient inspect "docker cannot inspect $1"
   secrets >"$context/secrets.json"
   jq -n --slurpfile inspected "$context/inspected.json" --slurpfile configuration "$wanted" \
     --slurpfile egress "$context/egress.json" --slurpfile secrets "$context/secrets.json" \
@@ -138,9 +150,13 @@ compose() {
   # Times are measured too: with one for all, equal contents give equal images.
   find "$context" -exec touch -h -d @0 {} +
   docker tag "$1" enclave-base
-  docker build --quiet --network none --tag enclave-workload "$context" >/dev/null 2>"$context/errors" ||
-    fail image E49 "docker build: $(tail -c 300 "$context/errors")"
+  if ! docker build --quiet --network none --tag enclave-workload "$context" >/dev/null 2>"$context/errors"; then
+    errors=$(<"$context/errors")
+    # The last line that names an error, for docker shows the build file after it.
+    cause=$(grep -i error <<<"$errors" | tail -n 1) || cause=$errors
+    fail "$(trouble_of "$errors" || echo image)" E49 "docker build: $(excerpt "$cause")"
+  fi
   if ! nitro 3600 build-enclave --docker-uri enclave-workload --output-file "$context/enclave.eif"; then
-    fail "$(class_of "$nitro_code")" "$nitro_code" "nitro-cli build-enclave: $nitro_error"
+    fail "$nitro_class" "$nitro_code" "nitro-cli build-enclave: $nitro_error"
   fi
 }

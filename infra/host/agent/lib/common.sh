@@ -29,10 +29,32 @@ EX_TEMPFAIL=75
 now() { date +%s; }
 timestamp() { date -u +%Y-%m-%dT%H:%M:%S.%3NZ; }
 
-# log WORD...: one line, whatever is in it.
+# log WORD...: one line, whatever is in it. Text of others never looks like a measurement, which the application reads there.
 log() {
   local line="$*"
-  printf '%s [%s] %s\n' "$(timestamp)" "$step" "${line//[[:cntrl:]]/ }" >>"$logs/agent.log"
+  log_line "${line//\[PCR\]/(PCR)}"
+}
+
+log_line() { printf '%s [%s] %s\n' "$(timestamp)" "$step" "${1//[[:cntrl:]]/ }" >>"$logs/agent.log"; }
+
+# excerpt TEXT: one line of at most 270 characters, for the operator shows 300 of a message. Too long a text loses its middle,
+# since its cause may stand at either end; URLs lose their queries, which may hold signatures.
+excerpt() {
+  local text limit=270
+  text=$(sed -E -e 's/(https?:[^ ?"]*)\?[^ "]*/\1?.../g' -e 's/\[(PCR|SUCCESS|ERROR)\]/(\1)/g' <<<"${1:0:100000}" | tr -s '[:cntrl:] ' ' ')
+  text=${text% }
+  if [ "${#text}" -gt "$limit" ]; then text="${text:0:limit/2} ... ${text: -(limit/2 - 5)}"; fi
+  printf '%s' "$text"
+}
+
+# trouble_of TEXT: the class of a lack of memory, disk or network, which is no fault of spec or image; else fails.
+trouble_of() {
+  case ${1,,} in
+    *'no space left on device'* | *'out of memory'* | *'cannot allocate memory'* | *'signal: killed'*) echo host ;;
+    *'toomanyrequests'* | *'too many requests'* | *'timeout'* | *'timed out'* | *'deadline exceeded'* | *'connection refused'* | \
+      *'connection reset'* | *'no such host'* | *'temporary failure'* | *'cannot connect to the docker daemon'*) echo transient ;;
+    *) return 1 ;;
+  esac
 }
 
 # write_file PATH: standard input, whole or not at all; what must survive also after a loss of power.
@@ -81,11 +103,13 @@ fail() {
   esac
 }
 
+# The error names the configuration that failed: the operator takes none of an older one for a verdict on the newest.
 record_error() {
-  local of
+  local of generation
   of=$(configuration_digest "$wanted")
+  generation=$(wanted_value '.generation | numbers')
   jq -n --arg class "$1" --arg code "$2" --arg message "${3:0:1000}" --arg step "$step" --arg at "$(timestamp)" \
-    --arg of "$of" '$ARGS.named' | write_file "$boot/error.json"
+    --arg of "$of" --argjson generation "${generation:-null}" '$ARGS.named' | write_file "$boot/error.json"
 }
 
 # Only the step that failed can say that it no longer does.

@@ -33,4 +33,4 @@ include "fingerprint";
   }
 + (if ($built.digest // "") == "" then {} else {imageDigest: $built.digest} end)
 + (if $exit == "" then {} else {exitCode: ($exit | tonumber)} end)
-+ (if $failure == null then {} else {error: ($failure | {class, code, message, step})} end)
++ (if $failure == null then {} else {error: ($failure | {class, code, message, step, generation} | del(.[] | nulls))} end)
