@@ -90,7 +90,7 @@ export function createHistoryStore(options: HistoryStoreOptions): HistoryStore {
 
     async runs(id, limit) {
       if (limit <= 0) return [];
-      // Names rise with the sequence number only as numbers do, not as text: `…-10-deploy` sorts before `…-9-deploy`.
+      // Names have a random part before their number: they do not sort by time.
       const items = await table.partition(keys.runs(id));
       return items
         .map(runItem)

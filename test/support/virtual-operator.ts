@@ -1,5 +1,7 @@
 /** An operator on virtual time in a world in memory, for scenarios. */
+import { keys } from '../../src/enclave/items.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { RunItem } from '../../src/enclave/run-item.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { ControlLoop } from '../../src/reconciler/control-loop.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
@@ -26,6 +28,8 @@ export interface VirtualOperator {
   status(id: string): string | undefined;
   until(condition: () => boolean, what: string, limitMs?: number): Promise<void>;
   executions(id: string): readonly string[];
+  /** Items of its runs, the oldest first; their names do not sort by time. */
+  runs(id: string): readonly RunItem[];
 }
 
 export function virtualOperator(
@@ -96,6 +100,10 @@ export function virtualOperator(
     lifecycle: (id) => world.tables.state.get(`enclave#${id}`, 'lifecycle') as Lifecycle | undefined,
     status: (id) => world.record(id)?.status as string | undefined,
     until: (condition, what, limitMs = 3_600_000) => clock.advanceUntil(condition, limitMs, what),
+    runs: (id) =>
+      (world.tables.history.partition(keys.runs(id)) as unknown as readonly RunItem[]).toSorted((a, b) =>
+        a.requestedAt.localeCompare(b.requestedAt),
+      ),
     executions: (id) =>
       [...world.runs.executions.values()].filter((each) => each.enclaveId === id).map((each) => each.name),
   };

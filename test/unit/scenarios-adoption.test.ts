@@ -25,7 +25,7 @@ const condition = (v: VirtualOperator, type: Parameters<typeof conditionOf>[1]) 
   return { status, reason };
 };
 const run = (v: VirtualOperator) => {
-  const [item] = v.world.tables.history.partition(`run#${ID}`).slice(-1);
+  const item = v.runs(ID).at(-1);
   return item as { reason?: string; variables?: { change?: string; pinned?: object } } | undefined;
 };
 

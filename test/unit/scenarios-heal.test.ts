@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Attribute, Posture } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import type { OperatorEvent } from '../../src/enclave/items.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
 import type { Metrics } from '../../src/reconciler/metrics/index.ts';
 import { scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
@@ -32,7 +31,7 @@ function change(changes: Partial<Posture>, id = ID): void {
   if (first?.posture !== undefined) first.posture = { ...first.posture, ...changes };
 }
 const retag = (tags: Record<string, string>, id = ID) => change({ tags: { ...host(id).posture.tags, ...tags } }, id);
-const runs = (id = ID) => v.world.tables.history.partition(`run#${id}`) as unknown as RunItem[];
+const runs = (id = ID) => v.runs(id);
 const repairs = (id = ID) => runs(id).filter(({ reason }) => reason === 'repair').length;
 const events = (id = ID) => v.world.tables.history.partition(`event#${id}`) as unknown as OperatorEvent[];
 const told = (id = ID) =>

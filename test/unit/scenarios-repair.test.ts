@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import { keys } from '../../src/enclave/items.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
 import type { Illness } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
@@ -210,7 +209,7 @@ describe('a host that no other rung cures', () => {
     };
     hosts.report(hostOf(idOf(0)));
   };
-  const runs = () => v.world.tables.history.partition(`run#${idOf(0)}`) as unknown as RunItem[];
+  const runs = () => v.runs(idOf(0));
 
   it('is replaced where the policy says so, by a run that names it', async () => {
     await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
