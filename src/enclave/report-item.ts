@@ -52,6 +52,8 @@ export const ReportSchema = z.looseObject({
       code: z.string().optional(),
       /** Which part of the agent it was. */
       step: z.string().optional(),
+      /** Of the configuration that failed; absent: the agent knew none, or does not write it. */
+      generation: z.number().int().optional(),
     })
     .optional(),
 });
