@@ -33,6 +33,10 @@ export interface EnclaveView {
   /** The policy wants it told, and not repaired. */
   readonly told?: boolean;
   readonly message?: string | undefined;
+  /** The applied generation that the report was judged by; absent: there was no report. */
+  readonly generation?: number;
+  /** The host's sentence, where it reports for that generation an error that no retry cures. */
+  readonly refusal?: string;
   /** The report is newer than the last start of the host. */
   readonly fresh: boolean;
   /** An enclave runs, whatever is wrong with it; undefined: the host could not tell. */

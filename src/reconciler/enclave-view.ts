@@ -1,8 +1,10 @@
 /** The enclave as its host reports it, against the spec that was last applied. Pure. */
 import { type Attribute, isDown } from '../drift/index.ts';
 import type { Reason } from '../enclave/conditions.ts';
+import { isPermanentHostError } from '../enclave/host-errors.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Report } from '../enclave/report-item.ts';
+import { scrub } from '../enclave/scrub.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { EnclaveView, Verdict } from '../machines/index.ts';
 
@@ -78,6 +80,8 @@ export function viewEnclave(
     imageDigest: DIGEST.test(report.imageDigest ?? '') ? report.imageDigest : undefined,
     bootId: report.bootId,
     sequence: report.sequence,
+    generation: lifecycle.observedGeneration,
+    ...refusalOf(report, fresh, lifecycle.observedGeneration),
   };
   const say = (verdict: Verdict, { reason, message, attribute }: Difference): EnclaveView => ({
     ...seen,
@@ -179,9 +183,15 @@ function shortage({ allocator }: Report, message: string | undefined): string {
   return message === undefined ? held : `${held} (${message})`;
 }
 
-/** Of text that a host wrote: short, for it reaches the record. */
+/** A host wrote the text, and the record, which anybody may read, shows it: short and clean. */
 function errorOf({ error }: Report): string | undefined {
-  return error?.message.slice(0, 300);
+  return error === undefined ? undefined : scrub(error.message).slice(0, 300);
+}
+
+/** A report from before the host's last start speaks of what was there before. */
+function refusalOf(report: Report, fresh: boolean, generation: number): Pick<EnclaveView, 'refusal'> {
+  const refusal = fresh && isPermanentHostError(report.error, generation) ? errorOf(report) : undefined;
+  return refusal === undefined ? {} : { refusal };
 }
 
 /** None of the sets that are expected is the one reported. Self-reported: a finding, no proof. */
