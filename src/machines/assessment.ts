@@ -44,6 +44,8 @@ export interface EnclaveView {
   readonly health: 'passing' | 'failing' | 'none' | 'unknown';
   readonly measured: boolean;
   readonly debug: boolean;
+  /** The record asks for debug mode. @default false */
+  readonly debugRequested?: boolean;
   /** Its measurements are in none of the sets that are expected. */
   readonly mismeasured: boolean;
   /** What the host has resolved the image's tag to. */

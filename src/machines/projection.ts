@@ -79,6 +79,8 @@ export function issuesText({ spec }: Pick<Context['assessment'], 'spec'>): strin
   return `${shown.join('; ')}${left > 0 ? `; and ${left} more` : ''}`.slice(0, 1_500);
 }
 
+const GONE_TYPES = ['EnclaveRunning', 'Healthy', 'MeasurementsReported', 'Secure'] as const;
+
 const HOST_REASONS = {
   running: ['True', 'HostRunning'],
   pending: ['Unknown', 'HostStarting'],
@@ -102,8 +104,19 @@ function provisioned({ assessment }: Context): ConditionUpdate {
     : { type: 'Provisioned', status, reason };
 }
 
+/** What was true of the enclave while it existed is true no longer. */
+function goneConditions({ retained }: Lifecycle): readonly ConditionUpdate[] {
+  const reason = 'Destroyed';
+  if (retained === true) {
+    const message = 'The enclave is deleted. Its policy retains its resources, which are no longer observed.';
+    return GONE_TYPES.map((type) => ({ type, status: 'Unknown', reason, message }));
+  }
+  return GONE_TYPES.map((type) => ({ type, status: type === 'EnclaveRunning' ? 'False' : 'Unknown', reason }));
+}
+
 function enclaveConditions({ lifecycle, assessment }: Context): readonly ConditionUpdate[] {
   const { enclave, host } = assessment;
+  if (lifecycle.phase === 'destroyed') return goneConditions(lifecycle);
   if (lifecycle.desired !== 'Running' || host.state !== 'running') {
     return [
       {
@@ -137,14 +150,16 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
 }
 
 function secure(
-  { verdict, reason, running, debug, mismeasured }: Context['assessment']['enclave'],
+  { verdict, reason, running, debug, debugRequested, mismeasured }: Context['assessment']['enclave'],
   weakened: readonly string[],
 ): ConditionUpdate {
   if (reason === 'LegacyHost') return { type: 'Secure', status: 'False', reason };
   // What weakened it is not over because the host has fallen silent.
-  if (debug) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
+  if (debug && debugRequested !== true) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
   if (mismeasured) return { type: 'Secure', status: 'False', reason: 'MeasurementMismatch' };
   if (weakened.length > 0) return { type: 'Secure', status: 'False', reason: 'Drifted', message: weakened.join(', ') };
+  // Last: requested debug mode must not hide what the record does not ask for.
+  if (debug) return { type: 'Secure', status: 'False', reason: 'DebugRequested' };
   return verdict === 'Match' || (verdict === 'Drift' && running === true)
     ? { type: 'Secure', status: 'True', reason: 'None' }
     : { type: 'Secure', status: 'Unknown', reason };

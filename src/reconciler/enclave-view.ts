@@ -76,6 +76,7 @@ export function viewEnclave(
     health: report.health,
     measured: Object.keys(report.measurements).length > 0,
     debug: report.enclaves.some((candidate) => candidate.debug),
+    debugRequested: expected.debugAllowed,
     mismeasured: isMismeasured(report, expected.applied),
     imageDigest: DIGEST.test(report.imageDigest ?? '') ? report.imageDigest : undefined,
     bootId: report.bootId,
