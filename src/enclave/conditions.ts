@@ -75,6 +75,9 @@ export const REASON_MEANINGS = {
   Unobserved: 'Not observed yet.',
   // MeasurementsReported, Secure
   MeasurementMismatch: 'The measurements the host reports are in none of the sets the spec expects.',
+  MeasurementsUnverified:
+    'The record enforces measurements, and the host does not report all registers that the expected sets name.',
+  GenerationMismatch: 'The record enforces measurements, and the host reports a generation that was not applied.',
   Reported: 'The host has reported the measurements of the image.',
   // Progressing, Stalled
   Waiting: 'Nothing to do until the next observation.',

@@ -48,6 +48,8 @@ export interface EnclaveView {
   readonly debugRequested?: boolean;
   /** Its measurements are in none of the sets that are expected. */
   readonly mismeasured: boolean;
+  /** Why it does not count as ready, where the record enforces measurements; absent: it counts, or none are enforced. */
+  readonly withheld?: { readonly reason: Reason; readonly message?: string | undefined };
   /** What the host has resolved the image's tag to. */
   readonly imageDigest: string | undefined;
   readonly bootId: string | undefined;

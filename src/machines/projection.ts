@@ -43,6 +43,12 @@ function ready(context: Context): ConditionUpdate {
   const { lifecycle, assessment } = context;
   const { phase } = lifecycle;
   if (servesMeanwhile(context)) return { type: 'Ready', status: 'True', reason: 'Running' };
+  const { withheld } = assessment.enclave;
+  // The host of a batch that has completed may be stopped: then it reports nothing any more.
+  if (phase === 'ready' && withheld !== undefined && !assessment.rests) {
+    const { reason, message } = withheld;
+    return { type: 'Ready', status: 'False', reason, ...(message === undefined ? {} : { message }) };
+  }
   if (phase === 'ready' && assessment.enclave.health === 'failing') {
     return { type: 'Ready', status: 'False', reason: 'HealthCheckFailing' };
   }
@@ -61,6 +67,7 @@ function servesMeanwhile({ lifecycle, assessment: { host, enclave } }: Context):
     isOfFindings(lifecycle.drift?.fingerprint) &&
     host.state === 'running' &&
     enclave.running === true &&
+    enclave.withheld === undefined &&
     enclave.verdict !== 'Drift'
   );
 }
@@ -129,7 +136,8 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
   }
   const message = enclave.message === undefined ? {} : { message: enclave.message };
   // One that runs and is not as it should be runs all the same: InSync and Secure say the rest.
-  const runs = enclave.verdict !== 'Unknown' && enclave.running === true;
+  const isSeen = enclave.verdict !== 'Unknown' || enclave.reason === 'MeasurementsUnverified';
+  const runs = isSeen && enclave.running === true;
   // What the host sees to by itself is no drift, and does not run all the same.
   const down = enclave.verdict === 'Drift' || enclave.reason === 'EnclaveNotRunning';
   const status = runs || enclave.verdict === 'Match' ? 'True' : down ? 'False' : 'Unknown';
@@ -150,7 +158,7 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
 }
 
 function secure(
-  { verdict, reason, running, debug, debugRequested, mismeasured }: Context['assessment']['enclave'],
+  { verdict, reason, running, debug, debugRequested, mismeasured, withheld }: Context['assessment']['enclave'],
   weakened: readonly string[],
 ): ConditionUpdate {
   if (reason === 'LegacyHost') return { type: 'Secure', status: 'False', reason };
@@ -160,6 +168,15 @@ function secure(
   if (weakened.length > 0) return { type: 'Secure', status: 'False', reason: 'Drifted', message: weakened.join(', ') };
   // Last: requested debug mode must not hide what the record does not ask for.
   if (debug) return { type: 'Secure', status: 'False', reason: 'DebugRequested' };
+  if (withheld !== undefined && verdict !== 'Match') {
+    const { message } = withheld;
+    return {
+      type: 'Secure',
+      status: 'Unknown',
+      reason: withheld.reason,
+      ...(message === undefined ? {} : { message }),
+    };
+  }
   return verdict === 'Match' || (verdict === 'Drift' && running === true)
     ? { type: 'Secure', status: 'True', reason: 'None' }
     : { type: 'Secure', status: 'Unknown', reason };

@@ -148,9 +148,7 @@ describe('what a host reports', () => {
     const pcr0 = 'ab'.repeat(48);
     const stage = await deployed({ attestation: { enforce: 'quarantine', expectedMeasurements: [{ pcr0 }] } });
     const { v, says } = stage;
-    expect(is(stage, 'MeasurementsReported')).toBe('Unknown NoReport');
-    says({ measurements: { PCR0: pcr0 } });
-    await v.until(() => is(stage, 'MeasurementsReported') === 'True Reported', 'measured');
+    expect(is(stage, 'MeasurementsReported')).toBe('True Reported');
     expect(is(stage, 'Secure')).toBe('True None');
     says({ measurements: { PCR0: 'cd'.repeat(48) } });
     await v.until(() => is(stage, 'Secure') === 'False MeasurementMismatch', 'the finding');
