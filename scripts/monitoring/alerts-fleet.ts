@@ -6,6 +6,7 @@ const STALLED = 'enclave_operator_enclaves{phase="stalled"}';
 const OLDEST = 'enclave_operator_oldest_in_phase_seconds{phase="provisioning"}';
 const UNHEALED = 'enclave_operator_drift_findings{attribute="host",severity="warning"}';
 const INSECURE = 'enclave_operator_drift_findings{attribute="secure",severity="security"}';
+const DEBUG_REQUESTED = 'enclave_operator_drift_findings{attribute="secure",severity="low"}';
 const SILENT = 'enclave_operator_conditions{type="EnclaveRunning",status="Unknown"}';
 const IN_TIME = 'enclave_operator_time_to_ready_seconds_bucket{le="900"}';
 const ALL_TIMES = 'enclave_operator_time_to_ready_seconds_count';
@@ -141,13 +142,13 @@ export const FLEET_ALERTS: readonly Alert[] = [
     expr: `sum ${BY} (${INSECURE}) > 0`,
     for: '0m',
     summary: 'Something weakens an enclave.',
-    description: 'At least one enclave has the condition `Secure=False`.',
+    description: 'At least one enclave has the condition `Secure=False`, and its record does not ask for that.',
     fires: [constant(INSECURE, 1)],
-    silent: [constant(INSECURE, 0), constant(UNHEALED, 1)],
+    silent: [constant(INSECURE, 0), constant(UNHEALED, 1), constant(DEBUG_REQUESTED, 1)],
     runbook: {
       meaning:
-        'An enclave runs in debug mode, or with measurements nobody expects; or its groups, role, profile, key or metadata ' +
-        'service were changed. `Secure` says which, and the event `SecurityFinding` when; most are repaired at once.',
+        'An enclave runs in debug mode that its record does not ask for, or with unexpected measurements; or its ' +
+        'groups, role, profile, key or metadata service were changed. `Secure` says which, and the event `SecurityFinding` when; most are repaired at once.',
       impact: 'Secrets of the enclave may be readable from outside.',
       look: ['enclavectl get', 'enclavectl describe ID', 'enclavectl events ID'],
       fix: [

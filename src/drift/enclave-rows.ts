@@ -33,12 +33,13 @@ const whileRunning =
     wanted.running ? judge(wanted, observed) : undefined;
 
 /** What is running, unless it is not for anybody else to start it. */
-function whatRuns({ report }: Observed): 'running' | 'completed' | 'nothing' | undefined {
+function whatRuns({ spec }: Wanted, { report }: Observed): 'running' | 'completed' | 'nothing' | undefined {
   const enclaves = report?.enclaves;
   if (enclaves?.some(isRunning) === true) return 'running';
-  if (report?.completed === true) return 'completed';
+  // A service has no end, whatever its host claims.
+  if (report?.completed === true && spec.workloadType === 'batch') return 'completed';
   if (enclaves === undefined || enclaves.some(isTerminating)) return undefined;
-  return report?.completed === false && report.leftToHost === false ? 'nothing' : undefined;
+  return report?.completed !== undefined && report.leftToHost === false ? 'nothing' : undefined;
 }
 
 /** True where any is, false where all are known not to be. */
@@ -63,8 +64,8 @@ export const ENCLAVE_ROWS: readonly Row[] = [
     severity: 'critical',
     rung: 'restartEnclave',
     ...operator,
-    judge: whileRunning((_wanted, observed) => {
-      const seen = whatRuns(observed);
+    judge: whileRunning((wanted, observed) => {
+      const seen = whatRuns(wanted, observed);
       return of(judged('', 'running', seen, seen === undefined ? undefined : seen !== 'nothing'));
     }),
   },

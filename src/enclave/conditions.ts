@@ -60,7 +60,8 @@ export const REASON_MEANINGS = {
   AllocatorShort: 'The host holds fewer cores or less memory for enclaves than the spec needs.',
   ProxyDown: 'A way out of the enclave that the spec asks for is not there.',
   GenerationPending: 'The host has not yet applied the wanted generation.',
-  DebugEnclave: 'The enclave runs in debug mode although the spec forbids it.',
+  DebugEnclave: 'The enclave runs in debug mode, which the spec does not ask for.',
+  DebugRequested: 'The enclave runs in debug mode, as the spec asks.',
   LegacyHost: 'The host was adopted and has no agent that could report.',
   Completed: 'The batch workload has completed.',
   HealthCheckPassing: 'The health check passes.',
@@ -74,6 +75,9 @@ export const REASON_MEANINGS = {
   Unobserved: 'Not observed yet.',
   // MeasurementsReported, Secure
   MeasurementMismatch: 'The measurements the host reports are in none of the sets the spec expects.',
+  MeasurementsUnverified:
+    'The record enforces measurements, and the host does not report all registers that the expected sets name.',
+  GenerationMismatch: 'The record enforces measurements, and the host reports a generation that was not applied.',
   Reported: 'The host has reported the measurements of the image.',
   // Progressing, Stalled
   Waiting: 'Nothing to do until the next observation.',
@@ -124,6 +128,14 @@ export interface ConditionUpdate {
   readonly status: Condition['status'];
   readonly reason: Reason;
   readonly message?: string;
+}
+
+/** Why `Secure` is False of an enclave that is as its owner wants it, or as it was taken over: no alarm. */
+const EXPECTED_WEAKNESSES: ReadonlySet<string> = new Set<Reason>(['LegacyHost', 'DebugRequested']);
+
+/** `Secure` is False for a reason that needs action. */
+export function isSecurityFinding(secure: Pick<Condition, 'status' | 'reason'> | undefined): boolean {
+  return secure?.status === 'False' && !EXPECTED_WEAKNESSES.has(secure.reason);
 }
 
 /** Returns `conditions` with `update` merged in; the very same array where nothing changed. */

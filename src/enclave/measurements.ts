@@ -77,6 +77,19 @@ export function compareMeasurements(
   return verdicts.includes('unknown') ? 'unknown' : 'mismatch';
 }
 
+/** Registers that a set names and the report lacks, of the sets that the report does not contradict; in order. */
+export function missingRegisters(
+  expected: readonly MeasurementSet[],
+  reported: Readonly<Record<string, string>>,
+): readonly string[] {
+  const seen = new Map(
+    Object.entries(reported).map(([register, value]) => [register.toLowerCase(), value.toLowerCase()]),
+  );
+  const open = expected.filter((set) => compareSet(set, seen) === 'unknown');
+  const named = open.flatMap((set) => Object.keys(set).filter((register) => set[register] !== undefined));
+  return [...new Set(named.map((register) => register.toLowerCase()))].filter((register) => !seen.has(register)).sort();
+}
+
 function compareSet(set: MeasurementSet, seen: ReadonlyMap<string, string>): 'match' | 'mismatch' | 'unknown' {
   let verdict: 'match' | 'unknown' = 'match';
   for (const [register, value] of Object.entries(set)) {

@@ -73,6 +73,8 @@ export const FailureSchema = z.looseObject({
   message: z.string(),
   fix: z.string().optional(),
   at: z.string(),
+  /** The generation for which the host reported an error that no retry cures. */
+  refusedGeneration: z.number().int().optional(),
 });
 export type Failure = z.infer<typeof FailureSchema>;
 

@@ -33,6 +33,10 @@ export interface EnclaveView {
   /** The policy wants it told, and not repaired. */
   readonly told?: boolean;
   readonly message?: string | undefined;
+  /** The applied generation that the report was judged by; absent: there was no report. */
+  readonly generation?: number;
+  /** The host's sentence, where it reports for that generation an error that no retry cures. */
+  readonly refusal?: string;
   /** The report is newer than the last start of the host. */
   readonly fresh: boolean;
   /** An enclave runs, whatever is wrong with it; undefined: the host could not tell. */
@@ -40,8 +44,12 @@ export interface EnclaveView {
   readonly health: 'passing' | 'failing' | 'none' | 'unknown';
   readonly measured: boolean;
   readonly debug: boolean;
+  /** The record asks for debug mode. @default false */
+  readonly debugRequested?: boolean;
   /** Its measurements are in none of the sets that are expected. */
   readonly mismeasured: boolean;
+  /** Why it does not count as ready, where the record enforces measurements; absent: it counts, or none are enforced. */
+  readonly withheld?: { readonly reason: Reason; readonly message?: string | undefined };
   /** What the host has resolved the image's tag to. */
   readonly imageDigest: string | undefined;
   readonly bootId: string | undefined;

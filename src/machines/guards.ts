@@ -31,14 +31,33 @@ function legacy({ lifecycle, assessment }: Context): boolean {
   return lifecycle.adopted && assessment.enclave.reason === 'LegacyHost';
 }
 
+/** A run that ends in this very assessment applied another generation than the one the report was judged by. */
+function isOfApplied({ lifecycle, assessment: { enclave } }: Context): boolean {
+  return enclave.generation === undefined || enclave.generation === lifecycle.observedGeneration;
+}
+
 /** The enclave the spec describes is running, by a report newer than the last start of its host. */
 export function proven(context: Context): boolean {
   const { host, enclave } = context.assessment;
   return (
     host.verdict === 'Match' &&
     host.state === 'running' &&
-    ((enclave.verdict === 'Match' && enclave.fresh) || legacy(context))
+    ((enclave.verdict === 'Match' && enclave.fresh && isOfApplied(context)) || legacy(context))
   );
+}
+
+/** The host reports an error that no retry cures, of the generation that was applied. */
+function isRefused(context: Context): boolean {
+  return context.assessment.enclave.refusal !== undefined && isOfApplied(context);
+}
+
+/**
+ * The host refused this generation before, and a command or a retry has started another attempt since. The agent leaves
+ * a configuration that failed for good alone until it is asked, so until then it reports the old error.
+ */
+function isUnaskedSince({ lifecycle: { failure, observedGeneration, direct, commandAt } }: Context): boolean {
+  const isAsked = direct?.effect === 'restartEnclave' && Date.parse(direct.at) >= Date.parse(commandAt);
+  return failure?.refusedGeneration === observedGeneration && !isAsked;
 }
 
 /** Nothing that was done since the phase began has restarted the host, or what runs on it. */
@@ -68,9 +87,10 @@ function lastDoneAt({ direct, ranAt, phaseSince }: Lifecycle): string {
 }
 
 /** It runs, and cannot get out everywhere it should: less than whole, and no reason to take it down. */
-function runsLame({ assessment: { host, enclave } }: Context): boolean {
+function runsLame(context: Context): boolean {
+  const { host, enclave } = context.assessment;
   const isLame = enclave.verdict === 'Drift' && enclave.reason === 'ProxyDown' && enclave.running === true;
-  return isLame && enclave.fresh && host.verdict === 'Match' && host.state === 'running';
+  return isLame && enclave.fresh && isOfApplied(context) && host.verdict === 'Match' && host.state === 'running';
 }
 
 /** What came of a finished run. `cut`: stopped from outside before it could end, which is no attempt. */
@@ -188,6 +208,10 @@ export const guards = {
   proven: ({ context }: { context: Context }) => proven(context),
   provenOrLame: ({ context }: { context: Context }) => proven(context) || runsLame(context),
   hostLost: ({ context }: { context: Context }) => hostLost(context),
+  /** What this decision has just asked of the host is not answered yet. */
+  refusedForGood: ({ context }: { context: Context }) =>
+    isRefused(context) && !isUnaskedSince(context) && !settling(context),
+  refusedBefore: ({ context }: { context: Context }) => isRefused(context) && isUnaskedSince(context),
   verifyingTooLong: ({ context }: { context: Context }) =>
     elapsed(context.lifecycle.phaseSince, context.assessment.now) >= context.assessment.limits.verifyDeadlineMs,
   verifyFailedForGood: ({ context }: { context: Context }) =>

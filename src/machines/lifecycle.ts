@@ -130,6 +130,11 @@ export const lifecycleMachine = machineSetup.createMachine({
         pauseOnceIdle,
         changeOnceAdmitted,
         { guard: 'provenOrLame', target: 'ready', actions: remember(update.settle) },
+        {
+          guard: 'refusedForGood',
+          target: 'stalled',
+          actions: remember((context) => update.stall({ ...context, lifecycle: update.refusedByHost(context) }, true)),
+        },
         { guard: and(['verifyingTooLong', 'onlyRepairHelps', 'mayRepair']), target: 'repairing' },
         {
           guard: 'verifyFailedForGood',
@@ -141,7 +146,12 @@ export const lifecycleMachine = machineSetup.createMachine({
         { guard: 'hostLost', target: 'backingOff', actions: remember(update.failVerification) },
         { guard: 'verifyingTooLong', target: 'backingOff', actions: remember(update.failVerification) },
       ],
-      on: { SETTLED: [{ guard: and(['hostStopped', 'canAct']), actions: direct('startHost') }] },
+      on: {
+        SETTLED: [
+          { guard: and(['hostStopped', 'canAct']), actions: direct('startHost') },
+          { guard: and(['refusedBefore', 'hostRunning', 'allowed', 'canAct']), actions: direct('restartEnclave') },
+        ],
+      },
     },
 
     ready: {

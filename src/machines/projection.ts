@@ -51,6 +51,12 @@ function ready(context: Context): ConditionUpdate {
   const { lifecycle, assessment } = context;
   const { phase } = lifecycle;
   if (servesMeanwhile(context)) return { type: 'Ready', status: 'True', reason: 'Running' };
+  const { withheld } = assessment.enclave;
+  // The host of a batch that has completed may be stopped: then it reports nothing any more.
+  if (phase === 'ready' && withheld !== undefined && !assessment.rests) {
+    const { reason, message } = withheld;
+    return { type: 'Ready', status: 'False', reason, ...(message === undefined ? {} : { message }) };
+  }
   if (phase === 'ready' && assessment.enclave.health === 'failing') {
     return { type: 'Ready', status: 'False', reason: 'HealthCheckFailing' };
   }
@@ -69,6 +75,7 @@ function servesMeanwhile({ lifecycle, assessment: { host, enclave } }: Context):
     isOfFindings(lifecycle.drift?.fingerprint) &&
     host.state === 'running' &&
     enclave.running === true &&
+    enclave.withheld === undefined &&
     enclave.verdict !== 'Drift'
   );
 }
@@ -94,6 +101,8 @@ function inOneLine(issues: readonly SpecIssue[]): string {
   return `${shown.join('; ')}${left > 0 ? `; and ${left} more` : ''}`.slice(0, 1_500);
 }
 
+const GONE_TYPES = ['EnclaveRunning', 'Healthy', 'MeasurementsReported', 'Secure'] as const;
+
 const HOST_REASONS = {
   running: ['True', 'HostRunning'],
   pending: ['Unknown', 'HostStarting'],
@@ -117,8 +126,19 @@ function provisioned({ assessment }: Context): ConditionUpdate {
     : { type: 'Provisioned', status, reason };
 }
 
+/** What was true of the enclave while it existed is true no longer. */
+function goneConditions({ retained }: Lifecycle): readonly ConditionUpdate[] {
+  const reason = 'Destroyed';
+  if (retained === true) {
+    const message = 'The enclave is deleted. Its policy retains its resources, which are no longer observed.';
+    return GONE_TYPES.map((type) => ({ type, status: 'Unknown', reason, message }));
+  }
+  return GONE_TYPES.map((type) => ({ type, status: type === 'EnclaveRunning' ? 'False' : 'Unknown', reason }));
+}
+
 function enclaveConditions({ lifecycle, assessment }: Context): readonly ConditionUpdate[] {
   const { enclave, host } = assessment;
+  if (lifecycle.phase === 'destroyed') return goneConditions(lifecycle);
   if (lifecycle.desired !== 'Running' || host.state !== 'running') {
     return [
       {
@@ -131,7 +151,8 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
   }
   const message = enclave.message === undefined ? {} : { message: enclave.message };
   // One that runs and is not as it should be runs all the same: InSync and Secure say the rest.
-  const runs = enclave.verdict !== 'Unknown' && enclave.running === true;
+  const isSeen = enclave.verdict !== 'Unknown' || enclave.reason === 'MeasurementsUnverified';
+  const runs = isSeen && enclave.running === true;
   // What the host sees to by itself is no drift, and does not run all the same.
   const down = enclave.verdict === 'Drift' || enclave.reason === 'EnclaveNotRunning';
   const status = runs || enclave.verdict === 'Match' ? 'True' : down ? 'False' : 'Unknown';
@@ -152,14 +173,25 @@ function enclaveConditions({ lifecycle, assessment }: Context): readonly Conditi
 }
 
 function secure(
-  { verdict, reason, running, debug, mismeasured }: Context['assessment']['enclave'],
+  { verdict, reason, running, debug, debugRequested, mismeasured, withheld }: Context['assessment']['enclave'],
   weakened: readonly string[],
 ): ConditionUpdate {
   if (reason === 'LegacyHost') return { type: 'Secure', status: 'False', reason };
   // What weakened it is not over because the host has fallen silent.
-  if (debug) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
+  if (debug && debugRequested !== true) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
   if (mismeasured) return { type: 'Secure', status: 'False', reason: 'MeasurementMismatch' };
   if (weakened.length > 0) return { type: 'Secure', status: 'False', reason: 'Drifted', message: weakened.join(', ') };
+  // Last: requested debug mode must not hide what the record does not ask for.
+  if (debug) return { type: 'Secure', status: 'False', reason: 'DebugRequested' };
+  if (withheld !== undefined && verdict !== 'Match') {
+    const { message } = withheld;
+    return {
+      type: 'Secure',
+      status: 'Unknown',
+      reason: withheld.reason,
+      ...(message === undefined ? {} : { message }),
+    };
+  }
   return verdict === 'Match' || (verdict === 'Drift' && running === true)
     ? { type: 'Secure', status: 'True', reason: 'None' }
     : { type: 'Secure', status: 'Unknown', reason };

@@ -10,6 +10,8 @@ import { generationKey, runResult } from './guards.ts';
 /** Differences whose attempts are remembered beside the present one's. */
 const MOST_TRIED = 8;
 
+const NOT_REPORTED = 'the host reported no running enclave in time';
+
 export function iso(now: number): string {
   return new Date(now).toISOString();
 }
@@ -354,11 +356,29 @@ export function pinHost({ lifecycle, assessment }: Context): Lifecycle {
 /** No report came, or the host was lost, before the enclave was seen to run. */
 export function failVerification(context: Context, key = generationKey(context.lifecycle)): Lifecycle {
   const { host, enclave } = context.assessment;
+  const what = enclave.running === true ? 'the enclave could not be verified in time' : NOT_REPORTED;
+  const cause = enclave.message === undefined ? '' : `: ${enclave.message}`;
   const message =
     host.state === 'gone'
       ? 'the host vanished before it reported a running enclave'
-      : `the host reported no running enclave in time (${enclave.reason})`;
+      : `${what} (${enclave.reason})${cause}`;
   return fail(context, 'bootstrap', message, key);
+}
+
+/** The host reports an error that no retry cures: the attempt ends now, with the host's sentence. */
+export function refusedByHost(context: Context): Lifecycle {
+  const { lifecycle, assessment } = context;
+  const { refusal } = assessment.enclave;
+  return {
+    ...fail(context, 'validation', '', generationKey(lifecycle)),
+    failure: {
+      class: 'validation',
+      message: `the host cannot start the enclave: ${refusal}`,
+      fix: 'correct the record, or write PENDING_DEPLOY to try again',
+      at: iso(assessment.now),
+      refusedGeneration: lifecycle.observedGeneration,
+    },
+  };
 }
 
 /** Paused: nothing is under way, and what failed before is history. */

@@ -1,4 +1,5 @@
 /** Dependencies: which enclaves wait for which, by `policy.dependsOn`. */
+import { conditionOf } from '../enclave/conditions.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 
 /** The way from `id` back to itself, beginning and ending with it; undefined where there is none. */
@@ -30,7 +31,9 @@ type Standing = 'ready' | 'exists';
 
 function standingOf(lifecycle: ListedLifecycle | undefined): Standing | undefined {
   if (lifecycle === undefined || lifecycle.phase === 'destroyed') return undefined;
-  if (lifecycle.phase === 'ready') return 'ready';
+  // One that runs and is not Ready, unhealthy or without the evidence its record demands, is waited for.
+  const isReady = conditionOf(lifecycle.conditions, 'Ready')?.status !== 'False';
+  if (lifecycle.phase === 'ready' && isReady) return 'ready';
   return lifecycle.touched ? 'exists' : undefined;
 }
 

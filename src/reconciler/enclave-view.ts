@@ -1,8 +1,11 @@
 /** The enclave as its host reports it, against the spec that was last applied. Pure. */
 import { type Attribute, isDown } from '../drift/index.ts';
 import type { Reason } from '../enclave/conditions.ts';
+import { isPermanentHostError } from '../enclave/host-errors.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { compareMeasurements, missingRegisters } from '../enclave/measurements.ts';
 import type { Report } from '../enclave/report-item.ts';
+import { scrub } from '../enclave/scrub.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import type { EnclaveView, Verdict } from '../machines/index.ts';
 
@@ -64,20 +67,48 @@ export function viewEnclave(
   lifecycle: Lifecycle,
   expected: Expected,
 ): EnclaveView {
+  const view = judge(look, instanceId, lifecycle, expected);
+  const withheld = enforces(expected.applied) ? withheldFrom(view, expected) : undefined;
+  return withheld === undefined ? view : { ...view, withheld };
+}
+
+/** Quarantine: the record wants evidence, and silence is none. */
+function enforces(applied: EnclaveSpec | undefined): applied is EnclaveSpec {
+  return applied?.attestation.enforce === 'quarantine' && applied.attestation.expectedMeasurements.length > 0;
+}
+
+/** What keeps the enclave from being ready, whatever the policy lets differ. */
+function withheldFrom(view: EnclaveView, { debugAllowed }: Expected): EnclaveView['withheld'] {
+  if (view.debug && !debugAllowed) return { reason: 'DebugEnclave' };
+  if (view.mismeasured) return { reason: 'MeasurementMismatch' };
+  return view.verdict === 'Unknown' ? { reason: view.reason, message: view.message } : view.withheld;
+}
+
+function judge(
+  look: ReportLook,
+  instanceId: string | undefined,
+  lifecycle: Lifecycle,
+  expected: Expected,
+): EnclaveView {
   const report = look.reports.find((candidate) => candidate.instanceId === instanceId);
   if (report === undefined) return isWithoutAgent(lifecycle, []) ? { ...NO_REPORT, reason: 'LegacyHost' } : NO_REPORT;
   const fresh = isFresh(report, lifecycle.baseline);
   const observed = report.observed !== false;
+  const unproven = enforces(expected.applied) ? unprovenBy(report, lifecycle, expected.applied) : undefined;
   const seen = {
     fresh,
     running: observed ? report.enclaves.some(({ state }) => state === 'RUNNING') : undefined,
     health: report.health,
     measured: Object.keys(report.measurements).length > 0,
     debug: report.enclaves.some((candidate) => candidate.debug),
+    debugRequested: expected.debugAllowed,
     mismeasured: isMismeasured(report, expected.applied),
     imageDigest: DIGEST.test(report.imageDigest ?? '') ? report.imageDigest : undefined,
     bootId: report.bootId,
     sequence: report.sequence,
+    generation: lifecycle.observedGeneration,
+    ...(unproven === undefined ? {} : { withheld: unproven }),
+    ...refusalOf(report, fresh, lifecycle.observedGeneration),
   };
   const say = (verdict: Verdict, { reason, message, attribute }: Difference): EnclaveView => ({
     ...seen,
@@ -91,7 +122,11 @@ export function viewEnclave(
   if (report.appliedGeneration < lifecycle.observedGeneration) {
     return say('Unknown', { reason: 'GenerationPending', message: errorOf(report) });
   }
-  if (report.completed) return say('Match', { reason: 'Completed' });
+  if (isCompleted(report, expected)) {
+    if (unproven !== undefined) return say('Unknown', unproven);
+    const isOther = seen.mismeasured && enforces(expected.applied);
+    return isOther ? say('Unknown', { reason: 'MeasurementMismatch' }) : say('Match', { reason: 'Completed' });
+  }
   if (!observed) return say('Unknown', { reason: 'EnclavesUnobserved', message: errorOf(report) });
   if (isLeftToHost(report)) return say('Unknown', { reason: 'EnclaveNotRunning', message: errorOf(report) });
   // Of a generation that is newer than the last run's, nobody knows here what it should be.
@@ -101,6 +136,8 @@ export function viewEnclave(
   // What is told only keeps nothing else from being repaired.
   const repaired = counting.find(({ attribute }) => expected.isTold?.(attribute) !== true);
   if (repaired !== undefined) return say('Drift', repaired);
+  // Missing evidence is no difference: no repair makes a host report it.
+  if (unproven !== undefined) return say('Unknown', unproven);
   const [told] = counting;
   if (told !== undefined) return { ...say('Drift', told), told: true };
   // Whoever lets it be: what does not run is no match, nor is what is not to be trusted.
@@ -184,21 +221,43 @@ function shortage({ allocator }: Report, message: string | undefined): string {
   return message === undefined ? held : `${held} (${message})`;
 }
 
-/** Of text that a host wrote: short, for it reaches the record. */
+/** A host wrote the text, and the record, which anybody may read, shows it: short and clean. */
 function errorOf({ error }: Report): string | undefined {
-  return error?.message.slice(0, 300);
+  return error === undefined ? undefined : scrub(error.message).slice(0, 300);
 }
 
-/** None of the sets that are expected is the one reported. Self-reported: a finding, no proof. */
+/** A report from before the host's last start speaks of what was there before. */
+function refusalOf(report: Report, fresh: boolean, generation: number): Pick<EnclaveView, 'refusal'> {
+  const refusal = fresh && isPermanentHostError(report.error, generation) ? errorOf(report) : undefined;
+  return refusal === undefined ? {} : { refusal };
+}
+
+/** Contradicts every set that is expected. Self-reported: a finding, no proof. */
 function isMismeasured({ measurements }: Report, applied: EnclaveSpec | undefined): boolean {
   if (applied === undefined || applied.attestation.enforce === 'off') return false;
-  const { expectedMeasurements } = applied.attestation;
-  if (expectedMeasurements.length === 0 || Object.keys(measurements).length === 0) return false;
-  return !expectedMeasurements.some((expected) =>
-    Object.entries(expected).every(
-      ([name, value]) => measurements[name.toUpperCase()]?.toLowerCase() === value?.toLowerCase(),
-    ),
-  );
+  return compareMeasurements(applied.attestation.expectedMeasurements, measurements) === 'mismatch';
+}
+
+/** What the report leaves out that an enforcing record needs; undefined: it can be compared. */
+function unprovenBy(
+  { measurements, appliedGeneration }: Report,
+  { observedGeneration }: Lifecycle,
+  { attestation: { expectedMeasurements } }: EnclaveSpec,
+): { readonly reason: Reason; readonly message: string } | undefined {
+  if (appliedGeneration > observedGeneration) {
+    const message = `The host reports generation ${appliedGeneration}, and generation ${observedGeneration} was applied.`;
+    return { reason: 'GenerationMismatch', message: `${message} Measurements of another generation are not compared.` };
+  }
+  if (compareMeasurements(expectedMeasurements, measurements) !== 'unknown') return undefined;
+  const missing = missingRegisters(expectedMeasurements, measurements).map((register) => register.toUpperCase());
+  const message = `The host's report lacks ${missing.join(', ')}, which the expected measurements name.`;
+  return { reason: 'MeasurementsUnverified', message };
+}
+
+/** A service has no end; and what runs in debug mode against the record has not come to one. */
+function isCompleted({ completed, enclaves }: Report, { applied, debugAllowed }: Expected): boolean {
+  if (!completed || (applied !== undefined && applied.workloadType !== 'batch')) return false;
+  return debugAllowed || !enclaves.some(({ debug }) => debug);
 }
 
 /** Newer than the last start of the host: by boot where that made a new one, else by sequence. */

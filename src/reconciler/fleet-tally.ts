@@ -1,5 +1,5 @@
 /** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
-import { CONDITION_TYPES, type ConditionType, conditionOf } from '../enclave/conditions.ts';
+import { CONDITION_TYPES, type ConditionType, conditionOf, isSecurityFinding } from '../enclave/conditions.ts';
 import { type ListedLifecycle, PHASES, type Phase } from '../enclave/lifecycle-item.ts';
 import { attributesOf } from '../machines/index.ts';
 import type { FleetSurvey } from './metrics/fleet.ts';
@@ -14,8 +14,8 @@ interface Standing {
   /** Wall time, ms. */
   readonly since: number;
   readonly conditions: number;
-  /** Something weakens it. That an adopted host has no agent is known, and no news. */
-  readonly insecure: boolean;
+  /** `security`: something weakens it that its record does not ask for; `low`: it runs in debug mode, as its record asks. */
+  readonly weakness: 'security' | 'low' | undefined;
   readonly drift: 'host' | 'enclave' | 'other' | undefined;
 }
 
@@ -57,7 +57,7 @@ export class FleetTally {
     const phases = PHASES.map((phase) => ({ phase, count: 0, oldestSince: Number.POSITIVE_INFINITY }));
     const statuses = CONDITION_TYPES.map(() => [0, 0, 0, 0]);
     const drift = { host: 0, enclave: 0, other: 0 };
-    let insecure = 0;
+    const weaknesses = { security: 0, low: 0 };
     for (const standing of this.#standings.values()) {
       const phase = phases[standing.phase];
       if (phase !== undefined) {
@@ -71,16 +71,21 @@ export class FleetTally {
         counts[status] = (counts[status] ?? 0) + 1;
         bits >>>= BITS;
       }
-      if (standing.insecure) insecure += 1;
+      if (standing.weakness !== undefined) weaknesses[standing.weakness] += 1;
     }
     const conditions = CONDITION_TYPES.flatMap((type: ConditionType, n) =>
       STATUSES.map((status, place) => ({ type, status, count: statuses[n]?.[place + 1] ?? 0 })),
     );
-    return { phases, conditions, drift, insecure };
+    return { phases, conditions, drift, weaknesses };
   }
 }
 
-function standingOf({ phase, phaseSince, conditions, drift }: ListedLifecycle): Standing {
+function standingOf({ phase, phaseSince, conditions, drift, teardown }: ListedLifecycle): Standing {
+  const standing = { phase: PHASES.indexOf(phase), since: Date.parse(phaseSince) };
+  // What is gone differs in nothing and weakens nothing: its conditions are those of when it was last there.
+  if (phase === 'destroyed' || (phase === 'destroying' && teardown !== undefined)) {
+    return { ...standing, conditions: 0, weakness: undefined, drift: undefined };
+  }
   let bits = 0;
   for (const { type, status } of conditions) {
     const at = CONDITION_TYPES.indexOf(type as ConditionType);
@@ -88,12 +93,16 @@ function standingOf({ phase, phaseSince, conditions, drift }: ListedLifecycle): 
   }
   const secure = conditionOf(conditions, 'Secure');
   return {
-    phase: PHASES.indexOf(phase),
-    since: Date.parse(phaseSince),
+    ...standing,
     conditions: bits,
-    insecure: secure?.status === 'False' && secure.reason !== 'LegacyHost',
+    weakness: weaknessOf(secure),
     drift: kindOf(drift, conditions),
   };
+}
+
+function weaknessOf(secure: ReturnType<typeof conditionOf>): Standing['weakness'] {
+  if (isSecurityFinding(secure)) return 'security';
+  return secure?.status === 'False' && secure.reason === 'DebugRequested' ? 'low' : undefined;
 }
 
 /** Of what is repaired, its name; of what is only told, the name that the condition begins with. */

@@ -15,7 +15,15 @@ export function enclaveOf(run: RunItem): MemoryEnclave {
     cpuCount: size(spec.cpuCount, 2),
     memoryMiB: size(spec.memoryMiB, 1_024),
     debug: spec.enableDebug === true,
+    measurements: expectedOf(spec),
   };
+}
+
+/** The image is the expected one: the first set of registers that the record expects. */
+function expectedOf(spec: Readonly<Record<string, unknown>>): Record<string, string> {
+  const attestation = isPlainMap(spec.attestation) ? spec.attestation : {};
+  const [first = {}] = (attestation.expectedMeasurements ?? []) as readonly Readonly<Record<string, string>>[];
+  return Object.fromEntries(Object.entries(first).map(([register, value]) => [register.toUpperCase(), value]));
 }
 
 /** What EC2 shows of a host as the enclave stack makes it. */

@@ -7,6 +7,8 @@ export interface MemoryEnclave {
   readonly cpuCount: number;
   readonly memoryMiB: number;
   readonly debug: boolean;
+  /** As the host reports them. @default none */
+  readonly measurements?: Report['measurements'];
 }
 
 /** What ails a host until it is cured: its reports say so, over what is else to be said. */

@@ -180,7 +180,7 @@ export class MemoryHosts implements Hosts {
   report(host: MemoryHost): void {
     if (!host.reports || host.state !== 'running') return;
     host.sequence += 1;
-    const { name, cpuCount, memoryMiB, debug } = host.enclave;
+    const { name, cpuCount, memoryMiB, debug, measurements = {} } = host.enclave;
     const report: Report = {
       v: 1,
       minReader: 1,
@@ -193,7 +193,7 @@ export class MemoryHosts implements Hosts {
       enclaves: [{ name, state: host.enclaveState, cpuCount, memoryMiB, debug }],
       health: 'none',
       completed: false,
-      measurements: {},
+      measurements,
       ...host.illness?.says,
     };
     this.#state.put({ ...report, ...keys.report(host.enclaveId, host.instanceId) });

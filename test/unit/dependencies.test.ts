@@ -40,11 +40,21 @@ describe('Dependencies', () => {
   const bench = () => {
     const woken: string[] = [];
     const dependencies = new Dependencies((id) => woken.push(id));
-    const know = (id: string, phase: Phase | undefined, touched = true) =>
-      dependencies.know(id, phase === undefined ? undefined : ({ phase, touched } as Lifecycle));
+    const know = (id: string, phase: Phase | undefined, touched = true, conditions: readonly object[] = []) =>
+      dependencies.know(id, phase === undefined ? undefined : ({ phase, touched, conditions } as unknown as Lifecycle));
     dependencies.complete();
     return { dependencies, know, woken };
   };
+
+  it('waits for an enclave that runs and is not Ready', () => {
+    const { dependencies, know, woken } = bench();
+    dependencies.declare('app', ['db']);
+    know('db', 'ready', true, [{ type: 'Ready', status: 'False', reason: 'MeasurementsUnverified' }]);
+    expect(dependencies.missing('app')).toEqual(['db']);
+    know('db', 'ready', true, [{ type: 'Ready', status: 'True', reason: 'Running' }]);
+    expect(dependencies.missing('app')).toEqual([]);
+    expect(woken).toContain('app');
+  });
 
   it('knows what is not ready yet, and wakes who waits', () => {
     const { dependencies, know, woken } = bench();

@@ -280,7 +280,11 @@ export const CASES: readonly Case[] = [
   },
   {
     attribute: 'enclave.running',
-    drift: { none: reports({ enclaves: [] }), empty: runs({ state: 'EMPTY' }) },
+    drift: {
+      none: reports({ enclaves: [] }),
+      empty: runs({ state: 'EMPTY' }),
+      'a service that claims to be done': reports({ enclaves: [], completed: true }),
+    },
     unknown: {
       'no report': { report: undefined },
       'the host could not see': reports({ enclaves: undefined }),
@@ -288,10 +292,7 @@ export const CASES: readonly Case[] = [
       'nothing is said of the restart': reports({ enclaves: [], leftToHost: undefined }),
       terminating: runs({ state: 'TERMINATING' }),
     },
-    match: {
-      'a batch that is done': reports({ enclaves: [], completed: true }),
-      'other case': runs({ state: 'running' }),
-    },
+    match: { 'other case': runs({ state: 'running' }) },
   },
   {
     attribute: 'enclave.terminating',

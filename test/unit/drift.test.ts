@@ -45,6 +45,12 @@ describe('comparison', () => {
     expect(finding?.observed === undefined).toBe(verdict === 'Unknown');
   });
 
+  it('takes a batch that has completed for one that runs as it should', () => {
+    const seen = { ...observed, report: { ...observed.report, enclaves: [], completed: true } };
+    const batch = specOf(record({ workloadType: 'batch' }));
+    expect(found('enclave.running', seen, { ...wanted, spec: batch })?.verdict).toBe('Match');
+  });
+
   it('says nothing of what is not wanted', () => {
     const plain: Wanted = { ...wanted, spec: specOf(record()), made: undefined };
     const said = compare(plain, { ...observed, attested: undefined }).map(({ attribute }) => attribute);

@@ -140,7 +140,8 @@ describe('a report of a host', () => {
       'Match',
       'Running',
     ],
-    ['no measurements yet', { measurements: {} }, expecting('quarantine'), 'Match', 'Running'],
+    ['no measurements', { measurements: {} }, expecting('quarantine'), 'Unknown', 'MeasurementsUnverified'],
+    ['no measurements, alert only', { measurements: {} }, expecting('alert'), 'Match', 'Running'],
     [
       'other measurements',
       { measurements: { PCR0: 'ef'.repeat(48) } },
@@ -148,7 +149,50 @@ describe('a report of a host', () => {
       'Drift',
       'MeasurementMismatch',
     ],
-    ['half of a set', { measurements: { PCR0: OTHER } }, expecting('quarantine'), 'Drift', 'MeasurementMismatch'],
+    ['half of a set', { measurements: { PCR0: OTHER } }, expecting('quarantine'), 'Unknown', 'MeasurementsUnverified'],
+    [
+      'a generation that was not applied',
+      { measurements: { PCR0: PCR }, appliedGeneration: 99 },
+      expecting('quarantine'),
+      'Unknown',
+      'GenerationMismatch',
+    ],
+    ['a service that claims to be done', { completed: true, enclaves: [] }, {}, 'Drift', 'EnclaveNotRunning'],
+    [
+      'a service that claims to be done, with other measurements',
+      { completed: true, measurements: { PCR0: 'ef'.repeat(48) } },
+      expecting('quarantine'),
+      'Drift',
+      'MeasurementMismatch',
+    ],
+    [
+      'a batch that is done and runs in debug mode',
+      { completed: true, enclaves: [{ ...RUNNING, debug: true }] },
+      { workloadType: 'batch' },
+      'Drift',
+      'DebugEnclave',
+    ],
+    [
+      'a batch that is done and has other measurements',
+      { completed: true, enclaves: [], measurements: { PCR0: 'ef'.repeat(48) } },
+      { workloadType: 'batch', ...expecting('quarantine') },
+      'Unknown',
+      'MeasurementMismatch',
+    ],
+    [
+      'a batch that is done without measurements',
+      { completed: true, enclaves: [] },
+      { workloadType: 'batch', ...expecting('quarantine') },
+      'Unknown',
+      'MeasurementsUnverified',
+    ],
+    [
+      'a batch that is done with the expected measurements',
+      { completed: true, enclaves: [], measurements: { PCR0: PCR } },
+      { workloadType: 'batch', ...expecting('quarantine') },
+      'Match',
+      'Completed',
+    ],
     ['other measurements, alert only', { measurements: { PCR0: OTHER } }, expecting('alert'), 'Match', 'Running'],
   ])('%s', (_, report, config, verdict, reason) => {
     expect(view(report, { config })).toMatchObject({ verdict, reason });
@@ -159,7 +203,8 @@ describe('a report of a host', () => {
     ['alert', true],
     ['off', false],
   ])('with enforce %s other measurements weaken it: %s', (enforce, mismeasured) => {
-    expect(view({ measurements: { PCR0: OTHER } }, { config: expecting(enforce) })).toMatchObject({ mismeasured });
+    const measurements = { PCR0: 'ef'.repeat(48) };
+    expect(view({ measurements }, { config: expecting(enforce) })).toMatchObject({ mismeasured });
   });
 
   it('of before the last start is not believed, whatever it says', () => {

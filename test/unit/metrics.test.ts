@@ -170,6 +170,35 @@ describe('the fleet', () => {
     expect(next.get('conditions{type="Secure",status="False"}')).toBe(0);
   });
 
+  const insecure = (reason: string) => ({
+    ...{ type: 'Secure', status: 'False' as const, reason, message: '' },
+    ...{ observedGeneration: 1, lastTransitionTime: new Date(NOW).toISOString() },
+  });
+  const drift = { fingerprint: 'host:gone', seen: 2, since: new Date(NOW).toISOString(), observedAt: 1 };
+  const empty = { doneAt: new Date(NOW).toISOString(), emptySeen: 1, observedAt: 1 };
+
+  it.each([
+    ['a destroyed enclave', { phase: 'destroyed' as const }],
+    ['an enclave of which a destroy run has left nothing', { phase: 'destroying' as const, teardown: empty }],
+  ])('%s counts in its phase and in no condition or finding', async (_, gone) => {
+    const tally = new FleetTally();
+    tally.know('a', { ...aLifecycle('a'), conditions: [insecure('DebugEnclave')], drift, ...gone });
+    const series = await scrape(leading(tally));
+    expect(series.get(`enclaves{phase="${gone.phase}"}`)).toBe(1);
+    const counted = [...series].filter(([name, value]) => /^(conditions|drift_findings)\{/.test(name) && value > 0);
+    expect(counted).toEqual([]);
+  });
+
+  it('debug mode that the spec asks for is a finding of low severity, and no security finding', async () => {
+    const tally = new FleetTally();
+    tally.know('a', { ...aLifecycle('a'), phase: 'ready', conditions: [insecure('DebugRequested')] });
+    tally.know('b', { ...aLifecycle('b'), phase: 'ready', conditions: [insecure('DebugEnclave')] });
+    tally.know('c', { ...aLifecycle('c'), phase: 'destroying', conditions: [insecure('DebugEnclave')] });
+    const series = await scrape(leading(tally));
+    expect(series.get('drift_findings{attribute="secure",severity="low"}')).toBe(1);
+    expect(series.get('drift_findings{attribute="secure",severity="security"}')).toBe(2);
+  });
+
   it('is told by the leader alone, and no longer once it does not lead', async () => {
     const metrics = leading(new FleetTally());
     expect(ofFleet(await scrape(metrics)).length).toBeGreaterThan(2 * PHASES.length);

@@ -100,6 +100,7 @@ describe('what stands of an enclave', () => {
     },
     { reason: 'what is no longer so', given: lifecycle('ready', { ...stalled, status: 'False' }), kinds: [] },
     { reason: 'an adopted host without agent', given: lifecycle('ready', insecure('LegacyHost')), kinds: [] },
+    { reason: 'debug mode that the spec asks for', given: lifecycle('ready', insecure('DebugRequested')), kinds: [] },
     { reason: 'a tombstone', given: lifecycle('destroyed', stalled), kinds: [] },
   ])('$reason: $kinds', ({ given, kinds }) => {
     expect(standingOf(given).map(({ kind }) => kind)).toEqual(kinds);

@@ -6,7 +6,8 @@ import type { Declarations } from './declare.ts';
 export const CONDITION_STATUSES = ['True', 'False', 'Unknown'] as const;
 /** What differs: the host, the enclave on it, or what only a plan sees. `secure`: something weakens the enclave. */
 export const FINDINGS = ['host', 'enclave', 'secure', 'other'] as const;
-export const SEVERITIES = ['warning', 'security'] as const;
+/** `low`: debug mode that the record asks for. */
+export const SEVERITIES = ['low', 'warning', 'security'] as const;
 
 /** What stands in the fleet at one instant. */
 export interface FleetSurvey {
@@ -18,8 +19,8 @@ export interface FleetSurvey {
   }[];
   /** Enclaves that differ. */
   readonly drift: Readonly<Record<'host' | 'enclave' | 'other', number>>;
-  /** Enclaves with `Secure=False`, but for adopted hosts without an agent. */
-  readonly insecure: number;
+  /** Enclaves with `Secure=False`, but for adopted hosts without an agent; `low`: their records ask for debug mode. */
+  readonly weaknesses: Readonly<Record<'security' | 'low', number>>;
 }
 
 /** What a leader reads out at a scrape. */
@@ -89,12 +90,14 @@ export function fleetMetrics(declare: Declarations): FleetInstruments {
     () => {
       const survey = source?.survey();
       if (survey === undefined) return undefined;
-      const { drift, insecure } = survey;
-      return FINDINGS.map((attribute) =>
-        attribute === 'secure'
-          ? ([{ attribute, severity: 'security' }, insecure] as const)
-          : ([{ attribute, severity: 'warning' }, drift[attribute]] as const),
+      const { drift, weaknesses } = survey;
+      const differing = FINDINGS.filter((attribute) => attribute !== 'secure').map(
+        (attribute) => [{ attribute, severity: 'warning' as const }, drift[attribute]] as const,
       );
+      const weakened = (['security', 'low'] as const).map(
+        (severity) => [{ attribute: 'secure' as const, severity }, weaknesses[severity]] as const,
+      );
+      return [...differing, ...weakened];
     },
   );
   declare.gauge(

@@ -1,6 +1,6 @@
 /** Notifications: what people are told, and when it is the same as before. Pure. */
 import { createHash } from 'node:crypto';
-import { conditionOf } from '../../enclave/conditions.ts';
+import { conditionOf, isSecurityFinding } from '../../enclave/conditions.ts';
 import type { Control } from '../../enclave/fleet-items.ts';
 import type { OperatorEvent } from '../../enclave/items.ts';
 import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
@@ -81,8 +81,8 @@ export function standingOf(lifecycle: ListedLifecycle): readonly Draft[] {
     drafts.push({ kind: 'Stalled', severity: 'warning', subject: lifecycle.id, reason, message, since });
   }
   const secure = conditionOf(lifecycle.conditions, 'Secure');
-  // Whoever takes an installation over knows of its old hosts, and would hear of each at every change of the leader.
-  if (secure?.status === 'False' && secure.reason !== 'LegacyHost') {
+  // What its owner asked for, or what was taken over, is known: it would be notified at every change of the leader.
+  if (secure !== undefined && isSecurityFinding(secure)) {
     const { reason, message, lastTransitionTime: since } = secure;
     drafts.push({ kind: 'SecurityFinding', severity: 'critical', subject: lifecycle.id, reason, message, since });
   }
