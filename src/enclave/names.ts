@@ -43,6 +43,11 @@ export function runName(id: string, seq: number, action: RunAction, random: numb
   return name;
 }
 
+/** A text without the random parts of the run names in it: what two decisions to start the same run have in common. */
+export function withoutNonces(text: string): string {
+  return text.replace(/-[0-9a-z]{6}(-[0-9]+-(?:deploy|destroy))\b/g, '$1');
+}
+
 export const STATES_PREFIX = 'enclaves/';
 const STATE_FILE = '/terraform.tfstate';
 const LOCK_SUFFIX = '.tflock';

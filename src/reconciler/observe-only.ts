@@ -1,6 +1,7 @@
 /** Observe only: ports through which everything is seen and nothing is done. What would be done becomes events. */
 import type { OperatorEvent } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { withoutNonces } from '../enclave/names.ts';
 import type { Commit, Hosts, Log, Ports, StateStore, Workflows } from './ports.ts';
 
 /** Events remembered of one enclave: what would be done is derived anew at every look, and told once. */
@@ -137,9 +138,11 @@ function onceEach(append: (events: readonly OperatorEvent[]) => Promise<void>) {
       .filter(({ id, message }) => {
         const known = told.get(id) ?? new Set();
         told.set(id, known);
-        if (known.has(message)) return false;
+        // A decision that is not stored is made again with another random part.
+        const said = withoutNonces(message);
+        if (known.has(said)) return false;
         if (known.size >= REMEMBERED) known.clear();
-        known.add(message);
+        known.add(said);
         return true;
       });
     if (fresh.length > 0) await append(fresh);
