@@ -22,7 +22,8 @@ export interface SpecContext {
 
 /** What an enclave runs already, which its record is read against. */
 export interface AppliedSpec {
-  readonly spec: EnclaveSpec;
+  /** Undefined where it is not known: the enclave was found, and its record is taken for what runs. */
+  readonly spec: EnclaveSpec | undefined;
   /** Whether a spec means the same as the applied one. */
   readonly equals: (spec: EnclaveSpec) => boolean;
 }

@@ -76,9 +76,14 @@ function asNew(context: Context): Context {
 /** Why a run is begun decides what the gate lets it replace. */
 function reasonOf(context: Context, action: RunAction): string {
   if (action === 'destroy') return 'destroy';
-  if (context.lifecycle.observedGeneration === 0) return 'create';
+  // One that was taken over has a host: its first valid spec is a change of what stands there.
+  if (context.lifecycle.observedGeneration === 0 && !isTakenOver(context)) return 'create';
   if (behind(context) && context.assessment.spec.ok) return 'update';
   return context.lifecycle.adopting ? 'adopt' : 'repair';
+}
+
+function isTakenOver({ lifecycle, assessment }: Context): boolean {
+  return lifecycle.adopted && assessment.host.state !== 'gone';
 }
 
 /** The report as it stands now: after what is about to happen, only a newer one counts. */
@@ -199,9 +204,15 @@ export function failRun(context: Context, key = generationKey(context.lifecycle)
   return {
     ...ended,
     ...tries,
-    failure: failureOf(outcome, context),
+    failure: { ...failureOf(outcome, context), ...refusedBefore(context) },
     nextAttemptAt: iso(assessment.now + backoffMs(tries.attempts.count, assessment.random, assessment.limits)),
   };
+}
+
+/** Until the host is asked again, it goes on reporting why it refused this generation. */
+function refusedBefore({ lifecycle: { failure, generation } }: Context): Pick<Failure, 'refusedGeneration'> {
+  const refused = failure?.refusedGeneration;
+  return refused === generation ? { refusedGeneration: refused } : {};
 }
 
 /** Something other than a run failed. */
@@ -211,7 +222,7 @@ export function fail(context: Context, errorClass: ErrorClass, message: string, 
   return {
     ...lifecycle,
     ...tries,
-    failure: { class: errorClass, message, at: iso(assessment.now) },
+    failure: { class: errorClass, message, at: iso(assessment.now), ...refusedBefore(context) },
     nextAttemptAt: iso(assessment.now + backoffMs(tries.attempts.count, assessment.random, assessment.limits)),
   };
 }

@@ -11,12 +11,20 @@ import type { Dependencies } from './dependencies.ts';
 /** Changes that interrupt a running enclave wait for its maintenance window. */
 const DISRUPTIVE: ReadonlySet<ChangeClass> = new Set(['enclaveRestart', 'stopStart', 'replace']);
 
+/** Of what was taken over without a valid record, nothing is known that could stay. */
+const UNKNOWN_BEFORE: SpecChange = { class: 'replace', changes: [], causes: ['providerConfig'] };
+
 const UNCHANGED: SpecChange = { class: 'none', changes: [], causes: [] };
 
 /** What the wanted spec changes of the one that was last applied; undefined where none was. */
 export function pendingChange(lifecycle: Lifecycle, wanted: EnclaveSpec | undefined): SpecChange | undefined {
   const { applied } = lifecycle;
-  if (wanted === undefined || applied === undefined || lifecycle.observedGeneration === 0) return undefined;
+  if (wanted === undefined) return undefined;
+  if (applied === undefined) {
+    const isFirst = lifecycle.adopted && lifecycle.generation > lifecycle.observedGeneration;
+    return isFirst ? UNKNOWN_BEFORE : undefined;
+  }
+  if (lifecycle.observedGeneration === 0) return undefined;
   // The generation would be a newer one.
   if (lifecycle.generation === lifecycle.observedGeneration) return UNCHANGED;
   // Written by this schema, or by an older one: a field that is missing there reads as changed, never as an error.

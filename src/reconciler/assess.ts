@@ -9,7 +9,14 @@ import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy, parsePolicy } from '..
 import type { EnclaveRecord } from '../enclave/record.ts';
 import type { Report } from '../enclave/report-item.ts';
 import type { RunVariables } from '../enclave/run-item.ts';
-import { type EnclaveSpec, type IssueCode, parseSpec, type SpecIssue, type SpecResult } from '../enclave/spec.ts';
+import {
+  type AppliedSpec,
+  type EnclaveSpec,
+  type IssueCode,
+  parseSpec,
+  type SpecIssue,
+  type SpecResult,
+} from '../enclave/spec.ts';
 import { type Assessment, awaitsLook, type Intent } from '../machines/index.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approvals.ts';
@@ -22,13 +29,23 @@ import { UNSEEN, viewHost } from './observe.ts';
 import { regionOf } from './region-of.ts';
 import { mayReplace, repairLeave } from './repair-leave.ts';
 
+/** Of an enclave that is found, what its record names counts as applied: it was made by these rules' predecessor. */
+const FOUND: AppliedSpec = { spec: undefined, equals: () => true };
+
+/** Before the first observation. A record that asks for a deployment is a new one, whatever is found. */
+function takesAsFound(record: EnclaveRecord, lifecycle: Lifecycle | undefined): boolean {
+  const isFirst = lifecycle === undefined || lifecycle.phase === 'observing';
+  return isFirst && record.status !== 'PENDING_DEPLOY';
+}
+
 /** The spec, and what cannot change in place: an enclave's region is the one its state lies in. */
 export function readSpec(
   record: EnclaveRecord,
   lifecycle: Lifecycle | undefined,
   { specContext, workOut }: ReconcileContext,
 ): SpecResult {
-  const result = parseSpec(record.raw, specContext, { worked: workOut, applied: appliedSpec(lifecycle) });
+  const applied = takesAsFound(record, lifecycle) ? FOUND : appliedSpec(lifecycle);
+  const result = parseSpec(record.raw, specContext, { worked: workOut, applied });
   if (!result.ok || lifecycle?.snapshot === undefined || lifecycle.phase === 'destroyed') return result;
   const errors = immutableChanges({ region: lifecycle.snapshot.region }, result.spec);
   return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };

@@ -210,10 +210,7 @@ function sizes(has: Size, wants: Size): string {
 
 /** Hosts of destinations and their ports, which the spec has named. */
 function namesOf(proxies: NonNullable<Report['proxies']>): string {
-  return proxies
-    .map(({ destination }) => destination)
-    .join(', ')
-    .slice(0, 300);
+  return scrub(proxies.map(({ destination }) => destination).join(', ')).slice(0, 300);
 }
 
 function shortage({ allocator }: Report, message: string | undefined): string {

@@ -41,6 +41,36 @@ describe('a host of the old pipeline', () => {
     expect(operator.conditions).toContainEqual(expect.objectContaining({ type: 'Secure', status: 'False' }));
   });
 
+  it('keeps the references of its record, with a warning, and gets no run when they are allowed later', async () => {
+    const providerConfig = { ...CONFIG, host: { subnetId: 'subnet-0123456789abcdef0' } };
+    const v = virtualOperator({ environment: 'prod' }, { environment: 'prod' });
+    v.world.hosts.launch({ enclaveId: ID, region: 'us-west-2', state: 'running', reports: false });
+    v.post(ID, { status: 'DEPLOYED', providerConfig });
+    const first = v.start();
+    await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'taken over');
+    await v.clock.advance(HOUR);
+    expect(condition(v, 'SpecValid')).toEqual({ status: 'True', reason: 'Valid' });
+    await first.stop();
+    v.config.allowedReferences.push('subnet-0123456789abcdef0');
+    v.start();
+    await v.clock.advance(2 * HOUR);
+    expect(v.executions(ID)).toEqual([]);
+  });
+
+  it('whose record names no image waits for its window with the first valid record, and is not created anew', async () => {
+    const { dockerImage: _none, ...rest } = CONFIG;
+    const opensOnceAYear = { maintenanceWindow: { cron: '0 3 1 1 *' } };
+    const v = await adopted({}, { providerConfig: { ...rest, dockerImage: undefined }, policy: opensOnceAYear });
+    expect(condition(v, 'SpecValid')).toMatchObject({ status: 'False' });
+    expect(v.status(ID)).toBe('DEPLOYED');
+    v.world.updateRecord(ID, { providerConfig: CONFIG, updatedAt: v.clock.iso() });
+    await v.clock.advance(2 * HOUR);
+    expect(v.executions(ID)).toEqual([]);
+    v.world.updateRecord(ID, { policy: {}, updatedAt: v.clock.iso() });
+    await v.until(() => v.executions(ID).length === 1, 'the run');
+    expect(run(v)).toMatchObject({ reason: 'update', variables: { change: 'replace' } });
+  });
+
   it('lies where its host is, whatever region the record names, and the record is told so', async () => {
     for (const status of ['DEPLOYED', 'PENDING_DEPLOY']) {
       const v = virtualOperator();

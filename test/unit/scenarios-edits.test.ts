@@ -99,4 +99,26 @@ describe('a reference that the environment does not allow', () => {
     await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.28', secrets: [] });
   });
+
+  it.each(['fails', 'waits'])('does not refuse the way back to what is applied where an edit %s', async (edited) => {
+    const { v, running } = started({ environment: 'prod', allowedReferences: [SECRET], attemptsPerGeneration: 1 });
+    v.post(ID, { providerConfig: config });
+    await deployed(v);
+    await running.stop();
+    v.config.allowedReferences.splice(0);
+    v.start();
+    const before = v.world.record(ID)?.providerConfig as object;
+    if (edited === 'fails') v.world.runs.script = () => ({ fails: { class: 'validation', message: 'no', fix: 'no' } });
+    else v.world.updateRecord(ID, { policy: { suspend: { reason: 'incident' } } } as never);
+    edit(v, { dockerImage: 'nginx:1.28' });
+    await v.until(() => v.lifecycle(ID)?.generation === 2, 'the edit is seen', 10 * MINUTE);
+    await v.clock.advance(10 * MINUTE);
+    v.world.runs.script = () => ({});
+    edit(v, before);
+    v.world.updateRecord(ID, { policy: {}, updatedAt: v.clock.iso() } as never);
+    await v.until(() => observed(v) === 3 && v.status(ID) === 'DEPLOYED', 'applied again', 30 * MINUTE);
+    expect(specValid(v)).toMatchObject({ status: 'True' });
+    expect(specValid(v)?.message).toContain('the secret or parameter of KEY');
+    expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27' });
+  });
 });

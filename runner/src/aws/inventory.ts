@@ -109,7 +109,11 @@ async function logGroup(scope: InventoryScope): Promise<readonly Found[]> {
   const present = answer.logGroups?.find((each) => each.logGroupName === name);
   if (present === undefined) return [];
   const resourceArn = present.logGroupArn ?? present.arn?.replace(/:\*$/, '');
-  const { tags = {} } = await clients.logs.send(new ListTagsForResourceCommand({ resourceArn }));
+  // A group that has just been deleted may still be listed.
+  const call = clients.logs.send(new ListTagsForResourceCommand({ resourceArn }));
+  const tagged = await unlessNamed(call, 'ResourceNotFoundException');
+  if (tagged === undefined) return [];
+  const { tags = {} } = tagged;
   const pairs = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
   return [{ ...named('aws_cloudwatch_log_group', 'enclave_logs')(name), ...ifAnothers(pairs, scope) }];
 }
