@@ -17,13 +17,13 @@ function hasRun(members: readonly string[], next: string): StateMap {
 /**
  * `HasRun` → `IsOfThisMachine` → `Claim` → `next`, or `Coalesced`, or `WrongAction`.
  *
- * Only a lock that intends this execution, or one this very execution has claimed before (a retried call, a redrive),
- * is taken. All else ends the execution as coalesced without Terraform: another run holds the enclave, or the caller is
- * the application, which starts the cleanup machine without a run; its command is the record's status.
+ * Claims only a lock that intends this execution, or that this execution claimed before (a retried call, a redrive). Any
+ * other execution ends as coalesced, without Terraform: another run holds the enclave, or the application has started
+ * the cleanup machine without a run. The application's command is the record's status.
  *
- * A run of the other machine fails the execution, because only a mistake or an attack asks for it: the application may
- * start the cleanup machine and can read the names of deploy runs. A run's name ends with its action (`runName`), so
- * that is known even of a lock by an operator of an earlier version, which names neither action nor execution.
+ * A run of the other action fails as WrongAction: the application may start the cleanup machine and can read the names
+ * of deploy runs. A run's name ends with its action (`runName`), so this check also covers a lock by an operator of an
+ * earlier version, which names neither action nor execution.
  */
 export function claim(action: RunAction, parameters: WorkflowParameters, next: string): StateMap {
   return {

@@ -130,7 +130,7 @@ async function look(
       error instanceof EngineFailure
         ? classify(error.diagnostics)
         : { class: 'unknown' as const, message: scrub(text(error)), fix: fixFor('unknown') };
-    log.error(`drift could not be looked for: ${classified.message}`, { class: classified.class });
+    log.error(`the drift run could not compare the enclave: ${classified.message}`, { class: classified.class });
     return { failure: { ...classified } };
   } finally {
     engine?.close();

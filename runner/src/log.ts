@@ -8,8 +8,8 @@ export interface Log {
 }
 
 /**
- * A line of the log group that contains one of these words is shown by the application's Logs tab to every tenant,
- * whichever enclave it is about. What Terraform and AWS report may contain them.
+ * The application's Logs tab shows a line that contains one of these words to every tenant. Terraform and AWS may print
+ * them.
  */
 const SHOWN_TO_EVERY_TENANT: readonly (readonly [word: RegExp, replacement: string])[] = [
   [/Terraform/g, 'terraform'],
@@ -18,7 +18,7 @@ const SHOWN_TO_EVERY_TENANT: readonly (readonly [word: RegExp, replacement: stri
 ];
 
 /** The text without the words for which the application would show it to every tenant. */
-export function forOwnTenant(text: string): string {
+export function hideFromOtherTenants(text: string): string {
   return SHOWN_TO_EVERY_TENANT.reduce((rest, [word, replacement]) => rest.replace(word, replacement), text);
 }
 
@@ -35,7 +35,7 @@ export function createLog(
     (level: string) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
       const head = JSON.stringify({ time: new Date(now()).toISOString(), level, ...context });
-      const rest = forOwnTenant(JSON.stringify({ message: scrub(message), ...fields }));
+      const rest = hideFromOtherTenants(JSON.stringify({ message: scrub(message), ...fields }));
       write(`${head.slice(0, -1)},${rest.slice(1)}\n`);
     };
   return { info: at('info'), warn: at('warn'), error: at('error') };

@@ -7,7 +7,7 @@ import type { Engine, Job } from './engine/port.ts';
 import { simulatedEngine } from './engine/simulated.ts';
 import { readSettings, type Settings } from './environment.ts';
 import { createFleetStore } from './fleet-store.ts';
-import { createLog, forOwnTenant, type Log } from './log.ts';
+import { createLog, hideFromOtherTenants, type Log } from './log.ts';
 import { readTaskArn } from './metadata.ts';
 import { carryOutRun, type Ending } from './run.ts';
 import { Stop } from './stop.ts';
@@ -61,14 +61,14 @@ async function main(): Promise<number> {
     return ending === 'succeeded' || ending === 'twin' ? 0 : 1;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    logFor('enclaveId' in settings ? settings.enclaveId : '').error(`the run could not be concluded: ${why}`);
+    logFor('enclaveId' in settings ? settings.enclaveId : '').error(`the run ended without a recorded outcome: ${why}`);
     return 1;
   }
 }
 
 process.exitCode = await main().catch((error: unknown) => {
   // Only the settings are read outside the log's reach, and their error shows no value.
-  process.stderr.write(`${forOwnTenant(error instanceof Error ? error.message : String(error))}\n`);
+  process.stderr.write(`${hideFromOtherTenants(error instanceof Error ? error.message : String(error))}\n`);
   return 2;
 });
 // Sockets kept open for reuse must not keep the task alive.

@@ -80,7 +80,7 @@ export function createItemStore<Item>(options: {
     const item = stored === undefined ? undefined : read(stored);
     if (item === undefined) return { kind: 'unusable', why: 'there is no such run' };
     if (item.action !== action) {
-      return { kind: 'unusable', why: `the run is a ${item.action} run, and this task was started to ${action}` };
+      return { kind: 'unusable', why: `the run is a ${item.action} run, but this task executes ${action} runs` };
     }
     if (item.outcome !== undefined) return { kind: 'twin', why: 'the run is over' };
     if (isFromTheFuture(item)) return { kind: 'unusable', why: 'the run was written by a newer version' };

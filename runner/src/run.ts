@@ -54,9 +54,9 @@ type Result = Pick<
 export async function carryOutRun(parts: RunParts): Promise<Ending> {
   const { settings, clock, log, store, stop } = parts;
   const taskArn = await parts.taskArn();
-  const stranger = notMine(await store.lock(), settings);
-  if (stranger !== undefined) {
-    log.error(`nothing done: ${stranger}`);
+  const refusal = whyNotMine(await store.lock(), settings);
+  if (refusal !== undefined) {
+    log.error(`nothing done: ${refusal}`);
     return 'unusable';
   }
   const claim = await store.claim({
@@ -89,7 +89,7 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
   const { variables } = item;
 
   const lock = await store.lock();
-  if (lock?.run !== settings.run || notMine(lock, settings) !== undefined) {
+  if (lock?.run !== settings.run || whyNotMine(lock, settings) !== undefined) {
     return failed('locked', 'The lock of the enclave does not name this run, so nothing was done.');
   }
   if (item.cancelRequestedAt !== undefined) stop.request('cancelled');
@@ -119,13 +119,13 @@ async function work(parts: RunParts, item: RunItem, taskArn: string): Promise<Re
  * Why this task must not take the run, by the lock of the enclave; undefined: it may, or the lock names another run.
  * Taking the run item does harm already: the task that the lock allows would then find the run taken.
  */
-function notMine(lock: Lock | undefined, { run, action, executionArn }: EnclaveSettings): string | undefined {
+function whyNotMine(lock: Lock | undefined, { run, action, executionArn }: EnclaveSettings): string | undefined {
   if (lock?.run !== run) return undefined;
   if (lock.action !== undefined && lock.action !== action) {
-    return `the lock of the enclave is for a ${lock.action} run, and this task was started to ${action}`;
+    return `the lock is for a ${lock.action} run, but this task executes ${action} runs`;
   }
-  if (lock.executionArn !== executionArn) return 'the lock of the enclave is not claimed by the execution of this task';
-  return undefined;
+  if (lock.executionArn === executionArn) return undefined;
+  return lock.executionArn === undefined ? 'no execution has claimed the lock' : 'another execution holds the lock';
 }
 
 async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn: string): Promise<Result> {
@@ -138,7 +138,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (stop.cause !== undefined) return stopped(parts);
   const plan = await supervised(() => engine.plan());
   const summary = summarize(plan);
-  log.info('plan made', { plan: summary });
+  log.info('plan created', { plan: summary });
 
   const verdict = judge({
     action: settings.action,
@@ -158,7 +158,7 @@ async function carryOut(engine: Engine, parts: RunParts, item: RunItem, taskArn:
   if (stop.cause !== undefined) return stopped(parts);
 
   if (item.reason === 'adopt') {
-    log.info('what was found is taken over; nothing is applied');
+    log.info('imported the resources found; nothing to apply');
   } else if (changesAnything(plan)) {
     const applied = await supervised(() => engine.apply((message) => log.info(message)));
     if (!applied.ok) {
@@ -191,8 +191,8 @@ function supervise(engine: Engine, { stop, log }: RunParts) {
   let atWork = false;
   stop.onRequest(() => {
     if (!atWork) return;
-    log.warn('the run is asked to stop');
-    engine.interrupt().catch((error: unknown) => log.error(`the run could not be asked to stop: ${text(error)}`));
+    log.warn('asking terraform to stop');
+    engine.interrupt().catch((error: unknown) => log.error(`terraform could not be asked to stop: ${text(error)}`));
   });
   return async <T>(operation: () => Promise<T>): Promise<T> => {
     atWork = true;
@@ -240,10 +240,13 @@ function stopped({ stop, settings, log }: RunParts, diagnostics: readonly Diagno
   const before = errorBeforeStop(diagnostics);
   if (stop.cause === 'timeout') {
     const errorClass = before === undefined || before.class === 'unknown' ? 'timeout' : before.class;
-    const last = before === undefined ? 'It had reported no error by then.' : `Its last error: ${before.message}`;
-    return failed(errorClass, `The run took longer than ${settings.deadlineMs / 1_000} s and was interrupted. ${last}`);
+    const last = before === undefined ? 'No error was reported before that.' : `Last error: ${before.message}`;
+    return failed(
+      errorClass,
+      `The runner interrupted the run after ${settings.deadlineMs / 1_000} s (deadline). ${last}`,
+    );
   }
-  const message = `The run was cancelled.${before === undefined ? '' : ` Its last error: ${before.message}`}`;
+  const message = `The run was cancelled.${before === undefined ? '' : ` Last error: ${before.message}`}`;
   return { result: 'cancelled', class: 'cancelled', message, fix: fixFor('cancelled') };
 }
 

@@ -4,11 +4,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isPermanentHostError } from '../../src/enclave/host-errors.ts';
-import { hostToolsMissing, spec, TestHost } from '../support/host.ts';
+import { AGENT, FAKES, hostToolsMissing, spec, TestHost } from '../support/host.ts';
 
 const missing = hostToolsMissing();
-const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
-const FAKES = fileURLToPath(new URL('fakes', import.meta.url));
 const fixture = (code: string) =>
   readFileSync(fileURLToPath(new URL(`../fixtures/nitro/${code}.txt`, import.meta.url)), 'utf8');
 
@@ -42,7 +40,7 @@ describe.skipIf(missing.length > 0)('the report of an enclave that does not star
       'Insufficient CPUs available in the pool. User provided `cpu-count` is 2, which is more than the configured CPU pool size.',
     ],
     ['E29', 'Ioctl failure. Such error is used as a general ioctl error and appears whenever an ioctl fails.'],
-  ])("carries nitro-cli's sentence for %s, as an error that no retry cures", (code, sentence) => {
+  ])("carries nitro-cli's sentence for %s, as a permanent error", (code, sentence) => {
     host.write('fake/fails.run-enclave', `${code}!\n`);
     const { status, error } = failing('run');
     host.remove('fake/fails.run-enclave');
@@ -54,7 +52,7 @@ describe.skipIf(missing.length > 0)('the report of an enclave that does not star
   });
 });
 
-describe.skipIf(missing.length > 0)('the report of an image that cannot be made', () => {
+describe.skipIf(missing.length > 0)('the report of an image that cannot be built', () => {
   let generation = 1;
   /** Another configuration: what is wrong with one is not retried at once. */
   const configure = (providerConfig: object = {}) => {
@@ -92,7 +90,7 @@ describe.skipIf(missing.length > 0)('the report of an image that cannot be made'
     ['host', 'pull', 'failed to register layer: write /usr/lib/x: no space left on device'],
   ];
 
-  it('separates pulls that no retry cures from those that a retry may cure, whatever the image is called', () => {
+  it('separates permanent from transient pull errors, whatever the name of the image', () => {
     const texts = [...permanent, ...passing.map(([, , text]) => text)];
     const script =
       '. "$1/lib/common.sh"; . "$1/lib/build.sh"; while read -r line; do echo "$line" >"$FAKE/fails.pull"; (pull "$2") || echo "$?" >&2; jq -c . "$boot/error.json"; done';
@@ -173,7 +171,7 @@ describe.skipIf(missing.length > 0)('the report of an image that cannot be made'
       65,
     ],
   ])(
-    'is of class %s, with the line of docker build that names the error, where %s',
+    'the report of a failed docker build has class %s and its error line when %s',
     (errorClass, _, text, cause, expected) => {
       configure();
       host.write('fake/build-broken', text);
@@ -184,7 +182,7 @@ describe.skipIf(missing.length > 0)('the report of an image that cannot be made'
     },
   );
 
-  it('says what docker says of a login that fails, and retries it', () => {
+  it("the report carries docker's message for a failed login, without the password", () => {
     const registryCredentialsArn = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:registry-AbCdEf';
     configure({ registryCredentialsArn });
     host.write(
@@ -202,7 +200,7 @@ describe.skipIf(missing.length > 0)('the report of an image that cannot be made'
     expect(status).toBe(75);
   });
 
-  it('is retried after pauses that double, at once on command, and at once for another configuration', () => {
+  it('the host retries an image with doubling pauses, and at once on command or new configuration', () => {
     configure({ dockerImage: 'ghcr.io/acme/signer:4' });
     const pulls = () => host.read('fake/docker.log')?.match(/^pull/gm)?.length ?? 0;
     const before = pulls();
@@ -216,7 +214,7 @@ describe.skipIf(missing.length > 0)('the report of an image that cannot be made'
     expect(tries()).toBe(2);
     host.advance(59);
     expect(tries()).toBe(2);
-    expect(host.log).toContain('the image is tried again in 60 s');
+    expect(host.log).toContain('retrying the image in 60 s');
     host.run('follow', '--now');
     expect(tries()).toBe(3);
     configure({ dockerImage: 'ghcr.io/acme/signer:5' });

@@ -3,14 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { hostToolsMissing, spec, TestHost } from '../support/host.ts';
+import { AGENT, FAKES, hostToolsMissing, spec, TestHost } from '../support/host.ts';
 import { until } from '../support/runner-bench.ts';
 
 const missing = hostToolsMissing([...['bash', 'jq', 'flock', 'socat', 'sha384sum', 'ldd'], 'stdbuf', 'fold', 'sed']);
-const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
-const FAKES = fileURLToPath(new URL('fakes', import.meta.url));
 /** What the application looks for: measurements, flags, and JSON from which it makes a flag. */
 const PCR = /\[PCR\]\s+PCR(\d+):\s+([a-fA-F0-9]+)/;
 const FLAGS = /\[(PCR|SUCCESS|ERROR)\]/i;
@@ -85,7 +82,7 @@ describe.skipIf(missing.length > 0)("the workload's log", () => {
     expect(lines().at(-1)).toBe('workload: ordinary [brackets] and ["arrays", 1]');
   });
 
-  it('splits lines without an end, and no marker comes together again where they are split', async () => {
+  it('the filter splits endless lines without rejoining a [PCR] tag', async () => {
     const program = output();
     for (let start = 65_520; start < 65_545; start += 1) {
       program.write(`${'x'.repeat(start)}[PCR] PCR0: deadbeef\n`);
@@ -96,7 +93,7 @@ describe.skipIf(missing.length > 0)("the workload's log", () => {
     expect(lines().length).toBeGreaterThan(50);
   });
 
-  it('has each line as soon as the workload has printed it', async () => {
+  it('the log gets each line as soon as the workload prints it', async () => {
     const program = output();
     program.write('first\n');
     await until('the first line', () => lines().includes('workload: first') || undefined);
@@ -107,7 +104,7 @@ describe.skipIf(missing.length > 0)("the workload's log", () => {
 });
 
 describe.skipIf(missing.length > 0)("the agent's log", () => {
-  it('has a line for PCR8 of an unsigned image, all zeros, and the real one of a signed image', () => {
+  it('the agent logs zeros for PCR8 of an unsigned image and the real PCR8 of a signed one', () => {
     host.configure(1);
     host.boot();
     const shown = () => [...host.log.matchAll(/\[PCR\] PCR(\d+): ([0-9a-f]{96})$/gm)].map(([, n, hex]) => [n, hex]);

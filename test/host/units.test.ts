@@ -91,7 +91,7 @@ describe('the units', () => {
     expect(unit('enclave-report.timer')).toContain('OnUnitInactiveSec=5min');
   });
 
-  it('try again by themselves, but for what no repetition cures', () => {
+  it('retry by themselves, except after permanent errors', () => {
     for (const name of ['packages', 'logs', 'configuration', 'allocator', 'image']) {
       expect(unit(`enclave-${name}.service`)).toContain('Restart=on-failure');
       expect(unit(`enclave-${name}.service`)).toContain('StartLimitIntervalSec=0');

@@ -133,7 +133,7 @@ describe.skipIf(skipped !== '')(`the runner${skipped}`, () => {
     expect(JSON.parse(output)).toMatchObject({
       level: 'warn',
       enclaveId: 'action',
-      message: expect.stringContaining('the run is a deploy run, and this task was started to destroy'),
+      message: expect.stringContaining('the run is a deploy run, but this task executes destroy runs'),
     });
     expect(await bench.item('action', 'e-action-1-deploy')).toEqual(before);
     expect(await bench.stats('action')).toEqual({});

@@ -9,8 +9,8 @@ import { HOST_CONFIGURATION_VERSION, type HostConfiguration } from '../../src/en
 import { type Report, ReportSchema } from '../../src/enclave/report-item.ts';
 import { parseSpec } from '../../src/enclave/spec.ts';
 
-const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
-const FAKES = fileURLToPath(new URL('../host/fakes', import.meta.url));
+export const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
+export const FAKES = fileURLToPath(new URL('../host/fakes', import.meta.url));
 const BUCKET = 'hosts';
 
 /** Programs the suites need; a sentence for each that is missing. In CI a missing one is a failure. */

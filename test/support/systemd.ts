@@ -4,11 +4,9 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Report } from '../../src/enclave/report-item.ts';
-import { asRoot, hostToolsMissing, runAsRoot, TestHost } from './host.ts';
+import { AGENT, asRoot, FAKES, hostToolsMissing, runAsRoot, TestHost } from './host.ts';
 import { until } from './runner-bench.ts';
 
-const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
-const FAKES = fileURLToPath(new URL('../host/fakes', import.meta.url));
 const NAMESPACE = fileURLToPath(new URL('systemd-namespace.sh', import.meta.url));
 const SYSTEMD = '/lib/systemd/systemd';
 

@@ -116,7 +116,7 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     const { code, signal, output } = await started.ended;
     expect({ code, signal }, output).toEqual({ code: 1, signal: null });
     expect(await outcome('e-1')).toMatchObject({ result: 'cancelled', class: 'cancelled', by: 'runner' });
-    expect(output.match(/the run is asked to stop/g)).toHaveLength(1);
+    expect(output.match(/asking terraform to stop/g)).toHaveLength(1);
     expect(addresses()).toContain('aws_iam_role.enclave_instance_role');
     expect(addresses()).not.toContain('aws_instance.enclave_instance');
     expect(isMissing(() => object('head-object', LOCK))).toBe(true);
@@ -149,8 +149,8 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     bench.tasks.set(task('e-2'), 'STOPPED');
     const { code, output } = await (await start('e-5')).ended;
     expect(code, output).toBe(0);
-    expect(output).toContain('e-2 made it and is dead');
-    expect(output).toContain('aws_instance.enclave_instance exists: it is taken over');
+    expect(output).toContain('run e-2 holds it and is dead');
+    expect(output).toContain('aws_instance.enclave_instance already exists: importing it');
     const [host, ...more] = hosts();
     expect(more).toEqual([]);
     expect(await outcome('e-5')).toMatchObject({ result: 'succeeded', instanceId: host?.InstanceId });
@@ -182,7 +182,7 @@ describe.skipIf(!requireTools('interrupted runs of real Terraform'))('a run', { 
     object('delete-object', stateKey(ID));
     const { code, output } = await (await start('e-7')).ended;
     expect(code, output).toBe(0);
-    expect(output).toContain('a parked state was taken up');
+    expect(output).toContain('resuming from a parked state');
     expect(output).toContain('nothing to change');
     expect(isMissing(() => aws('s3api', 'head-object', ...parked))).toBe(true);
     expect(addresses()).toContain('aws_instance.enclave_instance');

@@ -183,9 +183,13 @@ describe('a run', () => {
   });
 
   it.each([
-    ['another execution claimed it', { executionArn: 'other' }, 'is not claimed by the execution of this task'],
-    ['no execution claimed it', { executionArn: undefined }, 'is not claimed by the execution of this task'],
-    ['it is for a run of another action', { action: 'destroy' as const }, 'is for a destroy run'],
+    ['another execution claimed it', { executionArn: 'other' }, 'another execution holds the lock'],
+    ['no execution claimed it', { executionArn: undefined }, 'no execution has claimed the lock'],
+    [
+      'it is for a run of another action',
+      { action: 'destroy' as const },
+      'the lock is for a destroy run, but this task executes deploy runs',
+    ],
   ])('does not even take the run where its lock is not for this task: %s', async (_, more, why) => {
     const lock: Lock = { run: ENVIRONMENT.RUN, state: 'claimed', executionArn: 'execution', ...more };
     const { run, did, outcomes, claims, lines } = setUp({ lock });
@@ -296,7 +300,7 @@ describe('a run', () => {
         fix: expect.stringMatching(/instance type/),
       });
       expect(outcome?.message).toBe(
-        'The run took longer than 1500 s and was interrupted. Its last error: ' +
+        'The runner interrupted the run after 1500 s (deadline). Last error: ' +
           'api error InsufficientInstanceCapacity: no m6i.xlarge in us-west-2a of <arn>',
       );
       expect(log).toContain('context canceled');
@@ -311,14 +315,14 @@ describe('a run', () => {
       const { outcome } = await cutOff('timeout', complaints);
       expect(outcome).toMatchObject({
         class: 'timeout',
-        message: 'The run took longer than 1500 s and was interrupted. It had reported no error by then.',
+        message: 'The runner interrupted the run after 1500 s (deadline). No error was reported before that.',
       });
     });
 
     it('stays cancelled where it was cancelled, and names the error that came before', async () => {
       const { outcome } = await cutOff('cancelled', [shortage, ...complaints]);
       expect(outcome).toMatchObject({ result: 'cancelled', class: 'cancelled' });
-      expect(outcome?.message).toMatch(/^The run was cancelled\. Its last error: .*InsufficientInstanceCapacity/);
+      expect(outcome?.message).toMatch(/^The run was cancelled\. Last error: .*InsufficientInstanceCapacity/);
       expect((await cutOff('cancelled', complaints)).outcome?.message).toBe('The run was cancelled.');
     });
 

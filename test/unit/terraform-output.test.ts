@@ -121,7 +121,7 @@ describe('adoption', () => {
 
   it('leaves what another enclave or environment owns alone', () => {
     expect(() => toImport(plan('create'), [{ ...host, importId: 'i-1', foreign: true }], undefined)).toThrow(
-      'it belongs to another enclave and is left alone',
+      'its tags (EnclaveId, Environment) do not name this enclave, so the run does not use it',
     );
   });
 

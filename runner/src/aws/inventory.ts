@@ -17,7 +17,7 @@ export interface Found {
   readonly address: string;
   /** What `terraform import` calls it. */
   readonly importId: string;
-  /** Has our name and belongs to another enclave, or to another environment: never to be touched. */
+  /** Has this enclave's resource name, but its tags do not name this enclave and environment; the runner never changes it. */
   readonly foreign?: boolean;
   /** On its way out: it counts as there, and is not to be taken over. */
   readonly dying?: boolean;
@@ -58,7 +58,7 @@ async function securityGroups(scope: InventoryScope): Promise<readonly Found[]> 
   );
   return [...byId].map(([id, { Tags }]) => ({
     ...named('aws_security_group', 'enclave_sg')(id),
-    ...unlessOurs(Tags, scope),
+    ...foreignUnlessTaggedOurs(Tags, scope),
   }));
 }
 
@@ -75,7 +75,7 @@ async function role(scope: InventoryScope): Promise<readonly Found[]> {
   const answer = await unlessNamed(clients.iam.send(new GetRoleCommand({ RoleName })), 'NoSuchEntityException');
   if (answer === undefined) return [];
   const { PolicyNames = [] } = await clients.iam.send(new ListRolePoliciesCommand({ RoleName }));
-  const foreign = unlessOurs(answer.Role?.Tags, scope);
+  const foreign = foreignUnlessTaggedOurs(answer.Role?.Tags, scope);
   return [
     { ...named('aws_iam_role', 'enclave_instance_role')(RoleName), ...foreign },
     ...PolicyNames.flatMap((name) => {
@@ -96,7 +96,7 @@ async function instanceProfile(scope: InventoryScope): Promise<readonly Found[]>
   return [
     {
       ...named('aws_iam_instance_profile', 'enclave_instance_profile')(InstanceProfileName),
-      ...unlessOurs(answer.InstanceProfile?.Tags, scope),
+      ...foreignUnlessTaggedOurs(answer.InstanceProfile?.Tags, scope),
     },
   ];
 }
@@ -115,7 +115,7 @@ async function logGroup(scope: InventoryScope): Promise<readonly Found[]> {
   if (tagged === undefined) return [];
   const { tags = {} } = tagged;
   const pairs = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-  return [{ ...named('aws_cloudwatch_log_group', 'enclave_logs')(name), ...ifAnothers(pairs, scope) }];
+  return [{ ...named('aws_cloudwatch_log_group', 'enclave_logs')(name), ...foreignIfTaggedOther(pairs, scope) }];
 }
 
 async function configurationObject({
@@ -157,12 +157,12 @@ type Owned = Pick<InventoryScope, 'enclaveId' | 'variables'>;
 const tagOf = (tags: Tags, key: string) => tags?.find(({ Key }) => Key === key)?.Value;
 
 /** Names hold neither the environment nor, where they are shortened, the whole id: two enclaves may share one. */
-function unlessOurs(tags: Tags, scope: Owned): { foreign?: true } {
-  return tagOf(tags, TAG_ENCLAVE_ID) === scope.enclaveId ? ifAnothers(tags, scope) : { foreign: true };
+function foreignUnlessTaggedOurs(tags: Tags, scope: Owned): { foreign?: true } {
+  return tagOf(tags, TAG_ENCLAVE_ID) === scope.enclaveId ? foreignIfTaggedOther(tags, scope) : { foreign: true };
 }
 
-/** For a name that holds the whole id. What has no tags may have lost them, or its maker gave it none. */
-function ifAnothers(tags: Tags, { enclaveId, variables }: Owned): { foreign?: true } {
+/** For names that hold the whole id: a resource without tags counts as this enclave's. */
+function foreignIfTaggedOther(tags: Tags, { enclaveId, variables }: Owned): { foreign?: true } {
   const id = tagOf(tags, TAG_ENCLAVE_ID) ?? enclaveId;
   const environment = tagOf(tags, TAG_ENVIRONMENT) ?? variables.environment;
   return id === enclaveId && environment === variables.environment ? {} : { foreign: true };

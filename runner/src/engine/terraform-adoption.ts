@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { TAG_ENCLAVE_ID } from '../../../src/enclave/names.ts';
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import type { Found } from '../aws/inventory.ts';
 import { EngineFailure, type TerraformPlan } from './port.ts';
 
@@ -49,15 +49,15 @@ function oneOf(address: string, found: readonly Found[], pinnedInstanceId: strin
   }
   if (one.foreign === true) {
     throw refuse(
-      `${one.importId} has the name of ${address} and does not carry this enclave's tag ${TAG_ENCLAVE_ID}: it belongs to another enclave and is left alone. Give the enclave another id.`,
+      `${one.importId} has the name of ${address}, but its tags (${TAG_ENCLAVE_ID}, ${TAG_ENVIRONMENT}) do not name this enclave, so the run does not use it. If it belongs to this enclave, restore its tags; otherwise use another id.`,
     );
   }
   return one;
 }
 
 /**
- * Addresses a destroy must leave alone: what carries another enclave's tag, as when both once shared a name, and what
- * is part of it. What carries no tag is ours, as the state is.
+ * Addresses that a destroy must not delete: resources tagged for another enclave, and their parts. Untagged resources
+ * count as this enclave's.
  */
 export function ofAnotherEnclave(plan: TerraformPlan, enclaveId: string): readonly string[] {
   const known = plan.resource_changes.map(({ address, type, change: { before } }) => ({
@@ -79,7 +79,7 @@ const Before = z.object({
   target_key_id: z.string().optional().catch(undefined),
 });
 
-/** Whose a resource is by its tag, and what it is part of; a profile is no part of its role, and is tagged. */
+/** The owner of a resource by its tag, and its parent. An instance profile is tagged itself, so its role is no parent. */
 function read(before: unknown): { readonly id?: string; readonly owner?: string; readonly parent?: string } {
   const { id, tags_all: tags, role, role_name: roleName, target_key_id: keyId } = Before.safeParse(before).data ?? {};
   const owner = tags?.[TAG_ENCLAVE_ID];

@@ -45,7 +45,7 @@ export async function clearStaleLock(parts: LockParts): Promise<void> {
     case 'live':
       throw locked(`The state has been locked since ${since} by ${verdict.run}, which is not proven dead.`);
     case 'dead':
-      parts.log.warn(`state lock of ${since} is broken: ${verdict.run} made it and is dead`);
+      parts.log.warn(`breaking the state lock of ${since}: run ${verdict.run} holds it and is dead`);
       await unlock(parts, lock);
   }
 }

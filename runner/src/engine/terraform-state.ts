@@ -28,7 +28,7 @@ export async function saveErroredState(parts: StateParts): Promise<readonly Diag
   if (!existsSync(file)) return [];
   const pushed = await push(parts.terraform, ERRORED_STATE);
   if (pushed === undefined) {
-    parts.log.warn('the state could not be saved and was pushed');
+    parts.log.warn('terraform could not save the state; the runner pushed it');
     return [];
   }
   try {
@@ -51,11 +51,11 @@ export async function takeUpParkedState(parts: StateParts): Promise<void> {
   writeFileSync(join(parts.folder, PARKED_STATE), state);
   const refused = await push(parts.terraform, PARKED_STATE);
   if (refused === undefined) {
-    parts.log.warn('a parked state was taken up');
+    parts.log.warn('resuming from a parked state');
   } else if (!/serial|lineage/i.test(refused)) {
     throw new EngineFailure([stateError(refused)]);
   } else {
-    parts.log.error(`a parked state was refused and set aside: ${refused}`);
+    parts.log.error(`the parked state was refused and set aside: ${refused}`);
     await putText(parts.clients, { ...parts.parked, key: `${parts.parked.key}.refused` }, state);
   }
   await remove(parts.clients, parts.parked);

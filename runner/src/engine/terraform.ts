@@ -124,7 +124,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     if (strangers.length === 0) return;
     for (const address of strangers) {
       goOn();
-      log.warn(`${address} is forgotten: it stands for nothing in AWS`);
+      log.warn(`removing ${address} from the state: it is not an AWS resource`);
       await run(['state', 'rm', '-no-color', address]);
     }
     strangers = [];
@@ -153,14 +153,14 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
   const forgetGone = async (found: readonly Found[]) => {
     const known = new Set(await list());
     for (const { address } of found) {
-      log.warn(`${address} exists: it is taken over instead of made again`);
+      log.warn(`${address} already exists: importing it instead of creating it`);
       if (known.has(address)) await run(['state', 'rm', '-no-color', address]);
     }
   };
 
-  const forgetOthers = async (addresses: readonly string[]) => {
+  const removeFromState = async (addresses: readonly string[]) => {
     for (const address of addresses) {
-      log.warn(`${address} carries the tag of another enclave: it leaves the state, and is not destroyed`);
+      log.warn(`${address} carries another enclave's tag: removing it from the state without destroying it`);
       await run(['state', 'rm', '-no-color', address]);
     }
   };
@@ -173,7 +173,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
     );
     for (const { address, importId } of missing) {
       goOn();
-      log.warn(`${address} is imported into the state, to destroy it`);
+      log.warn(`importing ${address} into the state in order to destroy it`);
       await run(['import', '-input=false', '-no-color', address, importId]).catch((error: unknown) => {
         if (!(error instanceof EngineFailure)) throw error;
         // What cannot be imported stays, and is reported as remaining.
@@ -205,7 +205,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
       let read = readPlan(json);
       const others = job.action === 'destroy' ? ofAnotherEnclave(read, enclaveId) : [];
       if (others.length > 0) {
-        await forgetOthers(others);
+        await removeFromState(others);
         json = await plan();
         read = readPlan(json);
       }

@@ -43,17 +43,17 @@ secret_value() {
   esac
 }
 
-# pull REFERENCE: E50 only for what no repetition cures. A refusal is none: the grants of a new role take a while to spread.
+# pull REFERENCE: E50 only for permanent errors. A refused pull is transient: the grants of a new role take a while to spread.
 pull() {
   local errors text class
   if errors=$(docker pull --quiet "$1" 2>&1 >/dev/null); then return 0; fi
-  # The name is the record's: no word in it decides.
+  # Remove the reference first: words in an image name must not choose the class.
   text=${errors//"$1"/}
-  class=$(trouble_of "$text") || class=transient
+  class=$(resource_class_of "$text") || class=transient
   case ${text,,} in
     *denied* | *unauthorized* | *'no basic auth credentials'*) fail "$class" denied "docker pull: $(excerpt "$errors")" ;;
   esac
-  if ! trouble_of "$text" >/dev/null; then
+  if ! resource_class_of "$text" >/dev/null; then
     case ${text,,} in
       *'manifest unknown'* | *'manifest for '*' not found'* | *'no matching manifest'* | *'invalid reference'* | \
         *'failed to resolve reference'*': not found'*) fail image E50 "docker pull: $(excerpt "$errors")" ;;
@@ -154,7 +154,7 @@ compose() {
     errors=$(<"$context/errors")
     # The last line that names an error, for docker shows the build file after it.
     cause=$(grep -i error <<<"$errors" | tail -n 1) || cause=$errors
-    fail "$(trouble_of "$errors" || echo image)" E49 "docker build: $(excerpt "$cause")"
+    fail "$(resource_class_of "$errors" || echo image)" E49 "docker build: $(excerpt "$cause")"
   fi
   if ! nitro 3600 build-enclave --docker-uri enclave-workload --output-file "$context/enclave.eif"; then
     fail "$nitro_class" "$nitro_code" "nitro-cli build-enclave: $nitro_error"

@@ -47,8 +47,8 @@ excerpt() {
   printf '%s' "$text"
 }
 
-# trouble_of TEXT: the class of a lack of memory, disk or network, which is no fault of spec or image; else fails.
-trouble_of() {
+# resource_class_of TEXT: the class of a lack of memory, disk or network, which neither spec nor image causes; else fails.
+resource_class_of() {
   case ${1,,} in
     *'no space left on device'* | *'out of memory'* | *'cannot allocate memory'* | *'signal: killed'*) echo host ;;
     *'toomanyrequests'* | *'too many requests'* | *'timeout'* | *'timed out'* | *'deadline exceeded'* | *'connection refused'* | \
@@ -103,7 +103,7 @@ fail() {
   esac
 }
 
-# The error names the configuration that failed: the operator takes none of an older one for a verdict on the newest.
+# The error names its generation, so that the operator does not apply an old error to a new configuration.
 record_error() {
   local of generation
   of=$(configuration_digest "$wanted")

@@ -20,7 +20,7 @@ nitro() {
   nitro_answer=$(<"$errors.out")
   nitro_error=$(<"$errors")
   rm -f "$errors" "$errors.out"
-  understand "$status"
+  classify_answer "$status"
 }
 
 # run_enclave OPTION...: as nitro. The enclave lives in enclave-vm.service, so that it outlives the unit of its caller.
@@ -29,7 +29,7 @@ run_enclave() {
   rm -rf "$vm"
   mkdir "$vm"
   printf '%s\n' "$@" >"$vm/options"
-  # Restarted, not started: the unit stays active when the enclave in it has ended.
+  # restart, because the unit stays active after its enclave has ended.
   refusal=$(systemctl restart enclave-vm.service 2>&1 9>&-) || true
   if [ ! -e "$vm/status" ]; then
     nitro_answer=
@@ -40,11 +40,11 @@ run_enclave() {
   fi
   nitro_answer=$(<"$vm/answer")
   nitro_error=$(<"$vm/errors")
-  understand "$(<"$vm/status")"
+  classify_answer "$(<"$vm/status")"
 }
 
-# understand STATUS: of nitro-cli, with its output in nitro_answer and nitro_error.
-understand() {
+# classify_answer STATUS: of nitro-cli, with its output in nitro_answer and nitro_error.
+classify_answer() {
   local status=$1
   # Progress may stand before the JSON, on the same stream.
   if [[ $nitro_answer != [[{]* ]]; then nitro_answer=$(sed -n '/^[[{]/,$p' <<<"$nitro_answer"); fi
@@ -56,7 +56,7 @@ understand() {
   if [ -z "$nitro_code" ]; then nitro_code=$(printf 'E%02d' "$status"); fi
   nitro_class=$(class_of "$nitro_code")
   # The code of a failed build says nothing of its cause, and a panic has no code.
-  case $nitro_class in image | unknown) nitro_class=$(trouble_of "$nitro_error" || echo "$nitro_class") ;; esac
+  case $nitro_class in image | unknown) nitro_class=$(resource_class_of "$nitro_error" || echo "$nitro_class") ;; esac
   nitro_error=$(cause_of "$nitro_error")
   return 1
 }

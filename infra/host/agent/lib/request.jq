@@ -7,7 +7,7 @@ def marshal:
   elif type == "boolean" then {BOOL: .}
   else {NULL: true} end;
 
-# DynamoDB deletes a report 30 days after it was written: each report puts that off, and one of a host that is gone ends.
+# Every report moves its expiry 30 days ahead; DynamoDB deletes the reports of hosts that are gone.
 ($at | sub("\\.[0-9]+Z$"; "Z") | fromdate + 30 * 24 * 60 * 60) as $expiresAt
 | ({pk: "report#\($content.id)", sk: $content.instanceId, v: 1, minReader: 1, sequence: $sequence, at: $at, $expiresAt}
   + $content) as $item
