@@ -127,6 +127,12 @@ describe.skipIf(missing.length > 0)('the way out', () => {
 });
 
 describe.skipIf(missing.length > 0)('the way in', () => {
+  it("opens none of the agent's own ports, whatever an older configuration says", async () => {
+    host.configure(1, { ...spec(), exposePorts: [8080, 9001, 9002, 9003, 9100] });
+    host.boot();
+    expect(units().filter((line) => line.includes('ingress'))).toEqual(['start ingress@8080']);
+  });
+
   it('is one forwarder a port, and follows the list without a restart of the enclave', () => {
     host.configure(1, spec({ exposePorts: [8080, 9090] }));
     host.boot();
