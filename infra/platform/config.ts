@@ -103,8 +103,10 @@ const ShapeSchema = z.strictObject({
   /** SSM parameters a spec's `host.amiSsmParameter` may name beside Amazon's own; `*` at the end for a folder. */
   amiParameters: z.array(text(/^\/[\w./-]+\*?$/, 'a parameter, for example /images/enclave or /images/*')).default([]),
   /**
-   * What records may name beside what is theirs: secrets, parameters, S3 objects, KMS keys, AMIs, subnets, security
-   * groups; `publicIp` for public addresses; `*` at the end for all that begins so. Of `amiParameters`, every record may.
+   * Names that records may refer to although they do not own them: secrets, parameters, S3 objects, registry logins,
+   * KMS keys, machine images, subnets, security groups; `publicIp` allows public addresses. A trailing `*` matches every
+   * name that begins so. The operator refuses other references in new records and edits; `dev` only warns. Every record
+   * may refer to `amiParameters`.
    */
   allowedReferences: z.array(text(ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM)).default([]),
   images: z.strictObject({ operator: tag, runner: tag }),

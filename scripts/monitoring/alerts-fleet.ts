@@ -142,13 +142,14 @@ export const FLEET_ALERTS: readonly Alert[] = [
     expr: `sum ${BY} (${INSECURE}) > 0`,
     for: '0m',
     summary: 'Something weakens an enclave.',
-    description: 'At least one enclave has the condition `Secure=False`, and its record does not ask for that.',
+    description: 'At least one enclave has the condition `Secure=False`, and its spec does not ask for that.',
     fires: [constant(INSECURE, 1)],
     silent: [constant(INSECURE, 0), constant(UNHEALED, 1), constant(DEBUG_REQUESTED, 1)],
     runbook: {
       meaning:
-        'An enclave runs in debug mode that its record does not ask for, or with unexpected measurements; or its ' +
-        'groups, role, profile, key or metadata service were changed. `Secure` says which, and the event `SecurityFinding` when; most are repaired at once.',
+        'An enclave runs in debug mode without its spec asking for it, or reports unexpected measurements; or someone ' +
+        'changed its security groups, role, instance profile, key or metadata options. The condition `Secure` names ' +
+        'which, the event `SecurityFinding` when; the operator repairs most at once.',
       impact: 'Secrets of the enclave may be readable from outside.',
       look: ['enclavectl get', 'enclavectl describe ID', 'enclavectl events ID'],
       fix: [

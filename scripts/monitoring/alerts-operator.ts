@@ -87,14 +87,14 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
     severity: 'warning',
     expr: `max ${BY} (enclave_operator_enclaves_conflicting) > 0`,
     for: '10m',
-    summary: 'Writes of at least one enclave keep conflicting.',
-    description: 'For ten minutes every reconcile of at least one enclave has ended in a conflict.',
+    summary: 'Reconciles of at least one enclave keep conflicting.',
+    description: 'For ten minutes at least one enclave at a time has had four or more conflicting reconciles in a row.',
     fires: [constant('enclave_operator_enclaves_conflicting', 3)],
     silent: [{ series: 'enclave_operator_enclaves_conflicting', values: '0x30 1x8 0x200' }],
     runbook: {
       meaning:
-        'DynamoDB refuses each write of these enclaves: their lifecycle keeps changing, or a lock or a run item that no lifecycle knows of exists.',
-      impact: 'Changes of these enclaves are not carried out. They are retried with pauses of up to five minutes.',
+        'DynamoDB refuses every write of these enclaves. Another process keeps changing the lifecycle, or a lock or run item exists that the lifecycle does not name.',
+      impact: 'The operator does not apply changes to these enclaves. It retries with pauses of up to five minutes.',
       look: [
         'aws logs tail LOG_GROUP --since 1h --filter-pattern conflicting',
         'curl -s http://OPERATOR:8080/metrics | grep -E "leader|enclaves_conflicting"',
@@ -104,9 +104,10 @@ export const OPERATOR_ALERTS: readonly Alert[] = [
       fix: [
         'If more than one process leads, stop the one with the lower epoch.',
         'If a table was restored, restore the state table and the history table to the same time.',
-        'If a lock names a run that the lifecycle does not, check that its execution and its task have ended, then delete the lock.',
+        `If the lock names a run that the lifecycle does not name, check that its execution and its ECS task have ended, then delete the lock: \`aws dynamodb delete-item --table-name STATE_TABLE --key '{"pk":{"S":"enclave#ID"},"sk":{"S":"lock"}}'\`.`,
       ],
-      prevent: 'Write to the tables of the operator with `enclavectl` only, and restore them together.',
+      prevent:
+        'Except for this repair, write to the operator tables with `enclavectl` only. Restore the state and history tables together.',
     },
   },
   {

@@ -123,7 +123,7 @@ export const DASHBOARDS: readonly Dashboard[] = [
       },
       {
         title: 'Conflicting',
-        description: 'Enclaves whose reconcile has conflicted four times in a row or more.',
+        description: 'Enclaves whose last four or more reconciles in a row conflicted.',
         unit: 'short',
         shown: 'now',
         queries: [sum('enclaves_conflicting')],

@@ -43,7 +43,7 @@ export interface StateStoreOptions {
   readonly log: Log;
 }
 
-/** The state machines are this platform's: a lock names the one execution that may claim it. */
+/** Needed to compute the ARN of the one execution that may claim a lock. */
 export interface LockingOptions extends StateStoreOptions {
   readonly place: Pick<Config, 'region' | 'accountId' | 'prefix'>;
 }

@@ -10,7 +10,7 @@ function body(item: JsonMap): JsonMap {
   return rest;
 }
 
-/** Of an item that a host wrote, the path may be as long as the item. */
+/** A path in a host-written item may be as long as the item. */
 const LONGEST_PROBLEM = 300;
 
 /** First problem of an item, in one line. */
@@ -52,7 +52,7 @@ export function readOrRefuse<S extends z.ZodType>(
   });
 }
 
-/** A host may write anything as its report: what it must not be is ignored, and `onUnreadable` is given the reason. */
+/** Reads what a host wrote as its report; passes the reason to `onUnreadable` if it is unusable. */
 export function readReport(
   item: JsonMap | undefined,
   instanceId: string,

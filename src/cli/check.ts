@@ -37,7 +37,7 @@ export async function checkFiles(io: Io, filenames: readonly string[], config: C
 }
 
 function duplicate(checked: Checked, first: string): Checked {
-  const message = `${first} has the id ${show(checked.id)} too`;
+  const message = `${first} also has the id ${show(checked.id)}`;
   const issue: SpecIssue = { field: 'id', code: 'ID_DUPLICATE', message, fix: 'Remove one, or give it another id.' };
   return { ...checked, spec: undefined, errors: [issue, ...checked.errors] };
 }

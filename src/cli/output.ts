@@ -41,7 +41,7 @@ export function clip(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, Math.max(1, length - 1))}…` : text;
 }
 
-/** Characters that take two columns of a terminal: those of East Asia, and pictures. Rather too many than too few. */
+/** Characters that take two columns of a terminal: those of East Asia, and pictures. Errs towards two columns, so that lines never overflow. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Extended_Pictographic}\p{Regional_Indicator}]/u;
 /** Characters that take none: marks on the one before. */

@@ -38,6 +38,7 @@ export const REASON_MEANINGS = {
   NotReady: 'The enclave is not, or not yet, what the spec describes.',
   Paused: 'The host is stopped because the record asks for it.',
   Destroyed: 'Every resource of the enclave is gone.',
+  Retained: 'The enclave is deleted; its policy retains its resources, and the operator no longer observes them.',
   Destroying: 'The resources of the enclave are being destroyed.',
   // SpecValid
   Valid: 'The record describes an enclave that can be built.',
@@ -130,12 +131,12 @@ export interface ConditionUpdate {
   readonly message?: string;
 }
 
-/** Why `Secure` is False of an enclave that is as its owner wants it, or as it was taken over: no alarm. */
-const EXPECTED_WEAKNESSES: ReadonlySet<string> = new Set<Reason>(['LegacyHost', 'DebugRequested']);
+/** Reasons of Secure=False that need no action: the spec asks for debug mode, or the host was adopted. */
+const EXPECTED_INSECURE_REASONS: ReadonlySet<string> = new Set<Reason>(['LegacyHost', 'DebugRequested']);
 
 /** `Secure` is False for a reason that needs action. */
 export function isSecurityFinding(secure: Pick<Condition, 'status' | 'reason'> | undefined): boolean {
-  return secure?.status === 'False' && !EXPECTED_WEAKNESSES.has(secure.reason);
+  return secure?.status === 'False' && !EXPECTED_INSECURE_REASONS.has(secure.reason);
 }
 
 /** Returns `conditions` with `update` merged in; the very same array where nothing changed. */

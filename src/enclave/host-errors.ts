@@ -1,4 +1,4 @@
-/** Errors of a host's report that no retry cures. */
+/** Permanent errors: those of a host's report that end the attempt. */
 import type { Report } from './report-item.ts';
 
 /** Code to cause. E22, E26 and E29 are nitro-cli's own; the host agent gives E50 to docker's refusals. */
@@ -7,7 +7,7 @@ export const PERMANENT_HOST_ERRORS = {
   E22: 'The host has fewer vCPU for enclaves than the spec asks for.',
   /** nitro-cli demands four times the size of the image file. */
   E26: 'The image needs more memory than the spec gives the enclave.',
-  /** The driver refuses the enclave in four attempts, and this configuration has never run on the host. */
+  /** The driver refuses the enclave four times, and the last applied configuration had other vCPU, memory or CID. */
   E29: 'The Nitro Enclaves driver refuses the enclave with these vCPU and memory.',
   /** `manifest unknown`, no manifest for the platform, or `invalid reference format`; never a refused login or pull. */
   E50: 'The registry has no such image, or the image reference is invalid.',
@@ -17,7 +17,7 @@ export const PERMANENT_HOST_ERRORS = {
 const PERMANENT_CLASSES: readonly string[] = ['spec', 'image'];
 
 /**
- * Whether the host says of this generation that no retry cures its error.
+ * Whether the host reports a permanent error for this generation.
  *
  * Caveats: an error names the generation that failed (`error.generation`); one of another generation says nothing of
  * this one. One without a generation, from an agent that does not write it, is never a verdict: it may be an old error.

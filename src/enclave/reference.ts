@@ -68,7 +68,7 @@ export function enclaveReference(): string {
   return lines([
     '# The enclave record',
     GENERATED,
-    'One item of the enclaves table describes one enclave. Only `id`, `walletAddress` and an image must be there; every other field has a default. `enclavectl explain FIELD` tells the same as this page, `enclavectl validate -f FILE` checks a file without database and network, and `schema/enclave.schema.json` is for editors.',
+    'One item of the enclaves table describes one enclave. `id`, `walletAddress` and an image are required; every other field has a default. `enclavectl explain FIELD` prints the same text as this page, `enclavectl validate -f FILE` checks a file without database and network, and `schema/enclave.schema.json` is for editors.',
     'In a stored record, the operator keeps fields it does not know and does not read them, with a warning: the application may be newer. In a file, an unknown field of `providerConfig` or `policy` is an error, so that `enclavectl apply` never deploys what a typing error leaves over. Null counts as absent.',
     '## What a change does',
     table(

@@ -73,7 +73,7 @@ export const FailureSchema = z.looseObject({
   message: z.string(),
   fix: z.string().optional(),
   at: z.string(),
-  /** The generation for which the host reported an error that no retry cures. */
+  /** The generation for which the host reported a permanent error. */
   refusedGeneration: z.number().int().optional(),
 });
 export type Failure = z.infer<typeof FailureSchema>;

@@ -7,10 +7,7 @@ const LONGEST_INPUT = 4_000;
 
 const HOST_SUFFIXES = /\.(?:com|net|org|io|dev|internal|local|localdomain|aws|cloud|app)(?::\d+)?$/i;
 
-/**
- * In this order: what an earlier one has replaced, no later one sees. Repetitions that may begin anywhere are bounded,
- * or a long message would take them for ever.
- */
+/** Applied in this order; later rules see the replacements. Unanchored repetitions are bounded to keep matching fast. */
 const RULES: readonly (readonly [pattern: RegExp, replacement: string | ((found: string) => string)])[] = [
   // The decoded text of a denied call names every principal and resource in it.
   [/Encoded authorization failure message:\s*\S+/gi, ''],

@@ -41,7 +41,7 @@ function checkPorts({ exposePorts, healthCheck }: Draft, to: Findings): void {
   const probed = healthCheck?.port;
   if (probed !== undefined && AGENT_PORTS.has(probed) && exposePorts?.includes(probed) !== true) {
     const message = `port ${probed} belongs to the host's agent, which always answers`;
-    error(to, 'providerConfig.healthCheck.port', 'PORT_RESERVED', message, OTHER_PORT);
+    error(to, 'providerConfig.healthCheck.port', 'PORT_RESERVED', message, 'Probe a port of the workload.');
   }
 }
 

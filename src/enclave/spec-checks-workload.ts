@@ -1,6 +1,6 @@
 /** Checks of the workload: image, debug mode, health, ports, variables, measurements. */
 import { splitImageReference } from './image-reference.ts';
-import { isPlainMap, type JsonMap } from './json.ts';
+import { isGiven, isPlainMap, type JsonMap } from './json.ts';
 import { at, error, type Findings, warn } from './spec-issues.ts';
 import type { Draft } from './spec-types.ts';
 
@@ -35,8 +35,7 @@ function checkImage({ dockerImage, eif }: Draft, given: JsonMap, to: Findings): 
   }
   if (dockerImage === undefined) {
     // What is given and cannot be read has its own finding.
-    const isGiven = given.dockerImage !== undefined && given.dockerImage !== null;
-    if (isGiven || to.errors.some((issue) => issue.field === 'providerConfig')) return;
+    if (isGiven(given.dockerImage) || to.errors.some((issue) => issue.field === 'providerConfig')) return;
     const message = `${field} is missing: the record names no image`;
     error(
       to,

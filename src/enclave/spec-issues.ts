@@ -61,7 +61,7 @@ export const ISSUE_MEANINGS = {
   USERDATA_SIZE: 'The bootstrap of the host exceeds the 16,384 bytes of EC2 (found by the run).',
   NAME_COLLISION: 'Another enclave has resources of the same names (found at admission).',
   REFERENCE_NOT_ALLOWED:
-    'The environment does not allow records to name it. A warning in `dev`, and for what is applied already.',
+    'The record refers to something that `allowedReferences` of the environment does not list. A warning in `dev`, and for a spec that is already applied.',
   IMMUTABLE_CHANGED: 'The field cannot change during the life of an enclave.',
   QUOTA: 'The owner, or the account, has as much as it may (found at admission).',
   DEPENDENCY_SELF: 'The enclave would wait for itself.',
@@ -71,7 +71,7 @@ export const ISSUE_MEANINGS = {
   COERCED: 'The value was read as another type, as the application writes it.',
   ID_DUPLICATE: 'Another document has the same id (`enclavectl apply`, `diff` and `validate`).',
   UNKNOWN_FIELD:
-    'The operator does not read the field. In a stored record a warning, and the field is kept. In a file an error, where the field is in `providerConfig` or `policy`, or resembles a field of the record.',
+    'The operator does not read the field. In a stored record this is a warning. In a file it is an error if the field is in `providerConfig` or `policy`, or resembles a known field.',
 } as const;
 export type IssueCode = keyof typeof ISSUE_MEANINGS;
 
@@ -101,9 +101,7 @@ export function unknownField(to: Findings, field: string, key: string, known: re
   if (list.length > MOST_ISSUES) return;
   const meant = nearest(key, known);
   const message =
-    list === to.errors
-      ? `${field} is not a field of a record`
-      : `${field} is not a field the operator reads; it is kept`;
+    list === to.errors ? `${field} is not a known field` : `${field} is not a field the operator reads; it is kept`;
   add(list, { field, code: 'UNKNOWN_FIELD', message, fix: meant === undefined ? fix : `Did you mean ${meant}?` });
 }
 

@@ -61,15 +61,18 @@ export function checkReferences(draft: Draft, context: SpecContext, isApplied: b
   const allows = isDevelopment(environment) || isApplied;
   for (const { field, what, name } of referencesOf(draft)) {
     if (isAllowed(name, allowedReferences)) continue;
-    const message = `${field} names ${what}, which the environment ${environment} does not allow records to name`;
+    const refers = `${field} ${name === 'publicIp' ? 'asks for' : 'refers to'} ${what}`;
+    const unlisted = `${refers}, which allowedReferences of the environment ${environment} does not list`;
     if (!allows) {
       const fix = 'Remove it, or ask the platform team to add it to allowedReferences.';
-      error(to, field, 'REFERENCE_NOT_ALLOWED', message, fix);
+      error(to, field, 'REFERENCE_NOT_ALLOWED', unlisted, fix);
     } else if (isApplied && !isDevelopment(environment)) {
-      const fix = 'It stays as it is applied, but no edit is; the platform team can add it to allowedReferences.';
-      warn(to, field, 'REFERENCE_NOT_ALLOWED', message, fix);
+      const fix =
+        'The enclave keeps running, but the operator refuses every edit that keeps this reference. Remove it, or ask the platform team to add it to allowedReferences.';
+      warn(to, field, 'REFERENCE_NOT_ALLOWED', unlisted, fix);
     } else {
-      const fix = 'Other environments refuse it unless their allowedReferences name it.';
+      const message = `${refers}, which allowedReferences does not list; ${environment} allows it, other environments refuse it unless theirs lists it`;
+      const fix = 'Add it to allowedReferences of every other environment that deploys this record.';
       warn(to, field, 'REFERENCE_NOT_ALLOWED', message, fix);
     }
   }

@@ -62,7 +62,7 @@ export const BackoffSchema = z.object({
 export const ProviderConfigSchema = z.object({
   dockerImage: field(text(255, IMAGE_REFERENCE).optional(), 'The image the enclave runs; best by digest.', {
     change: 'enclaveRestart',
-    fallback: 'none: name an image here or in `eif`; an edit that names none keeps the applied image',
+    fallback: 'none: a new record needs `dockerImage` or `eif`; an edit without either keeps the applied image',
     form: 'an image reference in lower case: [host[:port]/]path[:tag][@sha256:digest]',
     example: 'ghcr.io/acme/signer:1.4.2',
   }),

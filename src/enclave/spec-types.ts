@@ -9,11 +9,11 @@ export interface SpecContext {
   /** Region of records that name none. */
   readonly defaultRegion: string;
   readonly environment: string;
-  /** What records may name beside what is theirs; see `ALLOWED_REFERENCE`. @default none */
+  /** Names that records may refer to although they do not own them. @default none */
   readonly allowedReferences?: readonly string[];
   /**
-   * For what a person typed: a field that is not known is an error, since what a typing error leaves over would be
-   * deployed. Stored records keep theirs, with a warning: the application may be newer.
+   * True for files: an unknown field is an error, so that a typing error is not deployed. Stored records keep unknown
+   * fields with a warning.
    *
    * @default false
    */

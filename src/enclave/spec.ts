@@ -1,6 +1,6 @@
 /** The specification: what one enclave should be, normalized and fully defaulted, or every reason why it cannot be. */
 import { z } from 'zod';
-import { deepFreeze, isPlainMap, type JsonMap } from './json.ts';
+import { deepFreeze, isGiven, isPlainMap, type JsonMap } from './json.ts';
 import { nearest } from './nearest.ts';
 import { parsePolicy } from './policy.ts';
 import { PolicySchema } from './policy-schema.ts';
@@ -150,10 +150,6 @@ function namesImage(providerConfig: unknown): boolean {
   return isPlainMap(providerConfig) && (isGiven(providerConfig.dockerImage) || isGiven(providerConfig.eif));
 }
 
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
 /** The image of a spec as a record names it, with where it comes from and how its registry is entered. */
 function imageOf(spec: EnclaveSpec | undefined): JsonMap | undefined {
   if (spec === undefined) return undefined;
@@ -167,7 +163,7 @@ function withImage(given: JsonMap, appliedImage: JsonMap | undefined, to: Findin
   if (appliedImage === undefined || isGiven(given.dockerImage) || isGiven(given.eif)) return given;
   const field = 'providerConfig.dockerImage';
   const message = 'the record names no image; the enclave keeps the image that is applied';
-  warn(to, field, 'IMAGE_KEPT_WARN', message, `Set ${field}.`);
+  warn(to, field, 'IMAGE_KEPT_WARN', message, `Set ${field} or providerConfig.eif.`);
   const stated = Object.entries(given).filter(([, value]) => isGiven(value));
   return { ...appliedImage, ...Object.fromEntries(stated) };
 }

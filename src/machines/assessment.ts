@@ -35,7 +35,7 @@ export interface EnclaveView {
   readonly message?: string | undefined;
   /** The applied generation that the report was judged by; absent: there was no report. */
   readonly generation?: number;
-  /** The host's sentence, where it reports for that generation an error that no retry cures. */
+  /** The host's message, if it reports a permanent error for that generation. */
   readonly refusal?: string;
   /** The report is newer than the last start of the host. */
   readonly fresh: boolean;
@@ -44,7 +44,7 @@ export interface EnclaveView {
   readonly health: 'passing' | 'failing' | 'none' | 'unknown';
   readonly measured: boolean;
   readonly debug: boolean;
-  /** The record asks for debug mode. @default false */
+  /** The spec asks for debug mode. @default false */
   readonly debugRequested?: boolean;
   /** Its measurements are in none of the sets that are expected. */
   readonly mismeasured: boolean;

@@ -46,15 +46,12 @@ export function proven(context: Context): boolean {
   );
 }
 
-/** The host reports an error that no retry cures, of the generation that was applied. */
+/** The host reports a permanent error of the generation that was applied. */
 function isRefused(context: Context): boolean {
   return context.assessment.enclave.refusal !== undefined && isOfApplied(context);
 }
 
-/**
- * The host refused this generation before, and a command or a retry has started another attempt since. The agent leaves
- * a configuration that failed for good alone until it is asked, so until then it reports the old error.
- */
+/** The host reported this error for an earlier attempt, and nothing has asked it to retry since. */
 function isUnaskedSince({ lifecycle: { failure, observedGeneration, direct, commandAt } }: Context): boolean {
   const isAsked = direct?.effect === 'restartEnclave' && Date.parse(direct.at) >= Date.parse(commandAt);
   return failure?.refusedGeneration === observedGeneration && !isAsked;

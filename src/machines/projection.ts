@@ -63,7 +63,9 @@ function ready(context: Context): ConditionUpdate {
   if (phase === 'ready') return { type: 'Ready', status: 'True', reason: 'Running' };
   if (phase === 'paused') return { type: 'Ready', status: 'False', reason: 'Paused' };
   if (phase === 'destroying') return { type: 'Ready', status: 'False', reason: 'Destroying' };
-  if (phase === 'destroyed') return { type: 'Ready', status: 'False', reason: 'Destroyed' };
+  if (phase === 'destroyed') {
+    return { type: 'Ready', status: 'False', reason: lifecycle.retained === true ? 'Retained' : 'Destroyed' };
+  }
   return { type: 'Ready', status: 'False', reason: 'NotReady' };
 }
 
@@ -94,7 +96,7 @@ export function issuesText({ spec }: Pick<Context['assessment'], 'spec'>): strin
   return spec.ok || spec.absent === true ? '' : inOneLine(spec.issues);
 }
 
-/** What is too long ends in the number left out. */
+/** At most five issues; the last part counts the rest. */
 function inOneLine(issues: readonly SpecIssue[]): string {
   const shown = issues.slice(0, 5).map((issue) => `${issue.field}: ${issue.message} (${issue.fix})`);
   const left = issues.length - shown.length;
@@ -128,12 +130,12 @@ function provisioned({ assessment }: Context): ConditionUpdate {
 
 /** What was true of the enclave while it existed is true no longer. */
 function goneConditions({ retained }: Lifecycle): readonly ConditionUpdate[] {
-  const reason = 'Destroyed';
-  if (retained === true) {
-    const message = 'The enclave is deleted. Its policy retains its resources, which are no longer observed.';
-    return GONE_TYPES.map((type) => ({ type, status: 'Unknown', reason, message }));
-  }
-  return GONE_TYPES.map((type) => ({ type, status: type === 'EnclaveRunning' ? 'False' : 'Unknown', reason }));
+  if (retained === true) return GONE_TYPES.map((type) => ({ type, status: 'Unknown', reason: 'Retained' }));
+  return GONE_TYPES.map((type) => ({
+    type,
+    status: type === 'EnclaveRunning' ? 'False' : 'Unknown',
+    reason: 'Destroyed',
+  }));
 }
 
 function enclaveConditions({ lifecycle, assessment }: Context): readonly ConditionUpdate[] {
@@ -181,7 +183,7 @@ function secure(
   if (debug && debugRequested !== true) return { type: 'Secure', status: 'False', reason: 'DebugEnclave' };
   if (mismeasured) return { type: 'Secure', status: 'False', reason: 'MeasurementMismatch' };
   if (weakened.length > 0) return { type: 'Secure', status: 'False', reason: 'Drifted', message: weakened.join(', ') };
-  // Last: requested debug mode must not hide what the record does not ask for.
+  // Last: requested debug mode must not hide what the spec does not ask for.
   if (debug) return { type: 'Secure', status: 'False', reason: 'DebugRequested' };
   if (withheld !== undefined && verdict !== 'Match') {
     const { message } = withheld;
@@ -342,9 +344,14 @@ function describePhase(context: Context): string {
 
 /** Why nothing is deployed although the record itself may be there. */
 function describeAbsence({ assessment: { record } }: Context): string {
-  return record === 'other'
-    ? 'the record under this id belongs to another enclave; this one is destroyed after the grace period'
-    : 'the record has a status that the operator does not manage; nothing is deployed until it has a managed one';
+  switch (record) {
+    case 'unmanaged':
+      return 'the record has a status that the operator does not manage, so it deploys nothing; write PENDING_DEPLOY to deploy it';
+    case 'other':
+      return 'the record under this id belongs to another enclave; the operator destroys this one after the grace period';
+    default:
+      return 'the record is gone, so the operator deploys nothing; it destroys the enclave after the grace period';
+  }
 }
 
 function describeRepair(context: Context): string {

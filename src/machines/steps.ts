@@ -20,7 +20,7 @@ function hasNoRecord({ assessment: { record } }: Context): boolean {
   return record === 'gone' || record === 'other';
 }
 
-/** Until its grace is over, an enclave without a record is repaired, but gets neither a change nor a new host. */
+/** Within the grace, the operator repairs an enclave without a record but applies no change and creates no host. */
 function deploysWithoutRecord(context: Context): boolean {
   const { lifecycle, assessment } = context;
   if (!hasNoRecord(context)) return false;
@@ -222,7 +222,7 @@ export const applying = () =>
       { guard: and(['runNone', not('specValid')]), target: 'pending' },
     ],
     on: {
-      // What has not been claimed is withdrawn; a run at work ends by itself, or with the grace.
+      // Withdraw an unclaimed deployment; a claimed run ends by itself.
       SETTLED: [
         { guard: 'deployWithdrawn', actions: cancel },
         ...keepRun,

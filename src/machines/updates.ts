@@ -33,7 +33,7 @@ interface RunBegin {
   readonly restarts?: boolean;
 }
 
-/** The marker: the intent to run, under a name no other intent has, not even one that a restored table forgot. */
+/** The active run reference. Its name is unique even if a restored state table has lost earlier runs. */
 export function beginRun(
   before: Context,
   action: RunAction,
@@ -364,7 +364,7 @@ export function pinHost({ lifecycle, assessment }: Context): Lifecycle {
   };
 }
 
-/** No report came, or the host was lost, before the enclave was seen to run. */
+/** The deadline passed, or the host was lost, before the enclave was verified. */
 export function failVerification(context: Context, key = generationKey(context.lifecycle)): Lifecycle {
   const { host, enclave } = context.assessment;
   const what = enclave.running === true ? 'the enclave could not be verified in time' : NOT_REPORTED;
@@ -376,7 +376,7 @@ export function failVerification(context: Context, key = generationKey(context.l
   return fail(context, 'bootstrap', message, key);
 }
 
-/** The host reports an error that no retry cures: the attempt ends now, with the host's sentence. */
+/** The host reports a permanent error: the attempt ends now, with the host's message. */
 export function refusedByHost(context: Context): Lifecycle {
   const { lifecycle, assessment } = context;
   const { refusal } = assessment.enclave;
@@ -384,8 +384,8 @@ export function refusedByHost(context: Context): Lifecycle {
     ...fail(context, 'validation', '', generationKey(lifecycle)),
     failure: {
       class: 'validation',
-      message: `the host cannot start the enclave: ${refusal}`,
-      fix: 'correct the record, or write PENDING_DEPLOY to try again',
+      message: `the host cannot start generation ${lifecycle.observedGeneration}: ${refusal}`,
+      fix: 'correct the record, or fix the cause and write PENDING_DEPLOY to try again',
       at: iso(assessment.now),
       refusedGeneration: lifecycle.observedGeneration,
     },

@@ -59,9 +59,9 @@ export const ConfigSchema = z.strictObject({
   regions: list(z.string(), 'Regions enclaves may live in; empty: any.'),
   allowedReferences: list(
     z.string().regex(ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM),
-    'What records may name beside what is theirs: secrets, parameters, S3 objects, KMS keys, machine images, subnets, ' +
-      'security groups, and `publicIp` for public addresses; a `*` at the end allows all that begins so. Anything else ' +
-      'is refused for new enclaves and edits, except in the environment `dev`, which warns.',
+    'Names that records may refer to although they do not own them: secrets, parameters, S3 objects, registry logins, ' +
+      'KMS keys, machine images, subnets, security groups; `publicIp` allows public addresses. A trailing `*` matches ' +
+      'every name that begins so. The operator refuses other references in new records and edits; `dev` only warns.',
   ),
   accountId: z
     .string()
@@ -163,7 +163,7 @@ export const ConfigSchema = z.strictObject({
     10,
     0,
     100,
-    'How many of the enclaves that may have resources may lose their records within the window, in percent.',
+    'Percentage of the enclaves that may have resources whose records may vanish within the window before the guard holds deletions.',
   ),
   deletionHoldMin: count(3, 1, 1_000_000, 'Fewer vanished records than this never hold deletions.'),
   deletionHoldWindowMs: ms(10 * MINUTE, 'Sliding window in which vanished records are counted.'),

@@ -359,7 +359,8 @@ export class Controller {
       metrics.reconciled(result.kind, (ports.clock.monotonic() - began) / 1_000);
       if (result.kind === 'conflict') {
         if (asked) this.#asked.add(id);
-        const conflicts = this.#retryConflict(id, 'the lifecycle has changed, or its lock or run exists', log);
+        const cause = 'a condition of the write failed: the lifecycle changed, or the lock or run item already exists';
+        const conflicts = this.#retryConflict(id, cause, log);
         // A run that cannot start must not keep others from theirs.
         if (result.startsRun && conflicts > LOST_RACES) this.#slots.release(id);
       }
@@ -401,8 +402,8 @@ export class Controller {
     log[level](
       { enclaveId: id, conflicts, delayMs: Math.round(delayMs), error },
       conflicts > LOST_RACES
-        ? 'reconcile keeps conflicting: another process writes the same items, or an item of an earlier time is in the way; it is retried with growing pauses (docs/runbooks/enclave-operator-conflicting.md)'
-        : 'reconcile conflicted with another writer; it is retried at once',
+        ? 'reconcile of the enclave keeps conflicting: DynamoDB refuses the write; retrying with growing pauses. See docs/runbooks/enclave-operator-conflicting.md'
+        : 'reconcile conflicted: a condition of the write failed; retrying at once',
     );
     this.#queue.add(id, { priority: PRIORITY.retry, delayMs });
     return conflicts;

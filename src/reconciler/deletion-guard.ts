@@ -141,7 +141,9 @@ export class DeletionGuard {
     if (this.#vanished.size < enough) return;
     const most = mostWithin(this.#vanished.values(), windowMs);
     if (most >= enough) {
-      this.#begin(`the records of ${most} of ${fleet} enclaves vanished within ${Math.round(windowMs / 1_000)} s`, now);
+      const seconds = Math.round(windowMs / 1_000);
+      const what = `the records of ${most} of the ${fleet} enclaves that may have resources`;
+      this.#begin(`${what} vanished within ${seconds} s`, now);
     }
   }
 

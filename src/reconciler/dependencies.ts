@@ -31,7 +31,7 @@ type Standing = 'ready' | 'exists';
 
 function standingOf(lifecycle: ListedLifecycle | undefined): Standing | undefined {
   if (lifecycle === undefined || lifecycle.phase === 'destroyed') return undefined;
-  // One that runs and is not Ready, unhealthy or without the evidence its record demands, is waited for.
+  // Wait also for an enclave that runs but is not Ready.
   const isReady = conditionOf(lifecycle.conditions, 'Ready')?.status !== 'False';
   if (lifecycle.phase === 'ready' && isReady) return 'ready';
   return lifecycle.touched ? 'exists' : undefined;

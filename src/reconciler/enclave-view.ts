@@ -72,12 +72,12 @@ export function viewEnclave(
   return withheld === undefined ? view : { ...view, withheld };
 }
 
-/** Quarantine: the record wants evidence, and silence is none. */
+/** Quarantine requires evidence; a missing report is not evidence. */
 function enforces(applied: EnclaveSpec | undefined): applied is EnclaveSpec {
   return applied?.attestation.enforce === 'quarantine' && applied.attestation.expectedMeasurements.length > 0;
 }
 
-/** What keeps the enclave from being ready, whatever the policy lets differ. */
+/** Why the enclave must not be Ready, regardless of the drift policy. */
 function withheldFrom(view: EnclaveView, { debugAllowed }: Expected): EnclaveView['withheld'] {
   if (view.debug && !debugAllowed) return { reason: 'DebugEnclave' };
   if (view.mismeasured) return { reason: 'MeasurementMismatch' };
@@ -218,12 +218,12 @@ function shortage({ allocator }: Report, message: string | undefined): string {
   return message === undefined ? held : `${held} (${message})`;
 }
 
-/** A host wrote the text, and the record, which anybody may read, shows it: short and clean. */
+/** The text comes from the host and appears in the record, which is public: scrub and shorten it. */
 function errorOf({ error }: Report): string | undefined {
   return error === undefined ? undefined : scrub(error.message).slice(0, 300);
 }
 
-/** A report from before the host's last start speaks of what was there before. */
+/** A report from before the host's last start says nothing about this attempt. */
 function refusalOf(report: Report, fresh: boolean, generation: number): Pick<EnclaveView, 'refusal'> {
   const refusal = fresh && isPermanentHostError(report.error, generation) ? errorOf(report) : undefined;
   return refusal === undefined ? {} : { refusal };
@@ -243,15 +243,18 @@ function unprovenBy(
 ): { readonly reason: Reason; readonly message: string } | undefined {
   if (appliedGeneration > observedGeneration) {
     const message = `The host reports generation ${appliedGeneration}, and generation ${observedGeneration} was applied.`;
-    return { reason: 'GenerationMismatch', message: `${message} Measurements of another generation are not compared.` };
+    const advice =
+      "The operator accepts no evidence from a generation that it did not apply; find out what wrote the host's configuration.";
+    return { reason: 'GenerationMismatch', message: `${message} ${advice}` };
   }
   if (compareMeasurements(expectedMeasurements, measurements) !== 'unknown') return undefined;
   const missing = missingRegisters(expectedMeasurements, measurements).map((register) => register.toUpperCase());
-  const message = `The host's report lacks ${missing.join(', ')}, which the expected measurements name.`;
-  return { reason: 'MeasurementsUnverified', message };
+  const message = `The host's report lacks ${missing.join(', ')}, which attestation.expectedMeasurements names.`;
+  const advice = 'Correct the expected measurements, or deploy an image that has these registers.';
+  return { reason: 'MeasurementsUnverified', message: `${message} ${advice}` };
 }
 
-/** A service has no end; and what runs in debug mode against the record has not come to one. */
+/** Only a batch workload completes, and not while an unrequested debug enclave runs. */
 function isCompleted({ completed, enclaves }: Report, { applied, debugAllowed }: Expected): boolean {
   if (!completed || (applied !== undefined && applied.workloadType !== 'batch')) return false;
   return debugAllowed || !enclaves.some(({ debug }) => debug);

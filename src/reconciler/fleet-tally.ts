@@ -14,7 +14,7 @@ interface Standing {
   /** Wall time, ms. */
   readonly since: number;
   readonly conditions: number;
-  /** `security`: something weakens it that its record does not ask for; `low`: it runs in debug mode, as its record asks. */
+  /** `security`: a finding the spec does not ask for; `low`: debug mode the spec asks for. */
   readonly weakness: 'security' | 'low' | undefined;
   readonly drift: 'host' | 'enclave' | 'other' | undefined;
 }
@@ -82,7 +82,7 @@ export class FleetTally {
 
 function standingOf({ phase, phaseSince, conditions, drift, teardown }: ListedLifecycle): Standing {
   const standing = { phase: PHASES.indexOf(phase), since: Date.parse(phaseSince) };
-  // What is gone differs in nothing and weakens nothing: its conditions are those of when it was last there.
+  // The conditions of a destroyed enclave describe the time before its destruction.
   if (phase === 'destroyed' || (phase === 'destroying' && teardown !== undefined)) {
     return { ...standing, conditions: 0, weakness: undefined, drift: undefined };
   }

@@ -1,4 +1,4 @@
-/** Name collisions: ids whose resources would have equal names, of which only one enclave may have resources. */
+/** Name collisions: ids that would give their resources the same names. Only one such enclave may have resources. */
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { idsInNames, LONGEST_UNSHORTENED_ID } from '../enclave/names.ts';
 import type { SpecIssue } from '../enclave/spec.ts';
@@ -34,7 +34,7 @@ export class NameCollisions {
     return {
       field: 'id',
       code: 'NAME_COLLISION',
-      message: 'the id gives resources the names of those of another enclave: AWS limits their length and ignores case',
+      message: 'the id shares resource names with another enclave: AWS limits their length, and IAM ignores case',
       fix: `Use another id, of at most ${LONGEST_UNSHORTENED_ID} characters.`,
     };
   }

@@ -15,7 +15,7 @@ type Backoff = Pick<Config, 'errorBackoffBaseMs' | 'errorBackoffMaxMs'>;
 
 /** A conflict means that another writer made progress: read again at once, only not all at the same instant. */
 const CONFLICT_SPREAD_MS = 100;
-/** After this many conflicts in a row the cause is not a lost race, and retrying at once would never end. */
+/** More conflicts in a row than this are not lost races; immediate retries would never end. */
 export const LOST_RACES = 3;
 const LARGEST_EXPONENT = 20;
 

@@ -13,8 +13,8 @@ const USAGE = `npm run bench -- [--only NAME[,NAME]] [--json FILE]
 
   --only  these measurements or figures; all by default
   --json  writes a flat object: each figure, its bar beside it as <figure>_bar, and as <figure>_load the load average
-          of the last minute when its measurement began; where the measurement failed, why as <figure>_error, beside
-          the figure if it was known by then, else in its place
+          of the last minute when its measurement began; if a measurement fails, <figure>_error holds the reason;
+          figures measured before the failure are kept
 
 ${Object.entries(MEASUREMENTS)
   .map(([name, { bars, about }]) => `${name.padEnd(10)} ${Object.keys(bars).join(', ')}\n           ${about}`)

@@ -89,8 +89,16 @@ const lifecycle = (id: string, more: Partial<Lifecycle> = {}): Lifecycle & { pk:
   ...more,
 });
 
+const IMAGE = 'nginx:1.27.3';
 const document = (id: string, config: object = {}, more: object = {}) =>
-  JSON.stringify({ id, name: 'n', description: 'd', walletAddress: OWNER, providerConfig: config, ...more });
+  JSON.stringify({
+    id,
+    name: 'n',
+    description: 'd',
+    walletAddress: OWNER,
+    providerConfig: { dockerImage: IMAGE, ...config },
+    ...more,
+  });
 
 describe('apply', () => {
   it("creates what the application's POST would create", async () => {
@@ -140,10 +148,11 @@ describe('apply', () => {
       instance_id: 'i-1',
       updated_at: 'x',
       operator: { phase: 'ready' },
-      providerConfig: { cpuCount: '2', instanceId: 'i-1' },
+      providerConfig: { dockerImage: IMAGE, cpuCount: '2', instanceId: 'i-1' },
     });
     await put(enclavesTable, published);
-    const own = { ...published, providerConfig: { cpuCount: '2' }, status: 'PENDING_DESTROY', instance_id: 'i-2' };
+    const providerConfig = { dockerImage: IMAGE, cpuCount: '2' };
+    const own = { ...published, providerConfig, status: 'PENDING_DESTROY', instance_id: 'i-2' };
     for (const again of [published, own]) {
       const { out } = await run(['apply', '-f', '-'], { stdin: JSON.stringify(again) });
       expect(out).toBe('enc_published: unchanged\n');
@@ -204,7 +213,7 @@ describe('apply', () => {
     const { code, err } = await run(['apply', '-f', '-'], { stdin: many });
     expect(code).toBe(0);
     expect(err.match(/^ {2}warning/gm)).toHaveLength(20);
-    expect(err).toMatch(/^4\d more warnings: `enclavectl validate` prints all$/m);
+    expect(err).toMatch(/^… 4\d more warnings; run `enclavectl validate -f FILE` to see all$/m);
   });
 
   it('writes nothing where one of many documents is invalid, or an id is there twice', async () => {
@@ -376,7 +385,7 @@ describe('describe', () => {
   it('shows spec, phase, conditions, runs, events, and why the next attempt is when it is', async () => {
     const id = 'enc_describe';
     const environmentVariables = { API_URL: 'https://secret.example' };
-    await put(enclavesTable, record(id, 'DEPLOYING', { providerConfig: { environmentVariables } }));
+    await put(enclavesTable, record(id, 'DEPLOYING', { providerConfig: { dockerImage: IMAGE, environmentVariables } }));
     const failure: Failure = {
       class: 'capacity',
       message: 'no m6i.xlarge left',

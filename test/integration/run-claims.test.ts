@@ -86,7 +86,7 @@ describe.skipIf(noDatabase !== undefined)(
       lockedRun: fc.constantFrom('this', 'another'),
     });
 
-    it("succeeds for the machine of the run's action and the one execution that the lock names", async () => {
+    it('only the execution that the lock names claims a run, on the machine of its action', async () => {
       await fc.assert(
         fc.asyncProperty(scenario, async ({ machine, execution, runAction, intended, claimed, lockedRun }) => {
           const run = runName(ENCLAVE, 1, runAction, 0.1);

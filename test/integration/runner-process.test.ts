@@ -50,6 +50,9 @@ describe.skipIf(skipped !== '')(`the runner${skipped}`, () => {
     // Settings that are not complete are reported before there is a log.
     outputs.push(await run('e-tenant-4', 'deploy', { RUNNER_ENGINE: 'none' }));
     expect(await run('e-tenant-5', 'deploy', { ENCLAVE_ID: '' })).not.toMatch(/Terraform|===|ENCLAVE_ID/);
+    // The run prints the injected failure, without the words for which the application would show it to everyone.
+    expect(outputs[1]).toContain('terraform = failed');
+    expect(outputs[1]).toContain('enclave id');
     for (const output of outputs) expect(output).not.toMatch(/Terraform|===|ENCLAVE_ID/);
     const lines = outputs.slice(0, 3).join('').trim().split('\n');
     expect(lines.length).toBeGreaterThan(30);

@@ -227,13 +227,16 @@ describe('the lifecycle machine, explored', () => {
   });
 
   it('starts no deployment without a record, unless it repairs a host that exists', () => {
+    let repairs = 0;
     for (const state of states) {
       const looked = stepModel({ ...state, record: undefined }, { type: 'look' });
       const { run } = looked.lifecycle ?? {};
       if (run?.action !== 'deploy' || run.name === state.lifecycle?.run?.name) continue;
       expect(looked.lifecycle?.phase, describeState(state)).toBe('repairing');
       expect(state.host, describeState(state)).toBeDefined();
+      repairs += 1;
     }
+    expect(repairs).toBeGreaterThan(0);
   });
 
   it('withdraws a deployment that no workflow has claimed once its record is gone', () => {

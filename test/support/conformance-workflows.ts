@@ -41,7 +41,7 @@ export function workflowsConformance(name: string, makeServices: MakeServices): 
       expect(await workflows.tasks(other, 'deploy')).toEqual([]);
     });
 
-    it('fails on the machine of another action, and leaves the run to its own', async () => {
+    it('an execution fails on the machine of another action and leaves the run claimable', async () => {
       const { workflows, history, state } = harness.ports;
       const { id, name: run } = await intend(harness);
       const { lock } = await state.read(id);
@@ -55,7 +55,7 @@ export function workflowsConformance(name: string, makeServices: MakeServices): 
       expect((await history.run(id, run))?.outcome).toMatchObject({ result: 'succeeded' });
     });
 
-    it('is the execution that the lock of its run names', async () => {
+    it('the lock names the execution that starts the run', async () => {
       const { workflows, state } = harness.ports;
       const { id, name: run } = await intend(harness);
       const { lock } = await state.read(id);

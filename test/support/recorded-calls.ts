@@ -36,7 +36,7 @@ export function dynamodbCall(action: string, input: Input, arnOf: (table: string
   };
 }
 
-/** The calls adapters make on a client that answers nothing. Errors that the missing answers cause are ignored. */
+/** The calls adapters make on a client whose answers are empty. One that fails on them rejects: its later calls would be missing. */
 export async function recordedCalls(
   arnOf: (table: string) => string,
   use: (client: DynamoDBClient) => readonly (() => unknown)[],
@@ -51,7 +51,7 @@ export async function recordedCalls(
   };
   for (const ask of use({ send } as unknown as DynamoDBClient)) {
     const before = calls.length;
-    await Promise.resolve(ask()).catch(() => undefined);
+    await ask();
     if (calls.length === before) throw new Error(`nothing was asked by ${ask}`);
   }
   return calls;

@@ -15,8 +15,8 @@ function folderOf(...records: readonly object[]): string {
 }
 const enclave = (id: string, config: object = {}) => record(config, { id });
 
-describe('several -f', () => {
-  it('are all validated, in the order given, stdin among them', async () => {
+describe('-f', () => {
+  it('`validate` checks every file given with -f, in order, including stdin', async () => {
     const cwd = folderOf(enclave('enc_a'), enclave('enc_b', { memoryMiB: '4GB' }));
     const argv = ['validate', '-f', 'b.json', '-f', '-', '--filename', 'a.json'];
     const { code, out } = await cli([...argv, '-o', 'json'], { cwd, stdin: JSON.stringify(enclave('enc_stdin')) });
@@ -34,7 +34,7 @@ describe('several -f', () => {
     [['a.json', './a.json'], '-f names ./a.json twice'],
     [['-', 'a.json', '-'], '-f names - twice'],
     [['a.json', 'missing.json'], 'cannot read missing.json: there is no such file'],
-  ])('%j are wrong usage', async (files, message) => {
+  ])('validate, apply and diff refuse %j as wrong usage', async (files, message) => {
     const cwd = folderOf(enclave('enc_a'), enclave('enc_b'));
     for (const verb of ['validate', 'apply', 'diff']) {
       const argv = [verb, ...files.flatMap((file) => ['-f', file]), '--endpoint', 'http://127.0.0.1:9'];
@@ -44,7 +44,7 @@ describe('several -f', () => {
     }
   });
 
-  it('must not have the same id in two files', async () => {
+  it('validate refuses an id that a second file repeats', async () => {
     const cwd = folderOf(enclave('enc_a'), enclave('enc_b'), enclave('enc_a'));
     const { code, out } = await cli(['validate', '-f', 'a.json', '-f', 'b.json', '-f', 'c.json', '-o', 'json'], {
       cwd,
@@ -52,12 +52,12 @@ describe('several -f', () => {
     const [first, second, third] = JSON.parse(out);
     expect([first.valid, second.valid, third.valid]).toEqual([true, true, false]);
     expect(third.errors).toMatchObject([
-      { field: 'id', code: 'ID_DUPLICATE', message: expect.stringContaining('a.json has the id "enc_a" too') },
+      { field: 'id', code: 'ID_DUPLICATE', message: expect.stringContaining('a.json also has the id "enc_a"') },
     ]);
     expect(code).toBe(1);
   });
 
-  it.each(['apply', 'diff', 'validate'])('are in the help of %s', async (verb) => {
+  it.each(['apply', 'diff', 'validate'])('the help of %s says that -f can be repeated', async (verb) => {
     const { out } = await cli([verb, '--help']);
     expect(out.replace(/\s+/g, ' ')).toContain('can be repeated');
   });

@@ -49,7 +49,7 @@ describe('DeletionGuard', () => {
     expect(guard.hold).toBeUndefined();
     if (tolerated === fleet) return;
     vanish(tolerated);
-    expect(guard.hold?.reason).toContain(`${tolerated + 1} of ${fleet}`);
+    expect(guard.hold?.reason).toContain(`${tolerated + 1} of the ${fleet} enclaves that may have resources`);
     expect(holds).toHaveLength(1);
   });
 
@@ -83,7 +83,7 @@ describe('DeletionGuard', () => {
     for (let n = 100; n < 200; n += 1) vanish(n, START, invalid);
     expect(guard.hold).toBeUndefined();
     for (let n = 0; n < 3; n += 1) vanish(n);
-    expect(guard.hold?.reason).toContain('3 of 29');
+    expect(guard.hold?.reason).toContain('3 of the 29 enclaves');
     expect(guard.held).toBe(3);
   });
 

@@ -10,8 +10,8 @@ const error = (fields: object = {}) => ({
   ...fields,
 });
 
-describe('an error of a host', () => {
-  it.each(Object.keys(PERMANENT_HOST_ERRORS))('with the code %s is permanent', (code) => {
+describe('isPermanentHostError', () => {
+  it.each(Object.keys(PERMANENT_HOST_ERRORS))('treats code %s as permanent', (code) => {
     expect(isPermanentHostError(error({ code }), 3)).toBe(true);
     expect(isPermanentHostError(error({ code, class: 'image' }), 3)).toBe(true);
   });
@@ -23,8 +23,8 @@ describe('an error of a host', () => {
     ['its code is no verdict', error({ code: 'E48' })],
     ['its code is the name of a property of every object', error({ code: 'toString' })],
     ['it has no code', error({ code: undefined })],
-    ['there is none', undefined],
-  ])('is not permanent where %s', (_, reported) => {
+    ['the report has no error', undefined],
+  ])('treats an error as not permanent when %s', (_, reported) => {
     expect(isPermanentHostError(reported, 3)).toBe(false);
   });
 });

@@ -189,7 +189,7 @@ describe('the fleet', () => {
     expect(counted).toEqual([]);
   });
 
-  it('debug mode that the spec asks for is a finding of low severity, and no security finding', async () => {
+  it('counts requested debug mode as a low finding, not a security finding', async () => {
     const tally = new FleetTally();
     tally.know('a', { ...aLifecycle('a'), phase: 'ready', conditions: [insecure('DebugRequested')] });
     tally.know('b', { ...aLifecycle('b'), phase: 'ready', conditions: [insecure('DebugEnclave')] });

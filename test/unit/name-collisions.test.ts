@@ -9,8 +9,8 @@ const VICTIM = 'prod-signing-service-for-customer-acme-00001';
 /** A valid id of its own, and what the victim's id is shortened to in the name of its role. */
 const ATTACKER = shortenId(VICTIM, 36);
 
-describe('two ids', () => {
-  it('share a name of a resource only where they share an id in names', () => {
+describe('resource names', () => {
+  it('two ids share a resource name exactly when they share an id in names', () => {
     const kinds = ['sg', 'instance-role', 'instance-profile'] as const;
     const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/);
     const shortened = fc
@@ -28,27 +28,30 @@ describe('two ids', () => {
     );
   });
 
-  it('that share the name of a role exist', () => {
+  it("a shortened id can equal another id's role name", () => {
     expect(resourceName('instance-role', ATTACKER)).toBe(resourceName('instance-role', VICTIM));
   });
 });
 
-describe('a new enclave whose resource names another enclave holds', () => {
-  it.each([ATTACKER, VICTIM.toUpperCase()])('fails without a run: %s', async (other) => {
-    const v = virtualOperator();
-    v.start();
-    v.post(VICTIM);
-    await v.until(() => v.status(VICTIM) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
-    v.post(other);
-    await v.until(() => v.status(other) === 'FAILED', 'FAILED', 5 * MINUTE);
-    expect(v.world.record(other)?.error_message).toContain('the names of those of another enclave');
-    expect(v.world.record(other)?.error_message).not.toContain(VICTIM);
-    await v.clock.advance(60 * MINUTE);
-    expect(v.executions(other)).toEqual([]);
-    expect(v.status(VICTIM)).toBe('DEPLOYED');
-  });
+describe('name collisions', () => {
+  it.each([ATTACKER, VICTIM.toUpperCase()])(
+    'the operator fails a new enclave whose names are in use: %s',
+    async (other) => {
+      const v = virtualOperator();
+      v.start();
+      v.post(VICTIM);
+      await v.until(() => v.status(VICTIM) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
+      v.post(other);
+      await v.until(() => v.status(other) === 'FAILED', 'FAILED', 5 * MINUTE);
+      expect(v.world.record(other)?.error_message).toContain('the id shares resource names with another enclave');
+      expect(v.world.record(other)?.error_message).not.toContain(VICTIM);
+      await v.clock.advance(60 * MINUTE);
+      expect(v.executions(other)).toEqual([]);
+      expect(v.status(VICTIM)).toBe('DEPLOYED');
+    },
+  );
 
-  it('is deployed once the other is destroyed', async () => {
+  it('the operator deploys it after the other is destroyed', async () => {
     const v = virtualOperator();
     v.start();
     v.post(VICTIM);
@@ -61,7 +64,7 @@ describe('a new enclave whose resource names another enclave holds', () => {
     await v.until(() => v.status(ATTACKER) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
   });
 
-  it('is refused also where both records come at once: one of them is deployed', async () => {
+  it('the operator deploys only one of two records that arrive at once', async () => {
     const v = virtualOperator();
     v.start();
     v.post(VICTIM);
@@ -70,7 +73,7 @@ describe('a new enclave whose resource names another enclave holds', () => {
     expect([v.status(VICTIM), v.status(ATTACKER)].toSorted()).toEqual(['DEPLOYED', 'FAILED']);
   });
 
-  it('is refused by an operator that has just taken over', async () => {
+  it('a new leader refuses the second enclave', async () => {
     const v = virtualOperator();
     const first = v.start();
     v.post(VICTIM);

@@ -30,13 +30,13 @@ async function deploy(v: VirtualOperator, image: string): Promise<void> {
 
 describe('a state table that is put back to an earlier time', () => {
   it.each([
-    { when: 'at rest', isSaved: (v: VirtualOperator) => v.status(ID) === 'DEPLOYED' },
+    { when: 'a time at rest', isSaved: (v: VirtualOperator) => v.status(ID) === 'DEPLOYED' },
     {
-      when: 'while a run is at work',
+      when: 'a time in the middle of a run',
       isSaved: (v: VirtualOperator) =>
         v.world.tables.state.get(keys.lock(ID).pk, keys.lock(ID).sk)?.state === 'claimed',
     },
-  ])('converges within few transactions where it was saved $when', async ({ isSaved }) => {
+  ])('the operator converges with fewer than 5 conflicts after a restore to $when', async ({ isSaved }) => {
     const v = virtualOperator();
     const first = v.start();
     v.post(ID);
@@ -58,7 +58,7 @@ describe('a state table that is put back to an earlier time', () => {
 });
 
 describe('an enclave whose commits conflict without end', () => {
-  it('is retried with growing pauses, is logged and counted, and goes on once nothing is in the way', async () => {
+  it('the operator retries with growing pauses, logs and counts the conflicts, and recovers once the lock is deleted', async () => {
     const v = virtualOperator({ maxRuns: 1 });
     const { metrics, connection } = v.start();
     // The lock of a run that no lifecycle knows of: no run can start beside it.

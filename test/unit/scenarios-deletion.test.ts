@@ -51,7 +51,7 @@ describe('mass deletion', () => {
     for (let n = 0; n < 4; n += 1) v.world.deleteRecord(id(n));
     await v.clock.advance(2 * HOUR);
     expect(living(v, 10)).toBe(10);
-    expect(control(v).deletionHold?.reason).toContain('of 10 enclaves');
+    expect(control(v).deletionHold?.reason).toContain('of the 10 enclaves that may have resources vanished');
     expect(blocked(v, 0)).toBe('DeletionHeld');
     expect(v.lifecycle(id(0))?.message).toContain('confirm-deletions');
     v.kill();
@@ -75,7 +75,7 @@ describe('mass deletion', () => {
     expect(living(v, 10)).toBe(9);
   });
 
-  it('does not hold deletions because of records that were never deployed', async () => {
+  it('the guard does not hold deletions because of records that were never deployed', async () => {
     const v = await fleet(3);
     for (let n = 10; n < 30; n += 1) v.post(id(n), { providerConfig: { cpuCount: '999' } });
     await v.until(() => v.status(id(29)) === 'FAILED', 'FAILED');
@@ -87,13 +87,13 @@ describe('mass deletion', () => {
     expect(v.lifecycle(id(10))).toBeUndefined();
   });
 
-  it('does not hold an enclave that cannot have resources', async () => {
+  it('the guard does not hold an enclave that cannot have resources', async () => {
     const v = await fleet(10);
     v.post(id(20), { providerConfig: { cpuCount: '999' } });
     await v.until(() => v.status(id(20)) === 'FAILED', 'FAILED');
     for (let n = 0; n < 4; n += 1) v.world.deleteRecord(id(n));
     await v.clock.advance(MINUTE);
-    expect(control(v).deletionHold?.reason).toContain('of 10 enclaves');
+    expect(control(v).deletionHold?.reason).toContain('of the 10 enclaves that may have resources vanished');
     v.world.deleteRecord(id(20));
     await v.until(() => v.lifecycle(id(20)) === undefined, 'the lifecycle is removed', 10 * MINUTE);
     expect(living(v, 10)).toBe(10);

@@ -67,26 +67,30 @@ describe('a record without an image', () => {
   });
 });
 
-describe('a reference that the environment does not allow', () => {
+describe('references that the environment does not allow', () => {
   const config = { secrets: [{ name: 'KEY', secretArn: SECRET }] };
 
-  it('fails a new enclave in prod without a run', async () => {
+  it('the operator fails a new enclave with such a reference in prod without a run', async () => {
     const { v } = started({ environment: 'prod' });
     v.post(ID, { providerConfig: config });
     await v.until(() => v.status(ID) === 'FAILED', 'FAILED', 5 * MINUTE);
-    expect(v.world.record(ID)?.error_message).toContain('the environment prod does not allow');
+    expect(v.world.record(ID)?.error_message).toContain('allowedReferences of the environment prod does not list');
     expect(v.world.record(ID)?.error_message).not.toContain('111122223333');
     expect(v.executions(ID)).toEqual([]);
   });
 
-  it('stays with what is applied, and refuses every edit until it is removed', async () => {
+  it('an applied reference stays, and the operator refuses every edit until the record drops it', async () => {
     const { v, running } = started({ environment: 'prod', allowedReferences: [SECRET] });
     v.post(ID, { providerConfig: config });
     await deployed(v);
     await running.stop();
     v.config.allowedReferences.splice(0);
     v.start();
-    await v.until(() => specValid(v)?.message.includes('does not allow') === true, 'warned', 10 * MINUTE);
+    await v.until(
+      () => specValid(v)?.message.includes('the operator refuses every edit that keeps this reference') === true,
+      'warned',
+      10 * MINUTE,
+    );
     expect([specValid(v)?.status, v.status(ID)]).toEqual(['True', 'DEPLOYED']);
 
     edit(v, { dockerImage: 'evil:1', ...config });

@@ -38,7 +38,7 @@ function edit(v: VirtualOperator, dockerImage: string): void {
   v.world.updateRecord(ID, { providerConfig, updatedAt: v.clock.iso() });
 }
 
-it("publishes FAILED with the host's sentence within two minutes of an error that no retry cures", async () => {
+it("the operator publishes FAILED with the host's message within two minutes of a permanent error", async () => {
   const v = virtualOperator();
   hostsSay(v, (generation) =>
     generation === 1 ? { appliedGeneration: 0, enclaves: [], error: { ...REFUSAL, generation } } : undefined,
@@ -126,7 +126,7 @@ it('a new command has the host pull an unchanged image again', async () => {
     isRefused ? { appliedGeneration: 0, enclaves: [], error: { ...REFUSAL, generation } } : undefined,
   );
   const { restartEnclave } = v.world.hosts;
-  // The agent leaves a configuration that failed for good alone until it changes or it is asked.
+  // After a permanent error, the agent tries the same configuration again only if it is asked to.
   v.world.hosts.restartEnclave = (region, instanceId) => {
     if (isPushed) isRefused = false;
     return restartEnclave.call(v.world.hosts, region, instanceId);

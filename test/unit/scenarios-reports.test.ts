@@ -134,7 +134,7 @@ describe('what a host reports', () => {
     expect(findings()).toEqual([]);
     v.command(ID, 'PENDING_DESTROY');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED');
-    for (const type of ['EnclaveRunning', 'MeasurementsReported', 'Secure'] as const) {
+    for (const type of ['EnclaveRunning', 'Healthy', 'MeasurementsReported', 'Secure'] as const) {
       const { status, reason, message } = conditionOf(v.lifecycle(ID)?.conditions ?? [], type)!;
       expect({ type, status, reason, message }).toEqual({
         ...{ type, status: type === 'EnclaveRunning' ? 'False' : 'Unknown', reason: 'Destroyed' },

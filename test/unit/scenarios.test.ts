@@ -607,6 +607,8 @@ describe('policy', () => {
     await v.clock.advance(HOUR);
     expect(v.world.hosts.living(ID)).toEqual([host]);
     expect(v.lifecycle(ID)).toMatchObject({ phase: 'destroyed', retained: true });
+    const reasons = v.lifecycle(ID)?.conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`);
+    expect(reasons).toEqual(expect.arrayContaining(['Ready False Retained', 'Secure Unknown Retained']));
     v.post(ID, { walletAddress: '0x2222222222222222222222222222222222222222' });
     await v.clock.advance(HOUR);
     expect(v.status(ID)).toBe('PENDING_DEPLOY');

@@ -23,17 +23,20 @@ const REFERENCES: readonly [field: string, config: object, entry: string][] = [
   ['host.publicIp', { host: { publicIp: true } }, 'publicIp'],
 ];
 
-describe('a reference', () => {
-  it.each(REFERENCES)('in %s is refused outside dev unless the environment allows it', (field, config, entry) => {
-    const wanted = [['REFERENCE_NOT_ALLOWED', `providerConfig.${field}`]];
-    for (const environment of ['prod', 'production', 'staging', 'qa']) {
-      const { errors } = findings(record(config), { environment });
-      expect(errors.map((issue) => [issue.code, issue.field])).toEqual(wanted);
-      expect(findings(record(config), { environment, allowedReferences: [entry] }).errors).toEqual([]);
-    }
-  });
+describe('references', () => {
+  it.each(REFERENCES)(
+    'refuses a reference in %s outside dev unless the environment allows it',
+    (field, config, entry) => {
+      const wanted = [['REFERENCE_NOT_ALLOWED', `providerConfig.${field}`]];
+      for (const environment of ['prod', 'production', 'staging', 'qa']) {
+        const { errors } = findings(record(config), { environment });
+        expect(errors.map((issue) => [issue.code, issue.field])).toEqual(wanted);
+        expect(findings(record(config), { environment, allowedReferences: [entry] }).errors).toEqual([]);
+      }
+    },
+  );
 
-  it.each(REFERENCES)('in %s is a warning in dev', (field, config) => {
+  it.each(REFERENCES)('dev warns about a reference in %s', (field, config) => {
     const { errors, warnings } = findings(record(config), { environment: 'dev' });
     expect(errors).toEqual([]);
     expect(warnings.map(({ code, field: at }) => `${code} ${at}`)).toContain(
@@ -41,15 +44,15 @@ describe('a reference', () => {
     );
   });
 
-  it('is not repeated in the finding, which is published', () => {
+  it('the finding does not repeat the reference', () => {
     const { errors } = findings(record({ secrets: [{ name: 'A', secretArn: SECRET }] }), { environment: 'prod' });
     expect(JSON.stringify(errors)).not.toContain('111122223333');
     expect(errors[0]?.message).toBe(
-      'providerConfig.secrets names the secret or parameter of A, which the environment prod does not allow records to name',
+      'providerConfig.secrets refers to the secret or parameter of A, which allowedReferences of the environment prod does not list',
     );
   });
 
-  it('is allowed by the beginning of its name, and by no other beginning', () => {
+  it('a * entry allows only names with its prefix', () => {
     const prod = (entry: string) =>
       codes(
         findings(record({ secrets: [{ name: 'A', secretArn: SECRET }] }), {
@@ -62,12 +65,12 @@ describe('a reference', () => {
     expect(prod(SECRET.slice(0, -1))).toEqual(['REFERENCE_NOT_ALLOWED']);
   });
 
-  it("to Amazon's own images needs no entry", () => {
+  it("Amazon's own images need no entry", () => {
     const amiSsmParameter = '/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64';
     expect(findings(record({ host: { amiSsmParameter } }), { environment: 'prod' }).errors).toEqual([]);
   });
 
-  it('that is applied stays with a warning while nothing is edited', () => {
+  it('an applied reference keeps a warning until the record is edited', () => {
     const config = { registryCredentialsArn: SECRET };
     const { spec } = findings(record(config), { environment: 'dev' });
     if (spec === undefined) throw new Error('valid in dev');
@@ -82,18 +85,18 @@ describe('a reference', () => {
 describe('allowedReferences', () => {
   const accepts = (entry: string) => ConfigSchema.safeParse({ allowedReferences: [entry] }).success;
 
-  it.each(REFERENCES)('takes an entry for %s', (_field, _config, entry) => {
+  it.each(REFERENCES)('allowedReferences accepts an entry for %s', (_field, _config, entry) => {
     expect(accepts(entry)).toBe(true);
   });
 
   it.each(['*', 'arn:*', 's3://*', 's3://bucket*', 'ami-*', 'sg-*', 'team-a', 'publicip', ''])(
-    'refuses "%s", which allows too much or nothing',
+    'allowedReferences refuses "%s", which allows too much or nothing',
     (entry) => {
       expect(accepts(entry)).toBe(false);
     },
   );
 
-  it('is a list with commas in the environment', () => {
+  it('allowedReferences reads a comma-separated list from the environment', () => {
     expect(ConfigSchema.parse({ allowedReferences: 'publicIp, /images/*' }).allowedReferences).toEqual([
       'publicIp',
       '/images/*',

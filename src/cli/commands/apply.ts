@@ -51,7 +51,7 @@ function report(io: Io, checked: readonly Checked[]): boolean {
   return false;
 }
 
-/** The first warnings of all documents: unseen, a warning is a mistake that looks like success. */
+/** At most 20 warnings of all documents; the last line counts the rest. */
 function warningText(checked: readonly Checked[]): string {
   const all = checked.flatMap((document) => document.warnings.map((issue) => ({ title: titleOf(document), issue })));
   const lines = all.slice(0, MOST_WARNINGS).map(({ title, issue }, index, shown) => {
@@ -59,7 +59,8 @@ function warningText(checked: readonly Checked[]): string {
     return `${heading}${issueLine('warning', issue)}`;
   });
   const left = all.length - lines.length;
-  const rest = left > 0 ? `${left} more warning${left === 1 ? '' : 's'}: \`enclavectl validate\` prints all\n` : '';
+  const rest =
+    left > 0 ? `… ${left} more warning${left === 1 ? '' : 's'}; run \`enclavectl validate -f FILE\` to see all\n` : '';
   return `${lines.join('')}${rest}`;
 }
 

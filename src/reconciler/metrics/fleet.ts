@@ -6,7 +6,7 @@ import type { Declarations } from './declare.ts';
 export const CONDITION_STATUSES = ['True', 'False', 'Unknown'] as const;
 /** What differs: the host, the enclave on it, or what only a plan sees. `secure`: something weakens the enclave. */
 export const FINDINGS = ['host', 'enclave', 'secure', 'other'] as const;
-/** `low`: debug mode that the record asks for. */
+/** `low`: debug mode that the spec asks for. */
 export const SEVERITIES = ['low', 'warning', 'security'] as const;
 
 /** What stands in the fleet at one instant. */
@@ -19,7 +19,7 @@ export interface FleetSurvey {
   }[];
   /** Enclaves that differ. */
   readonly drift: Readonly<Record<'host' | 'enclave' | 'other', number>>;
-  /** Enclaves with `Secure=False`, but for adopted hosts without an agent; `low`: their records ask for debug mode. */
+  /** Enclaves with `Secure=False`, but for adopted hosts without an agent; `low`: their specs ask for debug mode. */
   readonly weaknesses: Readonly<Record<'security' | 'low', number>>;
 }
 
@@ -33,7 +33,7 @@ export interface FleetSource {
   info(): Iterable<{ readonly enclave: string; readonly phase: Phase }>;
   openBreakers(): number;
   orphans(): number;
-  /** Enclaves whose last reconciles all ended in a conflict. */
+  /** Enclaves whose last four or more reconciles in a row conflicted. */
   conflicting(): number;
   /** Undefined until the fleet was listed. */
   deletionsHeld(): number | undefined;
@@ -116,7 +116,7 @@ export function fleetMetrics(declare: Declarations): FleetInstruments {
   declare.gauge(
     {
       name: 'enclaves_conflicting',
-      help: 'Enclaves whose reconcile has conflicted four times in a row or more, with whatever writes the same items.',
+      help: 'Enclaves whose last four or more reconciles in a row conflicted.',
       unit: 'enclaves',
       labels: {},
     },

@@ -81,7 +81,7 @@ export function standingOf(lifecycle: ListedLifecycle): readonly Draft[] {
     drafts.push({ kind: 'Stalled', severity: 'warning', subject: lifecycle.id, reason, message, since });
   }
   const secure = conditionOf(lifecycle.conditions, 'Secure');
-  // What its owner asked for, or what was taken over, is known: it would be notified at every change of the leader.
+  // Expected findings raise no notification; otherwise each new leader would send one.
   if (secure !== undefined && isSecurityFinding(secure)) {
     const { reason, message, lastTransitionTime: since } = secure;
     drafts.push({ kind: 'SecurityFinding', severity: 'critical', subject: lifecycle.id, reason, message, since });
