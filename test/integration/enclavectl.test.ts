@@ -17,6 +17,7 @@ import { keys } from '../../src/enclave/items.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { pcr3OfRole, pcr4OfInstance } from '../../src/enclave/measurements.ts';
 import type { Failure } from '../../src/enclave/run-item.ts';
+import { parseSpec, specHash } from '../../src/enclave/spec.ts';
 import { systemClock } from '../../src/reconciler/clock.ts';
 import { emptyFolder } from '../support/cli.ts';
 import { cliDatabase, enclavesTable, historyTable, stateTable } from '../support/cli-database.ts';
@@ -549,6 +550,40 @@ describe('describe', () => {
         .split('\n')
         .map((line) => JSON.parse(line).message),
     ).toEqual(['first', 'second', 'late']);
+  });
+});
+
+describe('a reference that the environment does not allow', () => {
+  const id = 'enc_reference';
+  const secretArn = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:a-AbCdEf';
+  const providerConfig = { dockerImage: 'nginx:1.27.3', secrets: [{ name: 'KEY', secretArn }] };
+  const applied = parseSpec(
+    { id, walletAddress: OWNER, region: 'us-west-2', providerConfig },
+    {
+      regions: [],
+      defaultRegion: 'us-west-2',
+      environment: 'dev',
+    },
+  );
+  const document = (more: object) => JSON.stringify({ id, walletAddress: OWNER, providerConfig, ...more });
+
+  it('is refused in a new record and in an edit, and stays with what is applied', async () => {
+    const fresh = await run(['apply', '-f', '-'], { stdin: document({}) });
+    expect(fresh).toMatchObject({ code: 1, err: expect.stringContaining('REFERENCE_NOT_ALLOWED') });
+    if (!applied.ok) throw new Error(JSON.stringify(applied.errors));
+    await put(enclavesTable, record(id, 'DEPLOYED', { providerConfig }));
+    await put(stateTable, lifecycle(id, { applied: { ...applied.spec }, specHash: specHash(applied.spec) }));
+
+    const suspended = document({ policy: { suspend: { reason: 'incident' } } });
+    const difference = await run(['diff', '-f', '-', '-o', 'json'], { stdin: suspended });
+    expect(JSON.parse(difference.out)).toMatchObject([{ verdict: 'differs', fields: ['policy'], class: 'none' }]);
+    const kept = await run(['apply', '-f', '-'], { stdin: suspended });
+    expect(kept).toMatchObject({ code: 0, out: `${id}: updated (policy)\n` });
+    expect(kept.err).toContain('warning  providerConfig.secrets: REFERENCE_NOT_ALLOWED');
+
+    const edited = document({ providerConfig: { ...providerConfig, memoryMiB: 2048 } });
+    expect(await run(['apply', '-f', '-'], { stdin: edited })).toMatchObject({ code: 1, out: '' });
+    expect(await stored(id)).toMatchObject({ providerConfig });
   });
 });
 

@@ -1,7 +1,7 @@
 /** `enclavectl apply`: writes what the application's POST and PUT would write, where it differs. */
 import { PROVIDER_ID, readRecord } from '../../enclave/record.ts';
 import type { RawRecord } from '../../reconciler/ports.ts';
-import { type Checked, checkFiles, issueLine, titleOf } from '../check.ts';
+import { againstApplied, type Checked, checkFiles, issueLine, titleOf } from '../check.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { changedFields, ownersPart } from '../owned-fields.ts';
@@ -17,7 +17,7 @@ const MOST_WARNINGS = 20;
 
 export async function apply(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
   const target = resolveTarget(io, options);
-  const checked = await checkFiles(io, options.filename, target.config);
+  const checked = await againstApplied(await checkFiles(io, options.filename, target.config), target);
   if (!report(io, checked)) return EXIT.no;
 
   const store = openStore(target);

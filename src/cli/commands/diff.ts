@@ -1,4 +1,5 @@
 /** `enclavectl diff`: what applying records would change, and what that does to the running enclaves. */
+import { appliedSpec } from '../../enclave/applied.ts';
 import {
   CHANGE_MEANINGS,
   type ChangeClass,
@@ -7,8 +8,8 @@ import {
   immutableChanges,
 } from '../../enclave/change.ts';
 import type { JsonMap } from '../../enclave/json.ts';
-import { parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec.ts';
-import { type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
+import { type AppliedSpec, parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec.ts';
+import { againstApplied, type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';
@@ -37,14 +38,16 @@ interface Difference {
 export async function diff(io: Io, _args: readonly string[], options: Options): Promise<ExitCode> {
   const target = resolveTarget(io, options);
   const context = specContext(target.config);
-  const checked = await checkFiles(io, options.filename, target.config);
+  const checked = await againstApplied(await checkFiles(io, options.filename, target.config), target);
   const store = openStore(target);
   try {
     const differences: Difference[] = [];
     for (const document of checked) {
       const valid = document.spec !== undefined && document.id !== null;
-      const stored = valid ? await store.record(document.id ?? '') : undefined;
-      differences.push(compare(document, stored, context));
+      const id = document.id ?? '';
+      const stored = valid ? await store.record(id) : undefined;
+      const applied = stored === undefined ? undefined : appliedSpec(await store.lifecycle(id));
+      differences.push(compare(document, stored, context, applied));
     }
     io.out(
       options.output === 'json'
@@ -61,6 +64,7 @@ function compare(
   { where, id, record, spec, errors }: Checked,
   stored: JsonMap | undefined,
   context: SpecContext,
+  applied: AppliedSpec | undefined,
 ): Difference {
   const base = { where, id, fields: [], class: null, changes: [], errors };
   if (record === undefined || spec === undefined) return { ...base, verdict: 'invalid' };
@@ -71,8 +75,8 @@ function compare(
 
   const immutable = immutableChanges(stored, { ...stored, ...changed });
   if (immutable.length > 0) return { ...base, verdict: 'invalid', fields, errors: immutable };
-  const before = parseSpec(stored, context);
-  const after = parseSpec({ ...stored, ...changed }, context);
+  const before = parseSpec(stored, context, { applied });
+  const after = parseSpec({ ...stored, ...changed }, context, { applied });
   if (!before.ok || !after.ok) return { ...base, verdict: 'differs', fields };
   const change = classifyChange(before.spec, after.spec);
   return { ...base, verdict: 'differs', fields, class: change.class, changes: change.changes };
