@@ -23,8 +23,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'run name reused',
     file: 'src/machines/updates.ts',
-    find: 'const seq = lifecycle.runSeq + 1;',
-    replace: 'const seq = lifecycle.generation;',
+    find: 'runName(lifecycle.id, seq, action, assessment.random)',
+    replace: 'runName(lifecycle.id, lifecycle.generation, action, 0)',
     seed: 2,
   },
   {
@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
-    seed: 26,
+    seed: 12,
   },
   {
     name: 'lock freed on execution end alone',
@@ -86,7 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `if (options.delayMs === undefined) return;
       processing.again =
         processing.again === undefined`,
-    seed: 17,
+    seed: 27,
   },
   {
     name: 'Unknown treated as missing',
@@ -94,6 +94,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return UNSEEN;',
     replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
     seed: 6,
+  },
+  {
+    name: 'a host created without a record',
+    file: 'src/machines/steps.ts',
+    find: 'if (!hasNoRecord(context)) return false;',
+    replace: 'return false;',
+    seed: 12,
   },
   {
     name: 'one look suffices for a repair',
