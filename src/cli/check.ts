@@ -1,5 +1,4 @@
 /** Documents checked against the specification, and how findings are printed. */
-import { appliedSpec } from '../enclave/applied.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import { type AppliedSpec, type EnclaveSpec, parseSpec, type SpecContext, type SpecIssue } from '../enclave/spec.ts';
 import { show } from '../enclave/spec-issues.ts';
@@ -7,8 +6,6 @@ import type { Config } from '../reconciler/config.ts';
 import { type RecordDocument, readAllDocuments } from './documents.ts';
 import type { Io } from './io.ts';
 import { printable } from './output.ts';
-import { openStore } from './store.ts';
-import type { Target } from './target.ts';
 
 export interface Checked {
   readonly where: string;
@@ -39,29 +36,6 @@ export async function checkFiles(io: Io, filenames: readonly string[], config: C
   });
 }
 
-/**
- * The documents that only the allow list refuses, checked again against what their enclaves run: an applied reference
- * may stay. The store is opened for those alone, so that everything else is refused without a database.
- */
-export async function againstApplied(checked: readonly Checked[], target: Target): Promise<readonly Checked[]> {
-  const isRefusedByList = ({ errors }: Checked) =>
-    errors.length > 0 && errors.every(({ code }) => code === 'REFERENCE_NOT_ALLOWED');
-  if (!checked.some(isRefusedByList)) return checked;
-  const context = { ...specContext(target.config), refusesUnknownFields: true };
-  const store = openStore(target);
-  try {
-    return await Promise.all(
-      checked.map(async (each) => {
-        if (!isRefusedByList(each) || each.id === null || each.record === undefined) return each;
-        const applied = appliedSpec(await store.lifecycle(each.id));
-        return checkRecord(each.where, each.record, context, applied);
-      }),
-    );
-  } finally {
-    store.close();
-  }
-}
-
 function duplicate(checked: Checked, first: string): Checked {
   const message = `${first} also has the id ${show(checked.id)}`;
   const issue: SpecIssue = { field: 'id', code: 'ID_DUPLICATE', message, fix: 'Remove one, or give it another id.' };
@@ -78,7 +52,7 @@ function checkDocument(document: RecordDocument, context: SpecContext): Checked 
   return checkRecord(where, record, context);
 }
 
-function checkRecord(where: string, record: JsonMap, context: SpecContext, applied?: AppliedSpec): Checked {
+export function checkRecord(where: string, record: JsonMap, context: SpecContext, applied?: AppliedSpec): Checked {
   const id = typeof record.id === 'string' ? record.id : null;
   const result = parseSpec(record, context, { applied });
   return result.ok

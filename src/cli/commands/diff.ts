@@ -9,7 +9,8 @@ import {
 } from '../../enclave/change.ts';
 import type { JsonMap } from '../../enclave/json.ts';
 import { type AppliedSpec, parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec.ts';
-import { againstApplied, type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
+import { type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
+import { againstApplied } from '../check-applied.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';
