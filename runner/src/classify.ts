@@ -1,7 +1,7 @@
 /** From Terraform's diagnostics to the class of the failure, a message anyone may read, and a fix. */
 import type { ErrorClass } from '../../src/enclave/run-item.ts';
+import { scrub } from '../../src/enclave/scrub.ts';
 import type { Diagnostic } from './engine/port.ts';
-import { scrub } from './scrub.ts';
 
 export interface Classified {
   readonly class: ErrorClass;

@@ -2,6 +2,7 @@
 import type { DriftResult, FleetRunItem } from '../../src/enclave/fleet-run.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
 import type { Outcome } from '../../src/enclave/run-item.ts';
+import { scrub } from '../../src/enclave/scrub.ts';
 import { classify, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
 import { driftOf } from './drift.ts';
@@ -12,7 +13,6 @@ import { summarize } from './gate.ts';
 import type { Log } from './log.ts';
 import { digestOf } from './plan-digest.ts';
 import type { Ending } from './run.ts';
-import { scrub } from './scrub.ts';
 import { settle } from './settle.ts';
 import type { Stop } from './stop.ts';
 

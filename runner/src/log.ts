@@ -1,5 +1,5 @@
 /** Log lines: JSON on standard output, each with the enclave's id, which the application's Logs tab looks for. */
-import { scrub } from './scrub.ts';
+import { scrub } from '../../src/enclave/scrub.ts';
 
 export interface Log {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;

@@ -3,6 +3,7 @@
 import type { Lock } from '../../src/enclave/items.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
 import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
+import { scrub } from '../../src/enclave/scrub.ts';
 import { classify, errorBeforeStop, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';
 import { type Diagnostic, type Engine, EngineFailure, type Job, type TerraformPlan } from './engine/port.ts';
@@ -10,7 +11,6 @@ import type { EnclaveSettings } from './environment.ts';
 import { changesAnything, createsHost, judge, readPolicy, summarize } from './gate.ts';
 import type { Log } from './log.ts';
 import { digestOf } from './plan-digest.ts';
-import { scrub } from './scrub.ts';
 import { settle } from './settle.ts';
 import type { Stop } from './stop.ts';
 import type { RunStore } from './store.ts';

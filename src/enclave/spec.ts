@@ -116,8 +116,8 @@ export function parseSpec(raw: unknown, context: SpecContext, { worked = workOut
   for (const issue of policy.errors) add(to.errors, issue);
   for (const issue of policy.warnings) add(to.warnings, issue);
   checkUnknown(raw, given, to);
-  const isApplied = to.errors.length === 0 && applied?.equals(draft as EnclaveSpec) === true;
-  checkReferences(draft, context, isApplied, to);
+  const isValid = to.errors.length === 0;
+  checkReferences(draft, context, () => isValid && applied?.equals(draft as EnclaveSpec) === true, to);
 
   if (to.errors.length > 0) return { ok: false, errors: to.errors, warnings: to.warnings };
   // Without an error every field was read, so the draft is complete.

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { classify } from '../../runner/src/classify.ts';
 import type { Diagnostic } from '../../runner/src/engine/port.ts';
-import { scrub } from '../../runner/src/scrub.ts';
 import { ERROR_CLASSES, type ErrorClass } from '../../src/enclave/run-item.ts';
+import { scrub } from '../../src/enclave/scrub.ts';
 import { runFault } from '../../src/local/cloud/faults.ts';
 
 const error = (summary: string, detail = ''): Diagnostic => ({ severity: 'error', summary, detail });
