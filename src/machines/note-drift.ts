@@ -90,13 +90,20 @@ function noteEnd(context: Context): Lifecycle {
   return well;
 }
 
-/** What a repair was tried for, and is over now: remembered by its name, for whether it comes back. */
+/**
+ * What a repair was tried for, and is over now: remembered by its name, for whether it comes back. Where nothing of it
+ * is left, the repair has cured it, and its attempts are history: what comes back is held back as contested, not as
+ * something that no step cures. An enclave that dies again and again climbs on.
+ */
 function noteMended({ lifecycle, assessment }: Context): Lifecycle {
   const { drift, attempts } = lifecycle;
-  if (drift === undefined || attempts.key !== `drift:${drift.fingerprint}`) return lifecycle;
-  const ofFindings = isOfFindings(drift.fingerprint);
-  const names = ofFindings ? settledAttributes(drift.fingerprint, assessment.findings) : [drift.fingerprint];
-  return names.length === 0 ? lifecycle : noteHealed(lifecycle, names, assessment.now);
+  if (drift === undefined || attempts.key !== `drift:${drift.fingerprint}` || attempts.count === 0) return lifecycle;
+  const all = isOfFindings(drift.fingerprint) ? attributesOf(drift.fingerprint) : [drift.fingerprint];
+  const mended = isOfFindings(drift.fingerprint) ? settledAttributes(drift.fingerprint, assessment.findings) : all;
+  if (mended.length === 0) return lifecycle;
+  const noted = noteHealed(lifecycle, mended, assessment.now);
+  const isCured = mended.length === all.length && !drift.fingerprint.startsWith('enclave:');
+  return isCured ? { ...noted, attempts: { key: '', count: 0 } } : noted;
 }
 
 /** An observation newer than the one that is remembered; one remembered from the future was of a clock that was wrong. */

@@ -39,8 +39,9 @@ const BURST_SECONDS = 2.5;
  * Counts enclaves that have a run marker. Enclaves that want one and find no slot wait in line; whoever is woken has a
  * slot kept for it until it takes it, waits again, or leaves.
  *
- * *Guarantees*: never more slots held than `max`, but for markers found at a start with a lower cap; destroys go first,
- * then whoever waited longest; an owner at its cap, or a creation before its time, holds up nobody behind it.
+ * *Guarantees*: never more slots held than `max`, but for markers found at a start with a lower cap, and those that a
+ * former leader's delayed write commits later (ADR 0009); destroys go first, then whoever waited longest; an owner at
+ * its cap, or a creation before its time, holds up nobody behind it.
  * *Assumes* that nothing waits between `isFree` and `hold`, and that whoever is woken ends in `hold`, `wait`, `release`
  * or `leave`. Only enclaves that would begin a run may wait: each that would not costs the line a reconcile.
  */

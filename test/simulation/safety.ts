@@ -45,6 +45,8 @@ export class Safety {
   /** Every run ever intended, by name. */
   readonly #intents = new Map<string, Intent>();
   readonly #locks = new Set<string>();
+  /** Those that a former leader's write took, which arrived after the next had begun to lead. */
+  readonly #late = new Set<string>();
   readonly #begun = new Map<string, { readonly incarnation: string; readonly atMs: number }>();
   readonly #working = new Map<string, number>();
   /** When each host was last asked to report, virtual ms. */
@@ -113,11 +115,10 @@ export class Safety {
   #lockWritten(lock: Lock, id: string, held: boolean): void {
     if (held) {
       this.#locks.add(id);
-      const { maxRuns } = this.#stage.settings.config;
-      if (this.#locks.size > maxRuns) this.#violate('never more runs than the cap', `${this.#locks.size} > ${maxRuns}`);
       return;
     }
     this.#locks.delete(id);
+    this.#late.delete(id);
     this.#stage.trace.say(this.#stage.actor, `frees the lock of ${lock.run}`);
     if ((this.#working.get(id) ?? 0) > 0) {
       this.#violate('a lock outlives its work', `the lock of ${lock.run} is freed while Terraform works on ${id}`);
@@ -200,11 +201,21 @@ export class Safety {
     const known = this.#intents.get(run.name);
     if (known !== undefined)
       this.#violate('one intent a name', `${run.name} was intended at ${known.startedAt} before`);
+    this.#capped(after);
     const isDeploy = run.action === 'deploy' && after.missingSince !== undefined;
     if (isDeploy && (run.reason !== 'repair' || this.#stage.world.hosts.living(id).length === 0)) {
       this.#violate('no host is created without a record', `${run.name} begins, and the record of ${id} is gone`);
     }
     this.#intents.set(run.name, { id, owner: ownerOf(after.identity), startedAt: run.startedAt });
+  }
+
+  /** Each leader keeps to the cap; what arrives late of a former one it cannot have counted (ADR 0009). */
+  #capped({ id, epoch }: Lifecycle): void {
+    const lease = this.#stage.world.tables.state.get(keys.lease.pk, keys.lease.sk);
+    if (epoch < Number(lease?.epoch)) this.#late.add(id);
+    const { maxRuns } = this.#stage.settings.config;
+    const counted = this.#locks.size - this.#late.size;
+    if (counted > maxRuns) this.#violate('never more runs than the cap', `${counted} > ${maxRuns}`);
   }
 
   /** Ready is said on the word of a report that is newer than the last start, or apply, of the host. */

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import { keys } from '../../src/enclave/items.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
+import type { Config } from '../../src/reconciler/config.ts';
 import { OperatorError } from '../../src/reconciler/ports.ts';
 import type { Illness } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
@@ -17,8 +18,13 @@ let before: (operation: string, act: () => void) => void;
 let after: (operation: string, act: () => void) => void;
 
 /** A fleet at rest, as many as asked for, each with the policy. */
-async function fleet(size: number, policy?: object, fields: Record<string, unknown> = {}): Promise<void> {
-  v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000 });
+async function fleet(
+  size: number,
+  policy?: object,
+  fields: Record<string, unknown> = {},
+  config: Partial<Config> = {},
+): Promise<void> {
+  v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000, ...config });
   const { connection } = v.start();
   calls = (operation) => connection.faults.calls(operation);
   before = (operation, act) => connection.faults.before(operation, act);
@@ -272,9 +278,9 @@ describe('a host that no other rung cures', () => {
   });
 });
 
-describe('what somebody else wants so', () => {
+describe.each([1, 2, 3])('what somebody else wants so, with %i attempts a step', (repairAttempts) => {
   beforeEach(async () => {
-    await fleet(1);
+    await fleet(1, undefined, {}, { repairAttempts });
     for (let time = 0; time < 2; time += 1) {
       await stop(idOf(0));
       await v.until(() => drifted(idOf(0)), `stopped the ${time}. time`);
@@ -306,6 +312,7 @@ describe('what somebody else wants so', () => {
       at: v.clock.iso(),
     });
     await v.until(() => healed(idOf(0)), 'healed', 5 * MINUTE);
+    expect(calls('hosts.start')).toBe(3);
   });
 });
 
