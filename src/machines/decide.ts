@@ -1,5 +1,5 @@
 /** Decide: one pure step from lifecycle and assessment to the next lifecycle and its effects. */
-import { createActor, type ExecutableActionObject } from 'xstate';
+import { transition } from 'xstate';
 import { conditionOf } from '../enclave/conditions.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
@@ -21,28 +21,6 @@ export interface Decision {
   readonly changed: boolean;
 }
 
-/** The machine without its beginning, which no step looks at: it would ask for an enclave to begin with. */
-const unbegun: typeof lifecycleMachine = Object.create(lifecycleMachine, {
-  getInitialSnapshot: { value: () => ({ status: 'active' }) },
-});
-const actor = createActor(unbegun, { input: {} as Context });
-const ignored = () => {};
-
-/**
- * What a step of the machine happens in. xstate's `transition` makes it anew at every call, an actor and a system of
- * actors, although a machine without children uses neither: that was a quarter of a reconcile.
- */
-const SCOPE = {
-  self: actor,
-  system: actor.system,
-  id: '',
-  sessionId: '',
-  defer: ignored,
-  emit: ignored,
-  logger: ignored,
-  stopChild: ignored,
-};
-
 /**
  * Runs the machine once.
  *
@@ -52,9 +30,8 @@ const SCOPE = {
 export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, assessment: Assessment): Decision {
   const noted = noteObservation({ lifecycle, assessment });
   const snapshot = lifecycleMachine.resolveState({ value: noted.phase, context: { lifecycle: noted, assessment } });
-  const actions: ExecutableActionObject[] = [];
-  const scope = { ...SCOPE, actionExecutor: (action: ExecutableActionObject) => void actions.push(action) };
-  const next = lifecycleMachine.transition(snapshot, { type: 'ASSESSED', assessment }, scope);
+  const [next, actions] = transition(lifecycleMachine, snapshot, { type: 'ASSESSED', assessment });
+  if (next.value === 'unassessed') throw new Error('the lifecycle machine never enters its initial state');
   const now = new Date(assessment.now).toISOString();
   const moved = next.value !== noted.phase;
   const phased: Lifecycle = {

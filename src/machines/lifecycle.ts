@@ -30,7 +30,7 @@ import * as update from './updates.ts';
 export const lifecycleMachine = machineSetup.createMachine({
   id: 'enclave',
   context: ({ input }) => input,
-  initial: 'observing',
+  initial: 'unassessed',
   on: {
     ASSESSED: {
       actions: [
@@ -42,6 +42,9 @@ export const lifecycleMachine = machineSetup.createMachine({
     },
   },
   states: {
+    /** Each step starts from a stored phase. A machine also needs a state in which nothing has been assessed yet. */
+    unassessed: {},
+
     /** First look: what the record says exists is taken over as it is; only PENDING_DEPLOY creates. */
     observing: {
       always: [

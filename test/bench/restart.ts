@@ -1,5 +1,7 @@
 /** A restart over 10,000 deployed enclaves: how soon it is ready, and that it starts nothing. */
 import { rmSync } from 'node:fs';
+import type { Made } from '../../src/enclave/digests.ts';
+import { stateKey } from '../../src/enclave/names.ts';
 import { packLifecycle } from '../../src/enclave/packed.ts';
 import type { HealthView } from '../../src/reconciler/health.ts';
 import { appOf } from '../support/app.ts';
@@ -20,6 +22,18 @@ interface AdoptableHost {
 /** Production's pace: the local one is for a handful of hosts. */
 const PACE = { ENCLAVE_OPERATOR_SWEEP_MS: '60000', ENCLAVE_OPERATOR_OBSERVE_MS: '5000' };
 
+/**
+ * The role's digests as the simulated cloud has them. All hosts have equal roles. Those of the template are of another
+ * cloud: with them every enclave would have a finding, and each look would write one.
+ */
+async function roleOf({ endpoints }: Embedded, { enclaveId }: AdoptableHost): Promise<Made> {
+  const query = new URLSearchParams({ key: stateKey(enclaveId), enclaveId });
+  const answer = await fetch(`${endpoints.aws}/_sim/terraform/state?${query}`);
+  const { made } = (await answer.json()) as { readonly made: Made };
+  const { trust, attached, inline } = made;
+  return { trust, attached, inline };
+}
+
 const pinnedTo = ({ instanceId, amiId }: AdoptableHost) => ({ instanceId, amiId, imageDigest: 'sha256:0' });
 
 /** Hosts in the simulated cloud; record, lifecycle and report as an operator and a host left them yesterday. */
@@ -29,6 +43,9 @@ async function preloaded(): Promise<Embedded> {
   const schema = await schemaOf(empty.dynamodb, [enclavesTable, stateTable]);
   const answer = await empty.sim('adoptable', { enclaveId: 'enc_many', count: ENCLAVES, httpTokens: 'required' });
   const { hosts } = answer as { hosts: readonly AdoptableHost[] };
+  const [first] = hosts;
+  if (first === undefined) throw new Error('the simulated cloud made no hosts');
+  const made = await roleOf(empty, first);
   await empty.stack.stop();
 
   const template = await enclaveAtRest();
@@ -37,7 +54,7 @@ async function preloaded(): Promise<Embedded> {
     {
       name: stateTable,
       items: hosts.flatMap((host) => [
-        packLifecycle({ ...template.lifecycle(host.enclaveId, host.instanceId), pinned: pinnedTo(host) }),
+        packLifecycle({ ...template.lifecycle(host.enclaveId, host.instanceId), pinned: pinnedTo(host), made }),
         template.report(host.enclaveId, host.instanceId),
       ]),
     },
