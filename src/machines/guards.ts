@@ -139,8 +139,12 @@ export const guards = {
   admitted: ({ context: { assessment } }: { context: Context }) =>
     assessment.spec.ok && assessment.admission.ok && assessment.slot,
   admittedUpdate: ({ context }: { context: Context }) => guards.admitted({ context }) && context.lifecycle.serving,
+  /** Serving, and the last report is newer than the last restart of the enclave. */
   upToDateAndProven: ({ context }: { context: Context }) =>
-    context.lifecycle.serving && !behind(context) && context.assessment.run.state === 'none',
+    context.lifecycle.serving &&
+    !behind(context) &&
+    context.assessment.run.state === 'none' &&
+    (context.assessment.enclave.fresh || legacy(context)),
 
   /** Neither frozen nor suspended. */
   allowed: ({ context }: { context: Context }) => {

@@ -63,6 +63,10 @@ function hostsAtRest(lifecycle: Lifecycle, record: RawRecord, living: readonly M
   const [host] = living;
   if (phase === 'destroyed') return living.length === 0;
   if (phase === 'paused') return living.length <= 1 && (host === undefined || host.state === 'stopped');
+  // What serves is repaired although its new spec is invalid.
+  if (phase === 'invalid' && lifecycle.serving && lifecycle.desired === 'Running') {
+    return living.length === 1 && host?.state === 'running' && isSound(host);
+  }
   if (phase !== 'ready') return true;
   const { providerConfig } = record as {
     readonly providerConfig?: { readonly memoryMiB?: unknown; cpuCount?: unknown };

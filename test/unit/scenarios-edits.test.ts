@@ -126,3 +126,22 @@ describe('references that the environment does not allow', () => {
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27' });
   });
 });
+
+describe('an invalid edit after an edit that restarts the enclave', () => {
+  it('does not make the enclave Ready before its host has reported again', async () => {
+    const { v } = started();
+    v.post(ID);
+    await deployed(v);
+    const [host] = v.world.hosts.living(ID);
+    if (host === undefined) throw new Error('the enclave has no host');
+    v.world.hosts.freezeReports(host);
+    edit(v, { dockerImage: 'nginx:1.27', memoryMiB: '2048' });
+    await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
+    edit(v, { dockerImage: 'nginx:1.27', cpuCount: 'many' });
+    const phases = new Set<string | undefined>();
+    await v.until(() => phases.add(v.lifecycle(ID)?.phase).has('backingOff'), 'verification timed out', 60 * MINUTE);
+    phases.clear();
+    await v.until(() => phases.add(v.lifecycle(ID)?.phase).has('invalid'), 'invalid', 30 * MINUTE);
+    expect([...phases]).not.toContain('ready');
+  });
+});
