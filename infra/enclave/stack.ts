@@ -1,5 +1,6 @@
 /** One enclave's resources. Only structure is decided here: every value is a reference to a Terraform variable. */
 import { TAG_GENERATION } from '../../src/enclave/names.ts';
+import { ROLE_POLICIES } from '../../src/enclave/resource-types.ts';
 import {
   AwsProvider,
   CloudwatchLogGroup,
@@ -139,7 +140,7 @@ function addRole(stack: TerraformStack) {
       policy: text('role.log_policy'),
     }),
     new IamRolePolicy(stack, 'enclave_host_policy', {
-      name: 'enclave-host',
+      name: ROLE_POLICIES.enclave_host_policy,
       role: role.id,
       policy: text('role.host_policy'),
     }),

@@ -3,6 +3,7 @@ import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
 import { canonicalJson } from '../../src/enclave/json.ts';
 import type { Legacy } from '../../src/enclave/legacy.ts';
 import { resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../src/enclave/names.ts';
+import { ROLE_POLICIES } from '../../src/enclave/resource-types.ts';
 import type { RunVariables } from '../../src/enclave/run-item.ts';
 import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
 import { userData } from '../host/user-data.ts';
@@ -144,7 +145,7 @@ export function valuesOf(spec: EnclaveSpec, variables: RunVariables, place: Plac
       permissions_boundary: facts.permissionsBoundaryArn ?? null,
       profile_name: resourceName('instance-profile', enclaveId),
       trust_policy: JSON.stringify(trustPolicy()),
-      log_policy_name: 'enclave-logs',
+      log_policy_name: ROLE_POLICIES.enclave_cloudwatch_policy,
       log_policy: JSON.stringify(logPolicy(place)),
       host_policy: JSON.stringify(hostPolicy(spec, place)),
     },

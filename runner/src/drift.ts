@@ -2,6 +2,7 @@
 import type { DriftResult } from '../../src/enclave/fleet-run.ts';
 import { canonicalJson, equalJson, isPlainMap } from '../../src/enclave/json.ts';
 import { MOST_DIFFERENCES } from '../../src/enclave/planned.ts';
+import { comparedAttributes } from '../../src/enclave/resource-types.ts';
 import type { PlannedChange, TerraformPlan } from './engine/port.ts';
 
 type Differences = NonNullable<DriftResult['differences']>;
@@ -9,36 +10,6 @@ export interface DriftVerdict {
   readonly drifted: boolean;
   readonly differences: Differences;
 }
-
-/**
- * What the stack sets and AWS can change behind its back. What AWS fills in by itself (addresses, states, versions) is
- * not ours; a type that is not listed is owned whole.
- */
-const OWNED: Readonly<Record<string, readonly string[]>> = {
-  aws_instance: [
-    'ami',
-    'disable_api_termination',
-    'enclave_options',
-    'iam_instance_profile',
-    'instance_type',
-    'metadata_options',
-    'root_block_device',
-    'subnet_id',
-    'tags',
-    'user_data',
-    'vpc_security_group_ids',
-  ],
-  aws_security_group: ['description', 'egress', 'ingress', 'name', 'tags'],
-  aws_iam_role: ['assume_role_policy', 'max_session_duration', 'path', 'permissions_boundary', 'tags'],
-  aws_iam_role_policy: ['name', 'policy', 'role'],
-  aws_iam_role_policies_exclusive: ['policy_names'],
-  aws_iam_role_policy_attachments_exclusive: ['policy_arns'],
-  aws_iam_instance_profile: ['name', 'role'],
-  aws_cloudwatch_log_group: ['kms_key_id', 'log_group_class', 'retention_in_days', 'tags'],
-  aws_kms_key: ['enable_key_rotation', 'is_enabled', 'policy', 'tags'],
-  aws_kms_alias: ['name', 'target_key_id'],
-  aws_s3_object: ['bucket', 'content', 'etag', 'key', 'source_hash'],
-};
 
 /** Members of these blocks that AWS fills in by itself. */
 const FILLED_IN: ReadonlySet<string> = new Set(['volume_id', 'device_name', 'tags', 'tags_all', 'kms_key_id']);
@@ -85,7 +56,7 @@ function moved({ type, change }: PlannedChange): readonly string[] {
 }
 
 function differing(type: string, wanted: Attributes, found: Attributes): readonly string[] {
-  const names = OWNED[type] ?? [...new Set([...Object.keys(wanted), ...Object.keys(found)])];
+  const names = comparedAttributes(type) ?? [...new Set([...Object.keys(wanted), ...Object.keys(found)])];
   return names.filter((name) => !agrees(name, wanted[name], found[name]));
 }
 

@@ -68,3 +68,38 @@ export function optionsOf(spec: EnclaveSpec | undefined, more: Partial<EnclaveSt
     ...more,
   };
 }
+
+type Tree = Readonly<Record<string, unknown>>;
+
+const nested = (path: string, value: unknown): Tree =>
+  path
+    .split('.')
+    .reverse()
+    .reduce<unknown>((inner, key) => ({ [key]: inner }), value) as Tree;
+
+function merged(a: Tree, b: Tree): Tree {
+  const isTree = (value: unknown): value is Tree =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  return Object.fromEntries(
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => {
+      const [left, right] = [a[key], b[key]];
+      return [key, isTree(left) && isTree(right) ? merged(left, right) : (right ?? left)];
+    }),
+  );
+}
+
+const WITH_ENDPOINTS = {
+  ...FACTS.regions[REGION],
+  interfaceEndpoints: ['kms', 'secretsmanager', 'ecr', 'logs', 'ssm', 'sts', 'sns'],
+};
+const facts = { ...FACTS, regions: { [REGION]: WITH_ENDPOINTS, 'us-east-1': WITH_ENDPOINTS } } as typeof FACTS;
+
+/** Options of a record with these fields, by path (`host.amiId`), on a platform with endpoints in two regions. */
+export function optionsWith(fields: Tree): EnclaveStackOptions {
+  const { region, tags, ...config } = Object.entries(fields)
+    .map(([path, value]) => nested(path, value))
+    .reduce(merged, {});
+  const spec = { ...specOf(config, tags as Record<string, string> | undefined), ...(region ? { region } : {}) };
+  const variables = variablesOf(spec as EnclaveSpec, { region: spec.region as string });
+  return optionsOf(undefined, { variables, facts });
+}

@@ -8,7 +8,16 @@ import { type EnclaveStackOptions, synthesizeEnclave } from '../../infra/enclave
 import type { EnclaveSpec } from '../../src/enclave/spec.ts';
 import { ProviderConfigSchema } from '../../src/enclave/spec-schema.ts';
 import { ARRIVALS, CONFIGURATION } from '../support/enclave-fields.ts';
-import { AMI, ENCLAVE_ID, FACTS, optionsOf, REGION, specOf, variablesOf } from '../support/enclave-stack.ts';
+import {
+  AMI,
+  ENCLAVE_ID,
+  FACTS,
+  optionsOf,
+  optionsWith,
+  REGION,
+  specOf,
+  variablesOf,
+} from '../support/enclave-stack.ts';
 import { LEGACY } from '../support/legacy.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enclave-synth-'));
@@ -44,37 +53,7 @@ function attribute({ stack, values }: Files, path: string): unknown {
   return [...found.matchAll(/var\.([\w.]+)/g)].map(([, name = '']) => at(values, name));
 }
 
-const nested = (path: string, value: unknown): Tree =>
-  path
-    .split('.')
-    .reverse()
-    .reduce<unknown>((inner, key) => ({ [key]: inner }), value) as Tree;
-
-function merged(a: Tree, b: Tree): Tree {
-  const isTree = (value: unknown): value is Tree =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
-  return Object.fromEntries(
-    [...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => {
-      const [left, right] = [a[key], b[key]];
-      return [key, isTree(left) && isTree(right) ? merged(left, right) : (right ?? left)];
-    }),
-  );
-}
-
-const US_EAST = {
-  ...FACTS.regions['us-west-2'],
-  interfaceEndpoints: ['kms', 'secretsmanager', 'ecr', 'logs', 'ssm', 'sts', 'sns'],
-};
-const facts = { ...FACTS, regions: { 'us-west-2': US_EAST, 'us-east-1': US_EAST } } as typeof FACTS;
-
-function filesOf(fields: Tree): Files {
-  const { region, tags, ...config } = Object.entries(fields)
-    .map(([path, value]) => nested(path, value))
-    .reduce(merged, {});
-  const spec = { ...specOf(config, tags as Record<string, string> | undefined), ...(region ? { region } : {}) };
-  const variables = variablesOf(spec as EnclaveSpec, { region: spec.region as string });
-  return synthesize(optionsOf(undefined, { variables, facts }));
-}
+const filesOf = (fields: Tree) => synthesize(optionsWith(fields));
 
 describe('where the specification arrives', () => {
   it.each(ARRIVALS)('$field', (arrival) => {

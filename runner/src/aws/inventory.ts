@@ -6,6 +6,13 @@ import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
 import { hostConfigurationKey } from '../../../src/enclave/host-configuration.ts';
 import { logGroupName, resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import {
+  addressOf,
+  type ListedType,
+  RESOURCE_TYPES,
+  type ResourceTypeName,
+  ROLE_POLICIES,
+} from '../../../src/enclave/resource-types.ts';
 import type { RunVariables } from '../../../src/enclave/run-item.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
 import { literal, ourTags, presentHosts } from './hosts.ts';
@@ -31,15 +38,29 @@ export interface InventoryScope {
 }
 
 export async function takeInventory(scope: InventoryScope): Promise<readonly Found[]> {
-  const kinds = [hosts, securityGroups, role, instanceProfile, logGroup, configurationObject, key];
-  return (await Promise.all(kinds.map((kind) => kind(scope)))).flat();
+  return (await Promise.all(Object.values(LISTERS).map((list) => list(scope)))).flat();
 }
 
-const named = (type: string, name: string) => (importId: string) => ({ type, address: `${type}.${name}`, importId });
+/** A listed type of the table without a lister here does not compile. */
+const LISTERS: Readonly<Record<ListedType, (scope: InventoryScope) => Promise<readonly Found[]>>> = {
+  aws_instance: hosts,
+  aws_security_group: securityGroups,
+  aws_iam_role: role,
+  aws_iam_instance_profile: instanceProfile,
+  aws_cloudwatch_log_group: logGroup,
+  aws_s3_object: configurationObject,
+  aws_kms_key: key,
+};
+
+const entry = (type: ResourceTypeName, importId: string, name?: string) => ({
+  type,
+  address: addressOf(type, name),
+  importId,
+});
 
 async function hosts({ clients, enclaveId, variables }: InventoryScope): Promise<readonly Found[]> {
   const present = await presentHosts(clients, enclaveId, variables.environment);
-  return present.map(({ instanceId, dying }) => ({ ...named('aws_instance', 'enclave_instance')(instanceId), dying }));
+  return present.map(({ instanceId, dying }) => ({ ...entry('aws_instance', instanceId), dying }));
 }
 
 /** By tag and by name: one with our name and another's tag is in the way, and a deploy must not fail half-way. */
@@ -57,16 +78,15 @@ async function securityGroups(scope: InventoryScope): Promise<readonly Found[]> 
     groups.flatMap((group) => (group.GroupId === undefined ? [] : [[group.GroupId, group] as const])),
   );
   return [...byId].map(([id, { Tags }]) => ({
-    ...named('aws_security_group', 'enclave_sg')(id),
-    ...foreignUnlessTaggedOurs(Tags, scope),
+    ...entry('aws_security_group', id),
+    ...foreign('aws_security_group', Tags, scope),
   }));
 }
 
 /** Where the stack has a role's inline policies, by name. */
-const POLICIES: Readonly<Record<string, string>> = {
-  'enclave-logs': 'enclave_cloudwatch_policy',
-  'enclave-host': 'enclave_host_policy',
-};
+const POLICIES: ReadonlyMap<string, string> = new Map(
+  Object.entries(ROLE_POLICIES).map(([address, policy]) => [policy, address]),
+);
 
 /** The role and its inline policies: without them in the state, a destroy could not delete the role. */
 async function role(scope: InventoryScope): Promise<readonly Found[]> {
@@ -75,14 +95,14 @@ async function role(scope: InventoryScope): Promise<readonly Found[]> {
   const answer = await unlessNamed(clients.iam.send(new GetRoleCommand({ RoleName })), 'NoSuchEntityException');
   if (answer === undefined) return [];
   const { PolicyNames = [] } = await clients.iam.send(new ListRolePoliciesCommand({ RoleName }));
-  const foreign = foreignUnlessTaggedOurs(answer.Role?.Tags, scope);
+  const owner = foreign('aws_iam_role', answer.Role?.Tags, scope);
   return [
-    { ...named('aws_iam_role', 'enclave_instance_role')(RoleName), ...foreign },
+    { ...entry('aws_iam_role', RoleName), ...owner },
     ...PolicyNames.flatMap((name) => {
-      const address = POLICIES[name];
+      const address = POLICIES.get(name);
       // One of another name has no place in the stack: it goes with the role.
       if (address === undefined) return [];
-      return [{ ...named('aws_iam_role_policy', address)(`${RoleName}:${name}`), ...foreign }];
+      return [{ ...entry('aws_iam_role_policy', `${RoleName}:${name}`, address), ...owner }];
     }),
   ];
 }
@@ -95,8 +115,8 @@ async function instanceProfile(scope: InventoryScope): Promise<readonly Found[]>
   if (answer === undefined) return [];
   return [
     {
-      ...named('aws_iam_instance_profile', 'enclave_instance_profile')(InstanceProfileName),
-      ...foreignUnlessTaggedOurs(answer.InstanceProfile?.Tags, scope),
+      ...entry('aws_iam_instance_profile', InstanceProfileName),
+      ...foreign('aws_iam_instance_profile', answer.InstanceProfile?.Tags, scope),
     },
   ];
 }
@@ -115,7 +135,7 @@ async function logGroup(scope: InventoryScope): Promise<readonly Found[]> {
   if (tagged === undefined) return [];
   const { tags = {} } = tagged;
   const pairs = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-  return [{ ...named('aws_cloudwatch_log_group', 'enclave_logs')(name), ...foreignIfTaggedOther(pairs, scope) }];
+  return [{ ...entry('aws_cloudwatch_log_group', name), ...foreign('aws_cloudwatch_log_group', pairs, scope) }];
 }
 
 async function configurationObject({
@@ -128,7 +148,7 @@ async function configurationObject({
   if (region === undefined) return [];
   const key = hostConfigurationKey(enclaveId);
   const place = { bucket: region.configurationBucket, region: variables.region, key };
-  const found = named('aws_s3_object', 'enclave_configuration')(`${place.bucket}/${key}`);
+  const found = entry('aws_s3_object', `${place.bucket}/${key}`);
   return (await exists(clients, place)) ? [found] : [];
 }
 
@@ -137,7 +157,7 @@ async function key({ clients, enclaveId }: InventoryScope): Promise<readonly Fou
   const alias = keyAlias(enclaveId);
   const keyId = await keyBehind(clients, alias);
   if (keyId === undefined) return [];
-  return [named('aws_kms_key', 'enclave_key')(keyId), named('aws_kms_alias', 'enclave_key_alias')(alias)];
+  return [entry('aws_kms_key', keyId), entry('aws_kms_alias', alias)];
 }
 
 /** Undefined where the alias names no key that lives. */
@@ -156,14 +176,14 @@ type Owned = Pick<InventoryScope, 'enclaveId' | 'variables'>;
 
 const tagOf = (tags: Tags, key: string) => tags?.find(({ Key }) => Key === key)?.Value;
 
-/** Names hold neither the environment nor, where they are shortened, the whole id: two enclaves may share one. */
-function foreignUnlessTaggedOurs(tags: Tags, scope: Owned): { foreign?: true } {
-  return tagOf(tags, TAG_ENCLAVE_ID) === scope.enclaveId ? foreignIfTaggedOther(tags, scope) : { foreign: true };
-}
-
-/** For names that hold the whole id: a resource without tags counts as this enclave's. */
-function foreignIfTaggedOther(tags: Tags, { enclaveId, variables }: Owned): { foreign?: true } {
-  const id = tagOf(tags, TAG_ENCLAVE_ID) ?? enclaveId;
+/**
+ * Names hold neither the environment nor, where they are shortened, the whole id: two enclaves may share one. So the
+ * type's entry says what tags must show.
+ */
+function foreign(type: ListedType, tags: Tags, { enclaveId, variables }: Owned): { foreign?: true } {
+  const { ownedIf } = RESOURCE_TYPES[type].inventory;
+  if (ownedIf === 'name') return {};
+  const id = tagOf(tags, TAG_ENCLAVE_ID) ?? (ownedIf === 'tags' ? undefined : enclaveId);
   const environment = tagOf(tags, TAG_ENVIRONMENT) ?? variables.environment;
   return id === enclaveId && environment === variables.environment ? {} : { foreign: true };
 }

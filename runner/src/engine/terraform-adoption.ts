@@ -3,22 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import { resourceTypeOf } from '../../../src/enclave/resource-types.ts';
 import type { Found } from '../aws/inventory.ts';
 import { EngineFailure, type TerraformPlan } from './port.ts';
 
 /** Terraform's own: written beside the configuration, read at the next plan. */
 const IMPORTS_FILE = 'imports.tf.json';
-
-/** Types whose creation fails, or makes a second one, where the resource exists. The others are simply put again. */
-const NOT_MADE_TWICE: ReadonlySet<string> = new Set([
-  'aws_instance',
-  'aws_security_group',
-  'aws_iam_role',
-  'aws_iam_instance_profile',
-  'aws_cloudwatch_log_group',
-  'aws_kms_key',
-  'aws_kms_alias',
-]);
 
 function refuse(summary: string): EngineFailure {
   return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'state' }]);
@@ -33,7 +23,8 @@ export function toImport(
   const created = plan.resource_changes.filter(({ change }) => change.actions.join() === 'create');
   const addresses = new Set(created.map(({ address }) => address));
   const wanted = inventory.filter(
-    ({ address, type, dying }) => addresses.has(address) && NOT_MADE_TWICE.has(type) && dying !== true,
+    ({ address, type, dying }) =>
+      addresses.has(address) && resourceTypeOf(type)?.adoption === 'import' && dying !== true,
   );
   const byAddress = Map.groupBy(wanted, ({ address }) => address);
   return [...byAddress].map(([address, found]) => oneOf(address, found, pinnedInstanceId));

@@ -1,4 +1,5 @@
 /** How long things take in the simulated cloud. */
+import { isResourceType, type ResourceTypeName } from '../../enclave/resource-types.ts';
 
 /** ms at speed 1: roughly what is seen in AWS. */
 export const DELAYS = {
@@ -17,16 +18,19 @@ export const DELAYS = {
   resourceUpdated: 1_000,
 } as const;
 
-const CREATED: Readonly<Record<string, number>> = {
+type Delays = Readonly<Partial<Record<ResourceTypeName, number>>>;
+
+const CREATED: Delays = {
   aws_security_group: 3_000,
   aws_iam_role: 1_500,
   aws_iam_instance_profile: 2_000,
 };
-const DELETED: Readonly<Record<string, number>> = { aws_security_group: 1_500, aws_iam_instance_profile: 1_000 };
+const DELETED: Delays = { aws_security_group: 1_500, aws_iam_instance_profile: 1_000 };
 const OTHERWISE = 600;
 
 /** ms at speed 1 until AWS has answered. A host takes as long as its change of state does. */
 export function resourceDelay(type: string, action: 'create' | 'update' | 'delete'): number {
   if (action === 'update') return DELAYS.resourceUpdated;
-  return (action === 'create' ? CREATED[type] : DELETED[type]) ?? OTHERWISE;
+  const delays = action === 'create' ? CREATED : DELETED;
+  return (isResourceType(type) ? delays[type] : undefined) ?? OTHERWISE;
 }

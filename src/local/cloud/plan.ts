@@ -1,7 +1,8 @@
 /** Terraform's plan: what the state says, what exists, what is declared, and the steps between them. */
 import { canonicalJson, isPlainMap } from '../../enclave/json.ts';
+import { resourceTypeOf } from '../../enclave/resource-types.ts';
 import type { Attributes, Recorded } from './model.ts';
-import { type Declared, FORCES_REPLACEMENT, KEPT } from './stack.ts';
+import { type Declared, KEPT } from './stack.ts';
 
 export type Action = 'no-op' | 'create' | 'update' | 'delete';
 
@@ -59,7 +60,7 @@ function actionsOf(type: string, found: Found, declared: Attributes, isForced: b
   if (isForced) return ['delete', 'create'];
   const changed = differing(found.attributes, declared);
   if (changed.length === 0) return ['no-op'];
-  const replaced = changed.some((key) => FORCES_REPLACEMENT[type]?.includes(key));
+  const replaced = changed.some((key) => resourceTypeOf(type)?.immutable?.includes(key));
   return replaced ? ['delete', 'create'] : ['update'];
 }
 

@@ -1,4 +1,5 @@
 /** Everything of the simulated cloud that is not a host: groups, roles, profiles, log groups, objects. */
+import { resourceTypeOf } from '../../enclave/resource-types.ts';
 import type { Random } from '../../reconciler/ports.ts';
 import type { Journal } from '../journal.ts';
 import { hex } from './ids.ts';
@@ -6,9 +7,6 @@ import { type Attributes, ResourceSchema, type SimResource } from './model.ts';
 import { Shelf } from './shelf.ts';
 
 const keyOf = (region: string, type: string, name: string) => JSON.stringify([region, type, name]);
-
-/** Types whose id AWS makes up; the name of all others is their id. */
-const ID_PREFIX: Readonly<Record<string, string>> = { aws_security_group: 'sg-' };
 
 export class SimResources {
   readonly #random: Random;
@@ -33,7 +31,7 @@ export class SimResources {
   }
 
   byId(region: string, type: string, id: string): SimResource | undefined {
-    if (ID_PREFIX[type] === undefined) return this.byName(region, type, id);
+    if (resourceTypeOf(type)?.idPrefix === undefined) return this.byName(region, type, id);
     const key = this.#byId.get(keyOf(region, type, id));
     return key === undefined ? undefined : this.#shelf.get(key);
   }
@@ -43,7 +41,7 @@ export class SimResources {
   }
 
   create(fields: Omit<SimResource, 'id'>): SimResource {
-    const prefix = ID_PREFIX[fields.type];
+    const prefix = resourceTypeOf(fields.type)?.idPrefix;
     const id = prefix === undefined ? fields.name : prefix + hex(this.#random, 17);
     const resource = { ...fields, id };
     this.#index(resource);

@@ -36,16 +36,6 @@ export const KEPT: ReadonlySet<string> = new Set(['aws_s3_bucket.enclave_scripts
 
 export const configurationKey = (enclaveId: string) => `enclaves/${enclaveId}/configuration.json`;
 
-/** Attributes that only a new resource can have otherwise. */
-export const FORCES_REPLACEMENT: Readonly<Record<string, readonly string[]>> = {
-  aws_instance: ['ami'],
-  aws_security_group: ['name'],
-  aws_iam_role: ['name'],
-  aws_iam_instance_profile: ['name'],
-  aws_cloudwatch_log_group: ['name'],
-  aws_s3_object: ['key'],
-};
-
 /** The image stays for a host's life, unless the processor changes with the instance type. */
 function amiOf(input: StackInput, present: { readonly ami: string; readonly architecture: Architecture } | undefined) {
   const wanted = architectureOf(String(input.spec.instanceType ?? ''));
