@@ -9,8 +9,7 @@ import { placeOf } from './place.ts';
 import type { PlatformFacts } from './platform-facts.ts';
 import { PROVIDER_VERSION } from './provider-mirror.ts';
 import { addProvider, addResources, type Structure } from './stack.ts';
-import { type Chosen, type Values, valuesOf } from './values.ts';
-import { declareVariables } from './variables.ts';
+import { type Chosen, declareVariables, type Values, valuesOf } from './values.ts';
 
 export interface EnclaveStackOptions {
   readonly enclaveId: string;
