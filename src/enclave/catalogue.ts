@@ -1,8 +1,23 @@
 /** EC2 instance types: which can host an enclave, how large, and where. */
-import { CATALOGUE_DATE, CATALOGUE_SOURCE, REGION_SETS, REGIONS, TYPES } from './catalogue-data.ts';
+import data from './data/instance-types.json' with { type: 'json' };
 import { nearest } from './nearest.ts';
 
-export { CATALOGUE_DATE, CATALOGUE_SOURCE };
+/** Every EC2 instance type: data/instance-types.json, which scripts/catalogue.ts writes. */
+export interface CatalogueFile {
+  readonly source: string;
+  /** Day the data was read, `YYYY-MM-DD`. */
+  readonly date: string;
+  /** By the number of their bit in a set. */
+  readonly regions: readonly string[];
+  /** Sets of regions, in hexadecimal. */
+  readonly regionSets: readonly string[];
+  /** One text per type: name, vCPUs, MiB, architecture, threads per core, number of its region set (`-`: no enclaves). */
+  readonly types: readonly string[];
+}
+
+const catalogue: CatalogueFile = data;
+export const CATALOGUE_SOURCE = catalogue.source;
+export const CATALOGUE_DATE = catalogue.date;
 
 export interface InstanceType {
   readonly name: string;
@@ -19,21 +34,15 @@ export interface InstanceType {
   readonly regions: readonly string[];
 }
 
-export const CATALOGUE_REGIONS: readonly string[] = REGIONS.split(' ');
-
-const sets = REGION_SETS.split(' ');
+export const CATALOGUE_REGIONS = catalogue.regions;
 
 function regionsOf(set: number): readonly string[] {
-  const bits = Number.parseInt(sets[set] ?? '0', 16);
+  const bits = Number.parseInt(catalogue.regionSets[set] ?? '0', 16);
   return CATALOGUE_REGIONS.filter((_, index) => Math.floor(bits / 2 ** index) % 2 === 1);
 }
 
 /** Lines by name. A line is parsed when it is first asked for: most programs ask for a few of the 1,400. */
-const lines = new Map(
-  TYPES.trim()
-    .split('\n')
-    .map((line) => [line.slice(0, line.indexOf(' ')), line] as const),
-);
+const lines = new Map(catalogue.types.map((line) => [line.slice(0, line.indexOf(' ')), line] as const));
 const parsed = new Map<string, InstanceType>();
 
 function parse(name: string, line: string): InstanceType {
