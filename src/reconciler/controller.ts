@@ -4,7 +4,7 @@ import type { Control } from '../enclave/fleet-items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { rememberedWorkOut } from '../enclave/spec-memo.ts';
 import { AttestationObserver } from './attestation-observer.ts';
-import { tellBreaker } from './breaker-told.ts';
+import { emitBreakerEvent } from './circuit-breaker.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { DeepLooks } from './deep-looks.ts';
@@ -110,7 +110,7 @@ export class Controller {
       defaultRegion: config.region,
       clock: ports.clock,
       wake: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
-      onBreaker: (change) => void tellBreaker(change, heard),
+      onBreaker: (change) => void emitBreakerEvent(change, heard),
     });
     this.#repairs = repairs;
     const reports = new ReportFreshness(ports.clock);
