@@ -1,10 +1,7 @@
-/** The Terraform resource types of the enclave stack: one entry each, for the stack, the runner and the drift findings. */
+/** The Terraform resource types of the enclave stack: one entry each, for the stack, the runner and the simulated cloud. */
 
-/**
- * One resource type. `Attribute` is a drift attribute: this folder may not import their list, so whoever maps a plan to
- * findings gives the type.
- */
-export interface ResourceType<Attribute extends string = string> {
+/** Which drift attribute a difference belongs to is not here but in the drift table, which this folder may not import. */
+export interface ResourceType {
   /** Names under which the Terraform state lists the stack's resources of this type. */
   readonly names: readonly string[];
   /**
@@ -27,7 +24,6 @@ export interface ResourceType<Attribute extends string = string> {
   readonly inventory?: Inventory;
   /** Where AWS assigns the id: what it begins with. Otherwise the name is the id. */
   readonly idPrefix?: string;
-  readonly drift: DriftOf<Attribute>;
 }
 
 export interface Inventory {
@@ -38,16 +34,6 @@ export interface Inventory {
    * `no other tags`: they do not name another one; an untagged one belongs to it. `name`: the name is enough.
    */
   readonly ownedIf: 'tags' | 'no other tags' | 'name';
-}
-
-/** Which drift attribute a difference in a plan belongs to. */
-export interface DriftOf<Attribute extends string> {
-  /** By Terraform attribute. */
-  readonly attributes?: Readonly<Record<string, Attribute>>;
-  /** Of every other attribute. */
-  readonly otherwise: Attribute;
-  /** Of a resource that is gone or must be replaced; without it, `otherwise`. */
-  readonly whole?: Attribute;
 }
 
 export const RESOURCE_TYPES = {
@@ -71,22 +57,6 @@ export const RESOURCE_TYPES = {
     adoption: 'import',
     inventory: { listedBy: 'tag', ownedIf: 'tags' },
     idPrefix: 'i-',
-    drift: {
-      attributes: {
-        ami: 'host.ami',
-        disable_api_termination: 'host.terminationProtection',
-        enclave_options: 'host.enclaveOptions',
-        iam_instance_profile: 'host.profile',
-        instance_type: 'host.instanceType',
-        metadata_options: 'host.metadata',
-        root_block_device: 'host.volume',
-        tags: 'tags',
-        user_data: 'host.userData',
-        vpc_security_group_ids: 'network.groups',
-      },
-      otherwise: 'terraform.state',
-      whole: 'host.exists',
-    },
   },
   aws_security_group: {
     names: ['enclave_sg'],
@@ -95,7 +65,6 @@ export const RESOURCE_TYPES = {
     adoption: 'import',
     inventory: { listedBy: 'tag and name', ownedIf: 'tags' },
     idPrefix: 'sg-',
-    drift: { attributes: { tags: 'tags' }, otherwise: 'network.rules' },
   },
   aws_iam_role: {
     names: ['enclave_instance_role'],
@@ -104,7 +73,6 @@ export const RESOURCE_TYPES = {
     immutable: ['name', 'path'],
     adoption: 'import',
     inventory: { listedBy: 'name', ownedIf: 'tags' },
-    drift: { attributes: { tags: 'tags' }, otherwise: 'role.policies' },
   },
   aws_iam_role_policy: {
     names: ['enclave_cloudwatch_policy', 'enclave_host_policy'],
@@ -112,21 +80,18 @@ export const RESOURCE_TYPES = {
     immutable: ['name', 'role'],
     adoption: 'overwrite',
     inventory: { listedBy: 'parent', ownedIf: 'tags' },
-    drift: { otherwise: 'role.policies' },
   },
   aws_iam_role_policies_exclusive: {
     names: ['enclave_policies'],
     owned: ['policy_names'],
     immutable: ['role_name'],
     adoption: 'overwrite',
-    drift: { otherwise: 'role.policies' },
   },
   aws_iam_role_policy_attachments_exclusive: {
     names: ['enclave_attachments'],
     owned: ['policy_arns'],
     immutable: ['role_name'],
     adoption: 'overwrite',
-    drift: { otherwise: 'role.policies' },
   },
   aws_iam_instance_profile: {
     names: ['enclave_instance_profile'],
@@ -135,7 +100,6 @@ export const RESOURCE_TYPES = {
     unowned: ['tags'],
     adoption: 'import',
     inventory: { listedBy: 'name', ownedIf: 'tags' },
-    drift: { otherwise: 'host.profile' },
   },
   aws_cloudwatch_log_group: {
     names: ['enclave_logs'],
@@ -145,7 +109,6 @@ export const RESOURCE_TYPES = {
     adoption: 'import',
     // Its name holds the whole id, so one without tags is this enclave's.
     inventory: { listedBy: 'name', ownedIf: 'no other tags' },
-    drift: { attributes: { tags: 'tags' }, otherwise: 'logs.group' },
   },
   aws_kms_key: {
     names: ['enclave_key'],
@@ -155,7 +118,6 @@ export const RESOURCE_TYPES = {
     adoption: 'import',
     // By its alias.
     inventory: { listedBy: 'name', ownedIf: 'name' },
-    drift: { attributes: { is_enabled: 'key.state', tags: 'tags' }, otherwise: 'key.policy' },
   },
   aws_kms_alias: {
     names: ['enclave_key_alias'],
@@ -163,7 +125,6 @@ export const RESOURCE_TYPES = {
     immutable: ['name'],
     adoption: 'import',
     inventory: { listedBy: 'parent', ownedIf: 'name' },
-    drift: { otherwise: 'key.state' },
   },
   aws_s3_object: {
     names: ['enclave_configuration'],
@@ -173,15 +134,12 @@ export const RESOURCE_TYPES = {
     unowned: ['content_type', 'kms_key_id'],
     adoption: 'overwrite',
     inventory: { listedBy: 'name', ownedIf: 'name' },
-    // The host reads its configuration from there.
-    drift: { otherwise: 'host.userData' },
   },
   // Of the legacy pipeline: the stack keeps it and changes nothing in it.
   aws_s3_bucket: {
     names: ['enclave_scripts'],
     owned: 'all',
     adoption: 'overwrite',
-    drift: { otherwise: 'terraform.state' },
   },
 } as const satisfies Readonly<Record<string, ResourceType>>;
 

@@ -2,17 +2,34 @@
 import { type Attribute, type Finding, ROWS } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Difference } from '../enclave/planned.ts';
-import {
-  type DriftOf,
-  isResourceType,
-  RESOURCE_TYPES,
-  type ResourceType,
-  type ResourceTypeName,
-} from '../enclave/resource-types.ts';
 
-/** The same entries; this assignment checks that each names drift attributes that exist. */
-const TYPES: Readonly<Record<ResourceTypeName, ResourceType<Attribute>>> = RESOURCE_TYPES;
-/** Of resources that the enclave stack does not have. */
+/** Resource types of the enclave stack, and what of it an attribute of theirs belongs to; `*`: any other. */
+const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, Attribute>>>> = {
+  aws_instance: {
+    ami: 'host.ami',
+    disable_api_termination: 'host.terminationProtection',
+    enclave_options: 'host.enclaveOptions',
+    iam_instance_profile: 'host.profile',
+    instance_type: 'host.instanceType',
+    metadata_options: 'host.metadata',
+    root_block_device: 'host.volume',
+    tags: 'tags',
+    user_data: 'host.userData',
+    vpc_security_group_ids: 'network.groups',
+  },
+  aws_security_group: { tags: 'tags', '*': 'network.rules' },
+  aws_iam_role: { tags: 'tags', '*': 'role.policies' },
+  aws_iam_role_policy: { '*': 'role.policies' },
+  aws_iam_role_policies_exclusive: { '*': 'role.policies' },
+  aws_iam_role_policy_attachments_exclusive: { '*': 'role.policies' },
+  aws_iam_instance_profile: { '*': 'host.profile' },
+  aws_cloudwatch_log_group: { tags: 'tags', '*': 'logs.group' },
+  aws_kms_key: { is_enabled: 'key.state', tags: 'tags', '*': 'key.policy' },
+  aws_kms_alias: { '*': 'key.state' },
+  // What the host follows.
+  aws_s3_object: { '*': 'host.userData' },
+};
+/** What no row is about, and the enclave stack sets all the same. */
 const OTHERWISE: Attribute = 'terraform.state';
 /** Resources named in one finding. */
 const MOST_NAMED = 5;
@@ -20,13 +37,11 @@ const MOST_NAMED = 5;
 const typeOf = (address: string) => address.split('.')[0] ?? '';
 
 function attributesOf({ address, attributes }: Difference): readonly Attribute[] {
-  const drift = driftOf(typeOf(address));
-  if (drift?.whole !== undefined && attributes.includes('*')) return [drift.whole];
-  return attributes.map((name) => drift?.attributes?.[name] ?? drift?.otherwise ?? OTHERWISE);
-}
-
-function driftOf(type: string): DriftOf<Attribute> | undefined {
-  return isResourceType(type) ? TYPES[type].drift : undefined;
+  const type = typeOf(address);
+  // A host that is gone, or would be another.
+  if (type === 'aws_instance' && attributes.includes('*')) return ['host.exists'];
+  const known = ATTRIBUTES[type] ?? {};
+  return attributes.map((name) => known[name] ?? known['*'] ?? OTHERWISE);
 }
 
 /**
