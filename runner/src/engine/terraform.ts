@@ -13,6 +13,7 @@ import type { LockEvidence } from '../lock-evidence.ts';
 import type { Log } from '../log.ts';
 import { type ApplyResult, type Engine, EngineFailure, type Job, type StateView, type TerraformPlan } from './port.ts';
 import { ofAnotherEnclave, toImport, writeImports } from './terraform-adoption.ts';
+import { cancelled, regionMissing, unprepared, vanished } from './terraform-failures.ts';
 import { openFolder, type TerraformPlace } from './terraform-folder.ts';
 import { type LeftBehind, readLeftBehind } from './terraform-legacy.ts';
 import { clearStaleLock } from './terraform-lock.ts';
@@ -68,7 +69,7 @@ export function terraformEngine(parts: TerraformParts, job: Job): Engine {
   };
   const goOn = () => {
     if (!stopWanted) return;
-    throw new EngineFailure([{ severity: 'error', summary: 'Operation cancelled', detail: '', class: 'cancelled' }]);
+    throw cancelled();
   };
   const list = async () => {
     // Of a state that does not exist yet, Terraform says so and fails.
@@ -294,20 +295,4 @@ function createsHost(plan: TerraformPlan): boolean {
   return plan.resource_changes.some(
     ({ address, change }) => address === HOST_ADDRESS && change.actions.includes('create'),
   );
-}
-
-function vanished(): EngineFailure {
-  const summary = 'The host vanished while the run planned for it.';
-  return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'unknown' }]);
-}
-
-function unprepared(): EngineFailure {
-  const summary = 'The Terraform state is as the old pipeline left it: `enclavectl adopt` prepares it.';
-  return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'state' }]);
-}
-
-function regionMissing(region: string, facts: PlatformFacts): EngineFailure {
-  const known = Object.keys(facts.regions).join(', ');
-  const summary = `The platform has no network in the region ${region}; it has in: ${known}.`;
-  return new EngineFailure([{ severity: 'error', summary, detail: '', class: 'validation' }]);
 }
