@@ -21,6 +21,7 @@ import { type RunItem, RunItemSchema } from '../enclave/run-item.ts';
 import type { RawRecord } from '../reconciler/ports.ts';
 import type { Target } from './target.ts';
 import { explainFailure } from './unreachable.ts';
+import { updateOf } from './update-expression.ts';
 
 /** What a list shows of a record; the rest (up to 400 KB each) stays in the table. */
 const LISTED = ['id', 'name', 'status', 'createdAt', 'updatedAt', 'providerId', 'instance_id', 'error_message'];
@@ -247,45 +248,6 @@ export function openStore(target: Target): Store {
         }
       }),
     close: () => client.destroy(),
-  };
-}
-
-/** Names and values only through placeholders: `status` and many others are reserved words. */
-function updateOf(
-  set: JsonMap,
-  read: Readonly<Record<string, unknown>>,
-  key: 'id' | 'pk' = 'id',
-  remove: readonly string[] = [],
-) {
-  const names: Record<string, string> = { '#id': key };
-  const values: Record<string, AttributeValue> = {};
-  const sets = Object.entries(set)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value], index) => {
-      names[`#s${index}`] = name;
-      Object.assign(values, toItem({ [`:s${index}`]: value }));
-      return `#s${index} = :s${index}`;
-    });
-  const conditions = Object.entries(read).map(([name, value], index) => {
-    names[`#r${index}`] = name;
-    if (value === undefined) return `attribute_not_exists(#r${index})`;
-    Object.assign(values, toItem({ [`:r${index}`]: value }));
-    return `#r${index} = :r${index}`;
-  });
-  const removals = remove.map((name, index) => {
-    names[`#x${index}`] = name;
-    return `#x${index}`;
-  });
-  const clauses = [
-    ...(sets.length === 0 ? [] : [`SET ${sets.join(', ')}`]),
-    ...(removals.length === 0 ? [] : [`REMOVE ${removals.join(', ')}`]),
-  ];
-  return {
-    UpdateExpression: clauses.join(' '),
-    ConditionExpression: ['attribute_exists(#id)', ...conditions].join(' AND '),
-    ExpressionAttributeNames: names,
-    // An empty map of values is refused.
-    ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
   };
 }
 
