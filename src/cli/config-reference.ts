@@ -1,5 +1,5 @@
 /** docs/configuration.md, made from the schema. */
-import { allowed, type ConfigKey, DERIVED, describeKeys, type KeyDescription } from './config.ts';
+import { allowed, type ConfigKey, DERIVED, describeKeys, type KeyDescription } from './config-keys.ts';
 
 const GROUPS: readonly { readonly title: string; readonly keys: readonly ConfigKey[] }[] = [
   {

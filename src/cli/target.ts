@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Endpoints, EndpointsSchema } from '../local/data-dir.ts';
 import type { Config } from '../reconciler/config.ts';
-import { type ConfigKey, formatProblems, loadConfig, type Setting, VARIABLE_PREFIX } from './config.ts';
+import { formatProblems, loadConfig, type Setting } from './config.ts';
+import { type ConfigKey, VARIABLE_PREFIX } from './config-keys.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Io } from './io.ts';
 

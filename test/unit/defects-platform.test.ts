@@ -10,7 +10,7 @@ import { logPolicy } from '../../infra/enclave/role-policies.ts';
 import type { PlacedConfig } from '../../infra/platform/index.ts';
 import { environmentConfig, namesOf, placed } from '../../infra/platform/index.ts';
 import { driftWorkflow, workflow } from '../../infra/workflows/index.ts';
-import { CONFIG_KEYS } from '../../src/cli/config.ts';
+import { CONFIG_KEYS } from '../../src/cli/config-keys.ts';
 import { ENCLAVE_ID, FACTS, optionsOf, specOf, variablesOf } from '../support/enclave-stack.ts';
 import { ACCOUNT, build, configs, takenOver } from '../support/platform.ts';
 

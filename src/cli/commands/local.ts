@@ -6,7 +6,8 @@ import { COMMAND_STATUSES, isManaged, readRecord } from '../../enclave/record.ts
 import { type Prometheus, prometheusIsInstalled, startPrometheus } from '../../local/prometheus.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import type { Log } from '../../reconciler/ports.ts';
-import { type Setting, variableOf } from '../config.ts';
+import type { Setting } from '../config.ts';
+import { variableOf } from '../config-keys.ts';
 import { readDocuments } from '../documents.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

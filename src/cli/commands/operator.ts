@@ -3,7 +3,7 @@
 import type { Config } from '../../reconciler/config.ts';
 import { createWebhook } from '../../reconciler/notify/webhook.ts';
 import type { Channel } from '../../reconciler/ports.ts';
-import { WEBHOOK_SECRET } from '../config.ts';
+import { WEBHOOK_SECRET } from '../config-keys.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { createLog, prettyLines } from '../log.ts';
