@@ -3,6 +3,7 @@ import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand
 import { type CountedEvent, countEvents } from '../enclave/event-window.ts';
 import { keys } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
+import { omit } from '../enclave/omit.ts';
 import { RunItemSchema } from '../enclave/run-item.ts';
 import type { HistoryStore, Log } from '../reconciler/ports.ts';
 import { call } from './errors.ts';
@@ -58,7 +59,7 @@ export function createHistoryStore(options: HistoryStoreOptions): HistoryStore {
 
   /** Caveat: where an answer is lost and the SDK asks again, one event counts twice. */
   const writeEvent = async ({ key, event, firstAt, count }: CountedEvent) => {
-    const { count: _count, ...attributes } = { ...event, firstAt, expiresAt: event.expiresAt ?? expiresAt() };
+    const attributes = { ...omit(event, 'count'), firstAt, expiresAt: event.expiresAt ?? expiresAt() };
     // Numbered: an event may have attributes of any name, and `at` and `type` are words of DynamoDB's own.
     const entries = Object.entries(attributes).filter(([, value]) => value !== undefined);
     const assignments = entries.map(([name], index) =>

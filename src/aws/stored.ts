@@ -1,13 +1,13 @@
 /** Reading the operator's own items: parsed, or refused by name. */
 import type { z } from 'zod';
 import type { JsonMap } from '../enclave/json.ts';
+import { omit } from '../enclave/omit.ts';
 import { LARGEST_REPORT_BYTES, type Report, ReportSchema } from '../enclave/report-item.ts';
 import { OperatorError } from '../reconciler/ports.ts';
 
 /** An item without its keys: what was written is what is read. */
 function body(item: JsonMap): JsonMap {
-  const { pk: _pk, sk: _sk, ...rest } = item;
-  return rest;
+  return omit(item, 'pk', 'sk');
 }
 
 /** A path in a host-written item may be as long as the item. */

@@ -1,5 +1,6 @@
 /** The fields of a record that are its owner's, and what a document would change of them. */
 import { canonicalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
+import { omit } from '../enclave/omit.ts';
 
 /** Attributes that are not the owner's: a record that was printed and is applied again carries them along. */
 const NOT_THE_OWNERS = new Set([
@@ -20,8 +21,7 @@ const NOT_THE_OWNERS = new Set([
 export function ownersPart(record: JsonMap): JsonMap {
   const part = Object.fromEntries(Object.entries(record).filter(([field]) => !NOT_THE_OWNERS.has(field)));
   if (!isPlainMap(part.providerConfig)) return part;
-  const { instanceId: _instanceId, ...providerConfig } = part.providerConfig;
-  return { ...part, providerConfig };
+  return { ...part, providerConfig: omit(part.providerConfig, 'instanceId') };
 }
 
 /** What applying the document writes; fields it does not name stay, `providerConfig` is replaced whole. */

@@ -1,5 +1,6 @@
 /** Specs already worked out: a fleet has many enclaves and few specs, and most looks find nothing new. */
 import { isPlainMap } from './json.ts';
+import { omit } from './omit.ts';
 import { type SpecContext, type SpecSource, type WorkedOut, workOut } from './spec.ts';
 
 /** Kept at a time; the one that was wanted longest ago goes first. */
@@ -28,6 +29,5 @@ export function rememberedWorkOut(context: SpecContext): (source: SpecSource) =>
 /** What is published there is no part of the spec, and differs from enclave to enclave. */
 function withoutHost(providerConfig: unknown): unknown {
   if (!isPlainMap(providerConfig) || providerConfig.instanceId === undefined) return providerConfig;
-  const { instanceId: _, ...config } = providerConfig;
-  return config;
+  return omit(providerConfig, 'instanceId');
 }

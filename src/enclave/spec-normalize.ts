@@ -1,6 +1,7 @@
 /** One spelling for one meaning: fills the defaults that depend on other fields, and orders what has no order. */
 import { instanceType, maxEnclaveVcpus } from './catalogue.ts';
 import { canonicalCidr } from './cidr.ts';
+import { omit } from './omit.ts';
 import { type Findings, warn } from './spec-issues.ts';
 import type { Draft, ProviderConfig } from './spec-types.ts';
 
@@ -32,8 +33,7 @@ export function normalize(config: Partial<ProviderConfig>, to: Findings): Draft 
   }
   if (host) {
     // Refused where true, and no part of the spec: a spec is of a host that can have enclaves.
-    const { hibernation: _, ...kept } = host;
-    draft.host = { ...kept, securityGroupIds: unordered(kept.securityGroupIds) };
+    draft.host = { ...omit(host, 'hibernation'), securityGroupIds: unordered(host.securityGroupIds) };
   }
 
   if ('cpuCount' in config) {
@@ -46,9 +46,8 @@ export function normalize(config: Partial<ProviderConfig>, to: Findings): Draft 
   }
   if (healthCheck && draft.exposePorts && draft.healthCheckInterval !== undefined) {
     const port = healthCheck.port ?? draft.exposePorts[0];
-    const { port: _, ...kept } = healthCheck;
     draft.healthCheck = {
-      ...kept,
+      ...omit(healthCheck, 'port'),
       ...(port === undefined ? {} : { port }),
       timeoutSeconds: healthCheck.timeoutSeconds ?? Math.min(DEFAULT_TIMEOUT_SECONDS, draft.healthCheckInterval - 1),
     };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { deepFreeze, isGiven, isPlainMap, type JsonMap } from './json.ts';
 import { nearest } from './nearest.ts';
+import { omit } from './omit.ts';
 import { parsePolicy } from './policy.ts';
 import { PolicySchema } from './policy-schema.ts';
 import { isCommand, isObserved } from './record.ts';
@@ -141,8 +142,7 @@ function configOf(value: unknown, to: Findings): JsonMap {
 /** Of a spec with an image file `dockerImage` is empty, and its record must read back; elsewhere empty is an error. */
 function withoutEmptyImage(given: JsonMap): JsonMap {
   if (given.dockerImage !== '' || given.eif === undefined || given.eif === null) return given;
-  const { dockerImage: _, ...rest } = given;
-  return rest;
+  return omit(given, 'dockerImage');
 }
 
 /** False for text, too: whether it names an image shows only when it is read. */

@@ -1,6 +1,7 @@
 /** Approvals: what a person must say before Terraform changes an enclave whose policy wants that. Pure. */
 import type { Request } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { omit } from '../enclave/omit.ts';
 import type { Approval } from '../enclave/planned.ts';
 import type { EnclavePolicy } from '../enclave/policy.ts';
 import type { Outcome } from '../enclave/run-item.ts';
@@ -39,8 +40,7 @@ export function approved(admission: Admission, lifecycle: Lifecycle, approval: A
 export function takeRequests(lifecycle: Lifecycle, requests: readonly Request[], now: number): Lifecycle {
   let next = lifecycle;
   if (next.approval !== undefined && next.run === undefined && !isValid(next.approval, next, now)) {
-    const { approval: _past, ...rest } = next;
-    next = rest;
+    next = omit(next, 'approval');
   }
   if (next.desired === 'Absent') return next;
   for (const request of requests) {

@@ -2,6 +2,7 @@
 import type { OperatorEvent } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { withoutNonces } from '../enclave/names.ts';
+import { omit } from '../enclave/omit.ts';
 import type { Commit, Hosts, Log, Ports, StateStore, Workflows } from './ports.ts';
 
 /** Events remembered of one enclave: what would be done is derived anew at every look, and told once. */
@@ -126,8 +127,7 @@ function acts({ start, lifecycle: { run, direct } }: Commit, before: Lifecycle |
 
 /** As it was met: the next look comes to the same decision, under the same name. */
 function unmet(lifecycle: Lifecycle): Lifecycle {
-  const { run: _begun, direct: _tried, baseline: _then, snapshot: _given, ...rest } = lifecycle;
-  return { ...rest, phase: 'observing', runSeq: 0 };
+  return { ...omit(lifecycle, 'run', 'direct', 'baseline', 'snapshot'), phase: 'observing', runSeq: 0 };
 }
 
 function onceEach(append: (events: readonly OperatorEvent[]) => Promise<void>) {

@@ -2,6 +2,7 @@
 import { type Condition, conditionOf } from '../enclave/conditions.ts';
 import { equalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { omit } from '../enclave/omit.ts';
 import type { EnclaveRecord } from '../enclave/record.ts';
 import { failureText, type Limits, statusToPublish } from '../machines/index.ts';
 import type { Publication } from './ports.ts';
@@ -70,7 +71,7 @@ export function waitingPublication(record: EnclaveRecord, lifecycle: Lifecycle, 
 
 /** For a record too large to take the map. */
 export function smallPublication(publication: Publication): Publication | undefined {
-  const { operator: _map, architecture: _a, workload_type: _w, ...set } = publication.set;
+  const set = omit(publication.set, 'operator', 'architecture', 'workload_type');
   const useful = Object.keys(set).some((name) => name !== 'updatedAt' && name !== 'updated_at');
   return useful ? { set, remove: publication.remove } : undefined;
 }

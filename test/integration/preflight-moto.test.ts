@@ -17,6 +17,7 @@ import {
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { omit } from '../../src/enclave/omit.ts';
 import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
 
 const BUCKET = 'treza-dev-terraform-state';
@@ -62,7 +63,7 @@ describe.skipIf(missing.length > 0)('preflight', { timeout: 120_000 }, () => {
 
   /** The SDK for JavaScript does not look at keys where a profile is named. */
   function environment(): Record<string, string | undefined> {
-    const { AWS_PROFILE: _named, ...env } = emulator.env;
+    const env = omit(emulator.env, 'AWS_PROFILE');
     return { PATH: process.env.PATH, ...env };
   }
 

@@ -1,4 +1,6 @@
 /** What the cloud does by itself: runs that fail, hosts that vanish, agents that freeze, streams that break. */
+
+import { omit } from '../../src/enclave/omit.ts';
 import type { ErrorClass, RunItem } from '../../src/enclave/run-item.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { MemoryExecution, RunScript, StartScript } from '../support/memory-runs.ts';
@@ -260,7 +262,7 @@ export class Cloud {
     const dice = this.#runDice;
     const script = this.#fateOf(run, dice);
     const workMs = script.workMs ?? dice.between(5 * SECOND, 60 * SECOND) + this.#launchWaitMs(run);
-    const { workMs: _own, ...rest } = script;
+    const rest = omit(script, 'workMs');
     const said = Object.keys(rest).length === 0 ? '' : ` and ${JSON.stringify(rest)}`;
     this.#say(`Terraform works for ${run.name}: ${Math.round(workMs / SECOND)} s${said}`);
     return { ...rest, workMs };

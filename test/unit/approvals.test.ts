@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { keys, type Request } from '../../src/enclave/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { DEFAULT_POLICY, type EnclavePolicy } from '../../src/enclave/policy.ts';
 import { approvalOf, takeRequests } from '../../src/reconciler/approvals.ts';
 import type { RawRecord } from '../../src/reconciler/ports.ts';
@@ -131,7 +132,7 @@ describe('a policy that wants approval', () => {
     await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
     await v.until(() => events(v).includes('ApprovalExpired'), 'expired', 26 * HOUR);
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
-    const { freeze: _lifted, ...control } = v.world.tables.state.get('fleet', 'control') as Record<string, unknown>;
+    const control = omit(v.world.tables.state.get('fleet', 'control') as Record<string, unknown>, 'freeze');
     v.world.tables.state.put(control);
     await v.clock.advance(HOUR);
     expect(v.lifecycle(ID)).toMatchObject({ observedGeneration: 1 });

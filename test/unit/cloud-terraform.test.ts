@@ -1,6 +1,7 @@
 /** Simulated Terraform: what it plans, applies, refuses and leaves behind. */
 import { describe, expect, it } from 'vitest';
 import { stateKey } from '../../src/enclave/names.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { control } from '../../src/local/cloud/control.ts';
 import { PlanRefused } from '../../src/local/cloud/terraform.ts';
 import { actionsOf, spec, VirtualCloud, variables } from '../support/virtual-cloud.ts';
@@ -163,7 +164,7 @@ describe('plan and apply', () => {
     const cloud = new VirtualCloud();
     await cloud.run('a');
     const group = cloud.core.resources.ofEnclave('a').find(({ type }) => type === 'aws_security_group');
-    const { instanceId: _, agent: __, ...fields } = cloud.host('a');
+    const fields = omit(cloud.host('a'), 'instanceId', 'agent');
     cloud.core.hosts.place({ ...fields, securityGroupId: group!.id, tags: {} });
     const lines: object[] = [];
     const { planId } = await cloud.plan('a', {}, true);

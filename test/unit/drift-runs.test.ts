@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetLedger, FleetRunItem } from '../../src/enclave/fleet-run.ts';
 import { keys } from '../../src/enclave/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { RawRecord } from '../../src/reconciler/ports.ts';
 import { scrape } from '../support/scrape.ts';
@@ -149,7 +150,7 @@ describe('drift runs', () => {
     await v.world.bare.state.amendControl({ freeze: { reason: 'a test', actor: 'test', at } });
     await v.clock.advance(8 * HOUR);
     expect(items(v)).toEqual([]);
-    const { freeze: _lifted, ...control } = v.world.tables.state.get('fleet', 'control') as Record<string, unknown>;
+    const control = omit(v.world.tables.state.get('fleet', 'control') as Record<string, unknown>, 'freeze');
     v.world.tables.state.put(control);
     await v.until(() => planned(v) !== undefined, 'planned');
   });

@@ -12,6 +12,7 @@ import {
   ROWS,
   type Wanted,
 } from '../../src/drift/index.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { CASES, has, keeps, OTHER, observed, opened, posture, wanted } from './drift-table.ts';
 import { record, specOf } from './spec-records.ts';
 
@@ -93,7 +94,7 @@ describe('comparison', () => {
   });
 
   it('rates lost ownership higher than another lost tag', () => {
-    const { EnclaveId: _, ...tags } = posture.tags ?? {};
+    const tags = omit(posture.tags ?? {}, 'EnclaveId');
     expect(found('tags', { ...observed, ...has({ tags }) })?.severity).toBe('medium');
     expect(found('tags', { ...observed, ...has({ tags: { ...posture.tags, Team: 'x' } }) })?.severity).toBe('low');
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Finding, ROWS } from '../../src/drift/index.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
 import { notePlan, type PlanResult, planEvents } from '../../src/reconciler/plan-notes.ts';
 import { plannedFindings, withPlanned } from '../../src/reconciler/planned-findings.ts';
@@ -151,7 +152,7 @@ describe('noting a plan', () => {
 
   it('counts plans that fail in a row, and takes them for no verdict', () => {
     const failure = { class: 'throttled' as const, message: 'slow down' };
-    const { drifted: _none, ...failed } = result({ failure });
+    const failed = omit(result({ failure }), 'drifted');
     const once = notePlan(resting({ verdict: 'Match' }), failed, T0);
     expect(once.planned).toMatchObject({ verdict: 'Unknown', failures: 1, failure });
     const twice = notePlan(once, { ...failed, run: 'drift-1-3', askedAt: at(90) }, T0);

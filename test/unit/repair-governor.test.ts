@@ -1,6 +1,7 @@
 /** The repair governor by itself: whose host may be started when, and what counts as a repair in vain. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { RepairGovernor, repairLimitsOf } from '../../src/reconciler/repair-governor.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
@@ -103,7 +104,7 @@ describe('repairs in vain', () => {
   it('are those that stalled after the first as well', () => {
     for (const id of ids.slice(0, 3)) {
       governor.know(id, differs(id));
-      const { drift: _unknown, ...stalled } = differs(id, { phase: 'stalled', ...attempts('host:stopped', 1) });
+      const stalled = omit(differs(id, { phase: 'stalled', ...attempts('host:stopped', 1) }), 'drift');
       governor.know(id, stalled);
     }
     expect(governor.openRegions).toEqual([REGION]);
@@ -117,7 +118,7 @@ describe('repairs in vain', () => {
   it('are history where they are listed: a new leader begins with a closed breaker', () => {
     const id = (n: number) => `old_${n}`;
     for (let n = 0; n < 5; n += 1) {
-      const { drift: _unknown, ...stalled } = differs(id(n), { phase: 'stalled', ...attempts('host:stopped', 1) });
+      const stalled = omit(differs(id(n), { phase: 'stalled', ...attempts('host:stopped', 1) }), 'drift');
       governor.listed(id(n), stalled);
       governor.know(id(n), stalled);
     }

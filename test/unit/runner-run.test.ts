@@ -8,6 +8,7 @@ import { carryOutRun, type RunParts } from '../../runner/src/run.ts';
 import { Stop } from '../../runner/src/stop.ts';
 import type { RunStore } from '../../runner/src/store.ts';
 import type { Lock } from '../../src/enclave/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -401,7 +402,7 @@ describe('settings', () => {
   });
 
   it('needs no enclave for a drift run', () => {
-    const { ENCLAVE_ID: _, ...rest } = ENVIRONMENT;
+    const rest = omit(ENVIRONMENT, 'ENCLAVE_ID');
     expect(readSettings({ ...rest, ACTION: 'drift' })).toMatchObject({ action: 'drift' });
     expect(() => readSettings(rest)).toThrow('ENCLAVE_ID is not set');
   });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import type { Control } from '../../src/enclave/fleet-items.ts';
 import { keys } from '../../src/enclave/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -25,7 +26,7 @@ function freeze(v: VirtualOperator, until?: number): void {
 }
 function unfreeze(v: VirtualOperator): void {
   const control = v.world.tables.state.get(keys.control.pk, keys.control.sk) as unknown as Control;
-  const { freeze: _freeze, ...rest } = control;
+  const rest = omit(control, 'freeze');
   v.world.tables.state.put({ ...rest, ...keys.control });
 }
 

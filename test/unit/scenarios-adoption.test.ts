@@ -1,6 +1,7 @@
 /** Hosts of the pipeline before this one, on virtual time: what their records say, and what is done to them. */
 import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { LEGACY } from '../support/legacy.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
@@ -58,7 +59,7 @@ describe('a host of the old pipeline', () => {
   });
 
   it('whose record names no image waits for its window with the first valid record, and is not created anew', async () => {
-    const { dockerImage: _none, ...rest } = CONFIG;
+    const rest = omit(CONFIG, 'dockerImage');
     const opensOnceAYear = { maintenanceWindow: { cron: '0 3 1 1 *' } };
     const v = await adopted({}, { providerConfig: { ...rest, dockerImage: undefined }, policy: opensOnceAYear });
     expect(condition(v, 'SpecValid')).toMatchObject({ status: 'False' });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import type { Control } from '../../src/enclave/fleet-items.ts';
 import { keys } from '../../src/enclave/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { scrape } from '../support/scrape.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
@@ -31,7 +32,7 @@ const blocked = (v: VirtualOperator, n: number) =>
 
 /** What `enclavectl confirm-deletions` writes. */
 function confirm(v: VirtualOperator): void {
-  const { deletionHold: _hold, tableId: _table, ...rest } = control(v);
+  const rest = omit(control(v), 'deletionHold', 'tableId');
   v.world.tables.state.put({ ...rest, ...keys.control, deletionsConfirmed: { actor: 'test', at: v.clock.iso() } });
 }
 

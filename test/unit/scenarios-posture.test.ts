@@ -1,6 +1,7 @@
 /** What differs of a host that runs, on virtual time: what is compared, and how it is told. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { conditionOf } from '../../src/enclave/conditions.ts';
+import { omit } from '../../src/enclave/omit.ts';
 import { findingsOf } from '../../src/reconciler/findings.ts';
 import type { Posture } from '../../src/reconciler/ports.ts';
 import { LEGACY } from '../support/legacy.ts';
@@ -106,7 +107,7 @@ describe('a host that was changed', () => {
       startedAt: '',
       deadlineAt: '',
     } as const;
-    const { snapshot: _, ...adopted } = lifecycle;
+    const adopted = omit(lifecycle, 'snapshot');
     const said = (of: typeof lifecycle, observedAt: number) => {
       const posture = { enclavesEnabled: false };
       const host = { verdict: 'Match', state: 'running', instanceId: 'i-1', observedAt, posture } as const;
@@ -131,7 +132,7 @@ describe('a host that was changed', () => {
 it('what the policy says is off is not told', async () => {
   await deployed({ drift: { overrides: { tags: 'off' } } });
   // Without those by which it is found, a sweep would show nothing else of it either.
-  const { Name: _, ...tags } = v.world.hosts.living(ID)[0]?.posture?.tags ?? {};
+  const tags = omit(v.world.hosts.living(ID)[0]?.posture?.tags ?? {}, 'Name');
   change({ tags });
   await v.clock.advance(10 * MINUTE);
   expect(inSync()?.status).toBe('True');

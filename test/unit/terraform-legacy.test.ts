@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { EngineFailure } from '../../runner/src/engine/port.ts';
 import { readLeftBehind } from '../../runner/src/engine/terraform-legacy.ts';
+import { omit } from '../../src/enclave/omit.ts';
 
 type Attributes = Record<string, unknown>;
 
@@ -80,7 +81,7 @@ describe('a state of the old pipeline', () => {
   });
 
   it('is none where there is no host, where there is no state, and where the host is of our own making', () => {
-    const { 'aws_instance.enclave_instance': _host, ...rest } = RESOURCES;
+    const rest = omit(RESOURCES, 'aws_instance.enclave_instance');
     expect(readLeftBehind(stateOf(rest)).legacy).toBeUndefined();
     expect(readLeftBehind(undefined)).toEqual({ strangers: [] });
     const ours = { ...RESOURCES, 'aws_iam_role_policy.enclave_host_policy': { name: 'enclave-host', policy: '{}' } };

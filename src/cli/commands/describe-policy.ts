@@ -2,20 +2,20 @@
 import { stringify } from 'yaml';
 import { canonicalJson } from '../../enclave/json.ts';
 import { nextOpening } from '../../enclave/maintenance-window.ts';
+import { omit } from '../../enclave/omit.ts';
 import { DEFAULT_POLICY, type EnclavePolicy, inMaintenanceWindow, parsePolicy } from '../../enclave/policy.ts';
 import { indent, nameLines, printableLines } from '../output.ts';
 
 /** Empty for the default policy. What cannot be read shows as what it counts as; why, the spec's errors say. */
 export function policySection(id: string, raw: unknown, nowMs: number): string {
   const { policy } = parsePolicy(raw, id);
-  const { suspend: _suspend, deletionPolicy, maintenanceWindow: _window, ...rest } = policy;
-  const others = Object.entries(rest).filter(
+  const others = Object.entries(omit(policy, 'suspend', 'deletionPolicy', 'maintenanceWindow')).filter(
     ([key, value]) => canonicalJson(value) !== canonicalJson(DEFAULT_POLICY[key as keyof EnclavePolicy]),
   );
   const text =
     nameLines([
       ['Suspended', suspendedText(policy, nowMs)],
-      ['Deletion', deletionPolicy === 'Retain' ? 'Retain: deleting leaves the resources in AWS' : undefined],
+      ['Deletion', policy.deletionPolicy === 'Retain' ? 'Retain: deleting leaves the resources in AWS' : undefined],
       ['Window', windowText(policy, nowMs)],
     ]) + (others.length === 0 ? '' : printableLines(stringify(Object.fromEntries(others))));
   return text === '' ? '' : `\nPolicy:\n${indent(text)}`;

@@ -8,6 +8,7 @@ import {
   immutableChanges,
 } from '../../enclave/change.ts';
 import type { JsonMap } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
 import { type AppliedSpec, parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec.ts';
 import { type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
 import { againstApplied } from '../check-applied.ts';
@@ -83,7 +84,8 @@ function compare(
   return { ...base, verdict: 'differs', fields, class: change.class, changes: change.changes };
 }
 
-function toJson({ where: _where, ...difference }: Difference) {
+function toJson(given: Difference) {
+  const difference = omit(given, 'where');
   return difference;
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isPlainMap } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';
@@ -47,7 +48,7 @@ function readable(line: string): string {
   }
   if (!isPlainMap(entry)) return printable(line);
   // The name of the run was asked for, and tells the enclave.
-  const { time, level, message, enclaveId: _id, run: _run, ...rest } = entry;
+  const { time, level, message, ...rest } = omit(entry, 'enclaveId', 'run');
   const severity = level === 'info' ? '' : `${level}: `;
   const more = Object.keys(rest).length === 0 ? '' : ` ${JSON.stringify(rest)}`;
   return printable(`${time}  ${severity}${message}${more}`);

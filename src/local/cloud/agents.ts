@@ -1,4 +1,6 @@
 /** The agents on the hosts: each boots, starts its enclave, follows its configuration and reports. */
+
+import { omit } from '../../enclave/omit.ts';
 import { REPORT_KEPT_SECONDS, type Report } from '../../enclave/report-item.ts';
 import type { Clock, HostState, Random } from '../../reconciler/ports.ts';
 import { appliedConfiguration, type Configuration, measure, readConfiguration } from './configuration.ts';
@@ -117,14 +119,13 @@ export class Agents {
     timers.cancel(`report/${host.instanceId}`);
     reports.drop(host.instanceId);
     if (host.agent === undefined) return;
-    const { stageEndsAt: _stage, nextReportAt: _report, ...agent } = host.agent;
-    hosts.amend(host.instanceId, { agent: { ...agent, running: false } });
+    const agent = { ...omit(host.agent, 'stageEndsAt', 'nextReportAt'), running: false };
+    hosts.amend(host.instanceId, { agent });
   }
 
   #enter(instanceId: string, { agent, stage, forMs }: Next): void {
-    const { stageEndsAt: _, ...rest } = agent;
     const endsAt = forMs === undefined ? {} : { stageEndsAt: this.#options.timers.after(forMs) };
-    const next = { ...rest, stage, ...endsAt };
+    const next = { ...omit(agent, 'stageEndsAt'), stage, ...endsAt };
     this.#options.hosts.amend(instanceId, { agent: next });
     this.#await(instanceId, next);
   }
@@ -191,7 +192,7 @@ function stageAfter(
       return follow(agent, wanted);
     case 'starting': {
       if (wanted === undefined) return { stage: 'idle', agent };
-      const { failure: _, ...healthy } = agent;
+      const healthy = omit(agent, 'failure');
       const failure = takeFailure();
       if (failure !== undefined) return { stage: 'failed', agent: { ...healthy, failure } };
       return running({ ...healthy, applied: wanted.text, appliedGeneration: wanted.generation }, wanted);

@@ -1,6 +1,7 @@
 /** `/_sim/control`: what a test or a demonstration may do to the cloud behind the operator's back. */
 import { z } from 'zod';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../enclave/names.ts';
+import { omit } from '../../enclave/omit.ts';
 import { ErrorClassSchema } from '../../enclave/run-item.ts';
 import type { Core } from './core.ts';
 import { runFault } from './faults.ts';
@@ -149,7 +150,7 @@ export function control(core: Core, order: Control): object {
       return {};
     case 'tagHost': {
       const host = hostOf(core, order.enclaveId);
-      const { [order.key]: _, ...others } = host.tags;
+      const others = omit(host.tags, order.key);
       hosts.amend(host.instanceId, { tags: order.value === null ? others : { ...others, [order.key]: order.value } });
       return {};
     }

@@ -1,4 +1,6 @@
 /** EC2 instances and their states. */
+
+import { omit } from '../../enclave/omit.ts';
 import type { Clock, HostState, Random } from '../../reconciler/ports.ts';
 import type { Journal } from '../journal.ts';
 import { DELAYS } from './delays.ts';
@@ -130,10 +132,9 @@ export class SimHosts {
 
   #enter(host: SimHost, state: HostState): SimHost {
     const before = this.get(host.instanceId)?.state;
-    const { turnsInto: _into, turnsAt: _at, ...rest } = host;
     const turn = TURNS[state];
     const next = this.#shelf.put(host.instanceId, {
-      ...rest,
+      ...omit(host, 'turnsInto', 'turnsAt'),
       state,
       ...(turn === undefined ? {} : { turnsInto: turn.into, turnsAt: this.#timers.after(turn.afterMs) }),
       ...(state === 'terminated' ? { terminatedAt: this.#clock.now() } : {}),

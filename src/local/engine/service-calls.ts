@@ -7,6 +7,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { isPlainMap, type JsonMap, type JsonValue } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
 import { ecsTask, pascal } from './ecs-shapes.ts';
 import { type ServiceCall, ServiceError } from './interpreter.ts';
 import type { Task, Tasks } from './tasks.ts';
@@ -39,8 +40,7 @@ async function callDynamodb(client: DynamoDBClient, action: string, parameters: 
     }
   };
   try {
-    const { $metadata: _, ...result } = await send();
-    return JSON.parse(JSON.stringify(result));
+    return JSON.parse(JSON.stringify(omit(await send(), '$metadata')));
   } catch (error) {
     if (error instanceof ServiceError || !(error instanceof Error)) throw error;
     const name = '$fault' in error ? error.name : 'SdkClientException';
