@@ -1,5 +1,4 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
-import type { Posture, ScheduledEvent, StatusChecks } from '../drift/index.ts';
 import type { Control, Lease } from '../enclave/fleet-items.ts';
 import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
 import type { Lock, OperatorEvent, Request } from '../enclave/items.ts';
@@ -9,9 +8,14 @@ import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.t
 import type { Report } from '../enclave/report-item.ts';
 import type { Outcome, RunItem } from '../enclave/run-item.ts';
 import type { Notification } from './notify/notification.ts';
+import type { Hosts } from './port-hosts.ts';
+import type { ChangeStream } from './port-streams.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export type { KeyDocuments, Posture } from '../drift/index.ts';
+export { OperatorError, type OperatorErrorClass } from './operator-error.ts';
+export type { Host, HostState, HostStatus, Hosts } from './port-hosts.ts';
+export type { ChangeStream, Shard, ShardPage, TableChange } from './port-streams.ts';
 
 /** Wall time, local time and waiting. Nothing else in the controller reads a clock. */
 export interface Clock {
@@ -183,49 +187,6 @@ export interface Tasks {
   stop(arn: string, reason: string): Promise<void>;
 }
 
-export type HostState = 'pending' | 'running' | 'stopping' | 'stopped' | 'shutting-down' | 'terminated';
-
-/** An EC2 instance that carries our tags. */
-export interface Host {
-  readonly instanceId: string;
-  readonly enclaveId: string;
-  readonly environment: string;
-  readonly state: HostState;
-  readonly launchedAt: string;
-  /** What else the same answer shows of it. */
-  readonly posture?: Posture | undefined;
-}
-
-/** What EC2 says of a host's health. */
-export interface HostStatus {
-  readonly instanceId: string;
-  readonly checks: StatusChecks;
-  readonly events: readonly ScheduledEvent[];
-}
-
-/** EC2 and SSM, one region a call. */
-export interface Hosts {
-  /** Hosts tagged with an enclave id and our environment, in pages, terminated ones left out. Throws on any partial answer. */
-  sweep(region: string, signal: AbortSignal): AsyncIterable<readonly Host[]>;
-  /** Hosts of one enclave, by tag; terminated ones left out. */
-  find(region: string, enclaveId: string): Promise<readonly Host[]>;
-  /** One host by its id, whatever its tags; undefined: EC2 says it does not exist. */
-  byInstanceId(region: string, instanceId: string): Promise<Host | undefined>;
-  /** Checks and scheduled events of these hosts, in pages. One that no page shows was not seen; throws where the rest cannot be asked. */
-  status(region: string, instanceIds: readonly string[], signal: AbortSignal): AsyncIterable<readonly HostStatus[]>;
-  start(region: string, instanceId: string): Promise<void>;
-  stop(region: string, instanceId: string): Promise<void>;
-  /**
-   * Asks the host to report now, by another way than its reports take. `unreachable`: SSM has not heard of it lately;
-   * what cannot be known throws.
-   */
-  askToReport(region: string, instanceId: string): Promise<'asked' | 'unreachable'>;
-  /** Asks the host's agent to restart the enclave (an SSM document with fixed commands). */
-  restartEnclave(region: string, instanceId: string): Promise<void>;
-  /** Asks it to reserve cores and memory for the enclave anew, and to start it; likewise. */
-  restartAllocator(region: string, instanceId: string): Promise<void>;
-}
-
 /** The object that holds the Terraform state of one enclave, or the lock on it. */
 export interface StateObject {
   readonly enclaveId: string;
@@ -240,59 +201,6 @@ export interface StateObject {
 export interface TerraformStates {
   /** Of all enclaves, in pages: states and locks. Throws on any partial answer. */
   list(signal: AbortSignal): AsyncIterable<readonly StateObject[]>;
-}
-
-/** A change of one followed table. Only the keys and a little of the new image matter: readers read again. */
-export interface TableChange {
-  readonly kind: 'put' | 'remove';
-  readonly keys: Readonly<Record<string, string>>;
-  /** String attributes of the new image, shallow; empty for removals. */
-  readonly strings: Readonly<Record<string, string>>;
-  /** Names of all attributes of the new image. */
-  readonly attributes: readonly string[];
-}
-
-export interface Shard {
-  readonly shardId: string;
-  readonly parentShardId?: string | undefined;
-}
-
-/** One page of a shard. */
-export type ShardPage =
-  | { readonly kind: 'page'; readonly changes: readonly TableChange[]; readonly next: string | undefined }
-  /** Expired iterator, trimmed data, unknown shard or stream: records may be missed, so the table is listed again. */
-  | { readonly kind: 'gap'; readonly reason: 'expired' | 'trimmed' | 'notFound' };
-
-/** DynamoDB Streams of one table. */
-export interface ChangeStream {
-  /** The table's present stream; undefined: none is enabled. `tableId` tells a table made anew from the old one. */
-  describeTable(): Promise<{ readonly tableId: string; readonly streamArn: string | undefined }>;
-  /** All shards, every page. */
-  shards(streamArn: string): Promise<readonly Shard[]>;
-  iterator(streamArn: string, shardId: string, from: 'LATEST' | 'TRIM_HORIZON'): Promise<string | undefined>;
-  page(iterator: string): Promise<ShardPage>;
-}
-
-/** Which of the adapters' errors may be cured by waiting, and how. Adapters throw these, and nothing else on purpose. */
-export type OperatorErrorClass = 'Transient' | 'Throttled' | 'Conflict' | 'Terminal' | 'Blocked';
-
-/**
- * An expected failure of an outside part.
- *
- * `Transient`: try again. `Throttled`: try again, later, and slow down. `Conflict`: read again, decide again.
- * `Terminal`: no retry cures it. `Blocked`: a person must act (permission, missing table).
- */
-export class OperatorError extends Error {
-  override readonly name = 'OperatorError';
-  readonly class: OperatorErrorClass;
-  /** The operation that failed, e.g. `states:StartExecution`. */
-  readonly operation: string;
-
-  constructor(errorClass: OperatorErrorClass, operation: string, message: string, options?: ErrorOptions) {
-    super(`${operation}: ${message}`, options);
-    this.class = errorClass;
-    this.operation = operation;
-  }
 }
 
 /** Where people are told: a topic, a webhook. */
