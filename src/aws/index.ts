@@ -6,6 +6,7 @@ import { createClients } from './clients.ts';
 import { createFleetRunStore } from './fleet-runs.ts';
 import { createHistoryStore } from './history.ts';
 import { createHosts } from './hosts.ts';
+import { createInspector } from './inspector.ts';
 import { createLeaseStore } from './leases.ts';
 import { createRecordStore } from './records.ts';
 import { createStateStore } from './state.ts';
@@ -58,6 +59,7 @@ export function createAwsPorts({ config, log, clock, random }: AwsPortsOptions):
       prefix: config.prefix,
     }),
     surroundings: createSurroundings({ clients, environment: config.environment }),
+    inspector: createInspector({ clients }),
     states: config.stateBucket === '' ? undefined : createTerraformStates(clients.s3, config.stateBucket),
     streams: { records: stream(enclavesTable), state: stream(stateTable), history: stream(historyTable) },
     channels: topicRegion === undefined ? [] : [createTopic(clients.sns(topicRegion), config.notifyTopicArn)],

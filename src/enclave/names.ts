@@ -71,7 +71,7 @@ export function enclaveOfLock(key: string): string | undefined {
 const NAMED_KINDS = ['sg', 'instance-role', 'instance-profile'] as const;
 type NamedKind = (typeof NAMED_KINDS)[number];
 
-const namePrefix = (kind: NamedKind) => `treza-enclave-${kind}-`;
+export const namePrefix = (kind: NamedKind) => `treza-enclave-${kind}-`;
 /** IAM allows 64 characters. */
 const roomForId = (kind: NamedKind) => 64 - namePrefix(kind).length;
 

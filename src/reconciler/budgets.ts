@@ -1,5 +1,6 @@
 /** Budgets: how much of AWS' rate limits this operator uses. */
 import type { Config } from './config.ts';
+import { budgetedInspector } from './inspection-budget.ts';
 import { listening } from './listening.ts';
 import { type Hosts, OperatorError, type Ports, type Tasks, type Workflows } from './ports.ts';
 import { SlowDown } from './slow-down.ts';
@@ -85,6 +86,9 @@ export class Budgets {
       tasks: this.#tasks(heard(inner.tasks)),
       hosts: this.#hosts(heard(inner.hosts)),
       surroundings: this.#surroundings(heard(inner.surroundings)),
+      inspector: budgetedInspector(heard(inner.inspector), config.region, (family, region) =>
+        this.#turn(family, region),
+      ),
       streams: {
         records: heard(inner.streams.records),
         state: heard(inner.streams.state),

@@ -48,6 +48,7 @@ export function observeOnly(ports: Ports): Required<Omit<Ports, 'states'>> & Pic
     hosts: looking(ports.hosts),
     // Nothing there is changed by anybody.
     surroundings: ports.surroundings,
+    inspector: ports.inspector,
     states: ports.states,
     // What would be is nothing to be woken for.
     channels: [],

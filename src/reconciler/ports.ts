@@ -7,6 +7,7 @@ import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.ts';
 import type { Report } from '../enclave/report-item.ts';
 import type { Outcome, RunItem } from '../enclave/run-item.ts';
+import type { Inspector } from './inspector.ts';
 import type { Notification } from './notify/notification.ts';
 import type { Hosts } from './port-hosts.ts';
 import type { ChangeStream } from './port-streams.ts';
@@ -232,6 +233,7 @@ export interface Ports {
   readonly tasks: Tasks;
   readonly hosts: Hosts;
   readonly surroundings: Surroundings;
+  readonly inspector: Inspector;
   readonly streams: {
     readonly records: ChangeStream;
     readonly state: ChangeStream;

@@ -127,6 +127,14 @@ const ports: Ports = {
     },
     key: never,
   },
+  inspector: {
+    instanceAttributes: never,
+    rootVolume: never,
+    agentOnline: never,
+    rules: never,
+    logGroup: never,
+    role: never,
+  },
   streams: { records: stream, state: stream, history: stream },
 };
 

@@ -55,6 +55,14 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
       attestations: never,
       key: never,
     },
+    inspector: {
+      instanceAttributes: never,
+      rootVolume: never,
+      agentOnline: never,
+      rules: never,
+      logGroup: never,
+      role: never,
+    },
     streams: { records: stream, state: stream, history: stream },
   };
 }

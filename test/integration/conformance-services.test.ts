@@ -4,6 +4,7 @@ import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
+import { inspectorConformance } from '../support/conformance-inspector.ts';
 import type { MakeServices } from '../support/conformance-services.ts';
 import { surroundingsConformance } from '../support/conformance-surroundings.ts';
 import { tasksConformance } from '../support/conformance-tasks.ts';
@@ -42,4 +43,5 @@ describe('the adapters over the embedded AWS', () => {
   tasksConformance('embedded', services);
   hostsConformance('embedded', services);
   surroundingsConformance('embedded', services);
+  inspectorConformance('embedded', services);
 });

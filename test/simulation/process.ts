@@ -57,6 +57,7 @@ export class SimulatedProcess {
       tasks: this.#port('tasks', bare.tasks),
       hosts: this.#port('hosts', bare.hosts, PORT_METHODS.hosts),
       surroundings: this.#port('surroundings', bare.surroundings, PORT_METHODS.surroundings),
+      inspector: this.#port('inspector', bare.inspector, PORT_METHODS.inspector),
       streams: {
         records: this.#port('streams.records', bare.streams.records, PORT_METHODS.stream),
         state: this.#port('streams.state', bare.streams.state, PORT_METHODS.stream),

@@ -7,7 +7,10 @@ import { AT, aLifecycle, aLock, aRun, freshId } from './conformance-harness.ts';
 
 /** The services, and the tables their runs read. */
 export interface ServicesHarness {
-  readonly ports: Pick<Ports, 'state' | 'history' | 'fleetRuns' | 'workflows' | 'tasks' | 'hosts' | 'surroundings'>;
+  readonly ports: Pick<
+    Ports,
+    'state' | 'history' | 'fleetRuns' | 'workflows' | 'tasks' | 'hosts' | 'surroundings' | 'inspector'
+  >;
   readonly region: string;
   readonly environment: string;
   /** A run of this enclave stays at work until it is stopped. */

@@ -4,6 +4,7 @@ import type { Clock, Log, Ports, Random, RawRecord } from '../../src/reconciler/
 import { Faults } from './memory-faults.ts';
 import { memoryFleetRuns } from './memory-fleet-runs.ts';
 import { type HostTimings, MemoryHosts } from './memory-hosts.ts';
+import { MemoryInspector } from './memory-inspector.ts';
 import { MemoryRuns, type RunTimings } from './memory-runs.ts';
 import { memoryHistory, memoryLeases, memoryRecords, memoryState } from './memory-stores.ts';
 import { MemorySurroundings } from './memory-surroundings.ts';
@@ -46,6 +47,7 @@ export const PORT_METHODS = {
     'restartAllocator',
   ],
   surroundings: ['groups', 'volumes', 'logGroups', 'agents', 'roles', 'attestations', 'key'],
+  inspector: ['instanceAttributes', 'rootVolume', 'agentOnline', 'rules', 'logGroup', 'role'],
   stream: ['describeTable', 'shards', 'iterator', 'page'],
 } as const;
 
@@ -55,6 +57,7 @@ export interface MemoryWorld extends Connection {
   readonly tables: { readonly records: MemoryTable; readonly state: MemoryTable; readonly history: MemoryTable };
   readonly hosts: MemoryHosts;
   readonly surroundings: MemorySurroundings;
+  readonly inspector: MemoryInspector;
   readonly runs: MemoryRuns;
   connect(): Connection;
   /** Writes as the application does: unconditionally, the whole item. */
@@ -111,6 +114,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     pageSize: options.sweepPageSize,
   });
   const surroundings = new MemorySurroundings(hosts, options.sweepPageSize);
+  const inspector = new MemoryInspector(hosts, surroundings);
   const runs = new MemoryRuns({ clock, state, history, hosts, surroundings, timings: options.runTimings });
   const expiresAt = () => Math.floor(clock.now() / 1_000) + historyDays * 24 * 60 * 60;
 
@@ -124,6 +128,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     tasks: runs.ecs,
     hosts,
     surroundings,
+    inspector,
     streams: { records: records.stream, state: state.stream, history: history.stream },
   };
 
@@ -143,6 +148,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
       tasks: faults.around('tasks', bare.tasks),
       hosts: faults.around('hosts', hosts, PORT_METHODS.hosts),
       surroundings: faults.around('surroundings', surroundings, PORT_METHODS.surroundings),
+      inspector: faults.around('inspector', inspector, PORT_METHODS.inspector),
       streams: {
         records: faults.around('streams.records', records.stream, PORT_METHODS.stream),
         state: faults.around('streams.state', state.stream, PORT_METHODS.stream),
@@ -158,6 +164,7 @@ export function createMemoryWorld(options: MemoryWorldOptions): MemoryWorld {
     tables: { records, state, history },
     hosts,
     surroundings,
+    inspector,
     runs,
     connect,
     putRecord: (record) => records.put(record),

@@ -1,5 +1,6 @@
 import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
+import { inspectorConformance } from '../support/conformance-inspector.ts';
 import type { MakeServices } from '../support/conformance-services.ts';
 import { surroundingsConformance } from '../support/conformance-surroundings.ts';
 import { tasksConformance } from '../support/conformance-tasks.ts';
@@ -36,3 +37,4 @@ fleetWorkflowConformance('memory', memoryServices);
 tasksConformance('memory', memoryServices);
 hostsConformance('memory', memoryServices);
 surroundingsConformance('memory', memoryServices);
+inspectorConformance('memory', memoryServices);

@@ -168,6 +168,24 @@ describe.each(configs)('%s', (_name, config) => {
     expect(refused('operator', calls)).toEqual([]);
   });
 
+  it('the operator reads the roles of hosts, and no other role', () => {
+    const reads = ['GetRole', 'GetRolePolicy', 'ListAttachedRolePolicies', 'ListRolePolicies'];
+    const of = (resource: string) => reads.map((action): Call => ({ action: `iam:${action}`, resource }));
+    const host = 'treza-enclave-instance-role-enc_1';
+    expect(refused('operator', of(names.roleArn(host, names.rolePath)))).toEqual([]);
+    const legacy = allowed('operator', of(names.roleArn(host)));
+    expect(legacy).toHaveLength(config.legacyHosts ? reads.length : 0);
+    const strange = [
+      ...of(names.roleArn(names.roles.runner)),
+      ...of(names.roleArn('treza-enclave-other', names.rolePath)),
+      ...['DeleteRolePolicy', 'PutRolePolicy'].map((action) => ({
+        action: `iam:${action}`,
+        resource: names.roleArn(host, names.rolePath),
+      })),
+    ];
+    expect(allowed('operator', strange)).toEqual([]);
+  });
+
   it('the runner and the state machines reach no other partition of either table', () => {
     const { stateTable, historyTable } = names;
     const actions = ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'];
@@ -249,6 +267,17 @@ describe.each(configs)('%s', (_name, config) => {
         { action: 'ec2:DescribeInstances', resource: '*' },
       ];
       expect(refused('runner', calls)).toEqual([]);
+    });
+
+    it('the operator reads attributes of the hosts of this environment, and changes none', () => {
+      const read = { action: 'ec2:DescribeInstanceAttribute', resource: instance };
+      expect(refused('operator', [{ ...read, context: ofEnclave }])).toEqual([]);
+      const another = { ...ofEnclave, ...tag('Environment', 'another') };
+      const strange: Call[] = [
+        ...[{}, environment, another].map((context) => ({ ...read, context })),
+        { action: 'ec2:ModifyInstanceAttribute', resource: instance, context: ofEnclave },
+      ];
+      expect(allowed('operator', strange)).toEqual([]);
     });
 
     it('the runner may do so to no other host, network or group, and pass no other role', () => {

@@ -1,6 +1,6 @@
 /** The operator: reads and writes three tables, starts runs, starts and stops hosts, sees what surrounds them. It creates nothing. */
 
-import { STATES_PREFIX } from '../../../src/enclave/names.ts';
+import { namePrefix, STATES_PREFIX } from '../../../src/enclave/names.ts';
 import { HOST_COMMANDS, ssmDocumentName } from '../../host/index.ts';
 import type { PlacedConfig } from '../config.ts';
 import { MACHINE_ACTIONS, type Names } from '../names.ts';
@@ -44,6 +44,13 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
       'SeeHosts',
       ['Instances', 'InstanceStatus', 'SecurityGroups', 'Volumes'].map((what) => `ec2:Describe${what}`),
       { everything: 'EC2 knows no resource for its Describe calls' },
+    ),
+    // User data may hold anything: it is read of enclaves' hosts alone, and kept as a digest.
+    allow('InspectHosts', ['ec2:DescribeInstanceAttribute'], hosts, ofEnclave(environment, 'aws:ResourceTag')),
+    allow(
+      'InspectRoles',
+      ['GetRole', 'GetRolePolicy', 'ListAttachedRolePolicies', 'ListRolePolicies'].map((action) => `iam:${action}`),
+      hostRoles(config, names),
     ),
     allow('SeeRoles', ['iam:GetAccountAuthorizationDetails'], { everything: 'IAM tells all roles together or none' }),
     allow(
@@ -90,4 +97,10 @@ export function operatorStatements(config: PlacedConfig, names: Names): readonly
     ...(config.monitoring.enabled ? [allow('SendMetrics', ['aps:RemoteWrite'], [names.metricsWorkspaceArn])] : []),
     allow('CommandHosts', ['ssm:SendCommand'], hosts, ofEnclave(environment, 'ssm:resourceTag')),
   ];
+}
+
+/** By their names; those of the incumbent's hosts lie at path `/`. */
+function hostRoles({ legacyHosts }: PlacedConfig, names: Names): readonly string[] {
+  const pattern = `${namePrefix('instance-role')}*`;
+  return [names.roleArn(pattern, names.rolePath), ...(legacyHosts ? [names.roleArn(pattern)] : [])];
 }

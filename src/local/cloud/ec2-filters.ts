@@ -63,6 +63,7 @@ function valuesFor(host: SimHost, name: string): readonly string[] {
     case 'instance-state-code':
       return [String(STATE_CODES[host.state])];
     case 'instance-id':
+    case 'attachment.instance-id':
       return [host.instanceId];
     case 'instance-type':
       return [host.instanceType];

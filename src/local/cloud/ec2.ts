@@ -175,6 +175,13 @@ const describeVolumes: Operation = (call) => {
   };
 };
 
+/** Neither user data nor the protection against termination is modelled: both are absent, and Unknown. */
+const describeInstanceAttribute: Operation = (call) => {
+  const id = call.parameters.get('InstanceId') ?? '';
+  const [host] = named([id], hostsOf(call));
+  return { instanceId: host?.instanceId };
+};
+
 /** All or none, as in EC2: the ids are checked before the first host is touched. */
 function change(call: Call, act: (id: string) => SimHost): XmlMap {
   const ids = list(call.parameters, 'InstanceId');
@@ -192,6 +199,7 @@ function change(call: Call, act: (id: string) => SimHost): XmlMap {
 }
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
+  DescribeInstanceAttribute: describeInstanceAttribute,
   DescribeInstances: describeInstances,
   DescribeInstanceStatus: describeInstanceStatus,
   DescribeSecurityGroups: describeSecurityGroups,

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { type CloudOptions, type Core, createCore } from './core.ts';
 import { answerEc2 } from './ec2.ts';
-import { AUTHORIZATION_DETAILS, authorizationDetails } from './iam.ts';
+import { answerIam } from './iam.ts';
 import { CloudError } from './model.ts';
 import { answerSim } from './sim-api.ts';
 import { describeInstanceInformation, sendCommand } from './ssm.ts';
@@ -82,10 +82,7 @@ export function createCloud(options: CloudOptions): Cloud {
       }
       if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return false;
       const parameters = new URLSearchParams(body);
-      const answer =
-        parameters.get('Action') === AUTHORIZATION_DETAILS
-          ? { status: 200, body: authorizationDetails(core) }
-          : answerEc2(core, options.random, region, parameters);
+      const answer = answerIam(core, parameters) ?? answerEc2(core, options.random, region, parameters);
       response.writeHead(answer.status, { 'content-type': 'text/xml;charset=UTF-8' }).end(answer.body);
       return true;
     },

@@ -20,6 +20,7 @@ export const AWS_OPERATIONS = {
   sfn: ['DescribeExecution', 'GetExecutionHistory', 'ListExecutions', 'StartExecution', 'StopExecution'],
   ecs: ['DescribeTasks', 'StopTask'],
   ec2: [
+    'DescribeInstanceAttribute',
     'DescribeInstances',
     'DescribeInstanceStatus',
     'DescribeSecurityGroups',
@@ -30,7 +31,7 @@ export const AWS_OPERATIONS = {
   ssm: ['DescribeInstanceInformation', 'SendCommand'],
   sns: ['Publish'],
   logs: ['DescribeLogGroups'],
-  iam: ['GetAccountAuthorizationDetails'],
+  iam: ['GetAccountAuthorizationDetails', 'GetRole', 'GetRolePolicy', 'ListAttachedRolePolicies', 'ListRolePolicies'],
   kms: ['DescribeKey', 'GetKeyPolicy', 'ListGrants'],
   cloudtrail: ['LookupEvents'],
   s3: ['ListObjectsV2'],
