@@ -10,8 +10,8 @@ import {
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toItem } from '../../src/aws/marshal.ts';
-import type { Row } from '../../src/cli/compared.ts';
 import { type GroupRule, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
+import type { DriftRow } from '../../src/enclave/drift-answer.ts';
 import { keys } from '../../src/enclave/items.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { logGroupName, resourceName } from '../../src/enclave/names.ts';
@@ -82,8 +82,8 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
       new PutItemCommand({ TableName: stateTable, Item: toItem({ ...lifecycle, ...keys.lifecycle(lifecycle.id) }) }),
     );
   const run = (...argv: string[]) => cli(['drift', ...argv, '--endpoint', emulator.url, '--environment', 'test']);
-  const look = async (): Promise<Record<string, Row>> => {
-    const rows = JSON.parse((await run(ID, '-o', 'json')).out) as Row[];
+  const look = async (): Promise<Record<string, DriftRow>> => {
+    const rows = JSON.parse((await run(ID, '-o', 'json')).out) as DriftRow[];
     return Object.fromEntries(rows.map((each) => [each.attribute, each]));
   };
 
@@ -235,7 +235,7 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
     if (before === undefined) delete process.env.AWS_ENDPOINT_URL_IAM;
     else process.env.AWS_ENDPOINT_URL_IAM = before;
     expect(err).toContain('role: not seen (');
-    const rows = JSON.parse(out) as Row[];
+    const rows = JSON.parse(out) as DriftRow[];
     expect(rows.find(({ attribute }) => attribute === 'role.policies')?.verdict).toBe('Unknown');
     expect(rows.find(({ attribute }) => attribute === 'network.rules')?.verdict).toBe('Drift');
     expect(code).toBe(1);
@@ -244,7 +244,7 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
   it('compares a host that was taken over and not prepared by its existence and state, and says so', async () => {
     await put(taken());
     const { code, out, err } = await run(TAKEN, '-o', 'json');
-    expect((JSON.parse(out) as Row[]).map(({ attribute, verdict }) => [attribute, verdict])).toEqual([
+    expect((JSON.parse(out) as DriftRow[]).map(({ attribute, verdict }) => [attribute, verdict])).toEqual([
       ['host.exists', 'Match'],
       ['host.duplicate', 'Match'],
       ['host.running', 'Match'],

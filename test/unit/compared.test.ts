@@ -1,9 +1,10 @@
-/** `enclavectl drift <id>`: what a close look, the host's report and the operator's notes are shown as. */
+/** Close comparison: the rows that an inspection, the host's report and the operator's findings are shown as. */
 import { describe, expect, it } from 'vitest';
-import type { CloseLook } from '../../src/aws/close-look.ts';
-import { compared, type Row } from '../../src/cli/compared.ts';
+import type { DriftRow } from '../../src/enclave/drift-answer.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
+import { compareClosely } from '../../src/reconciler/close-comparison.ts';
+import type { Inspection } from '../../src/reconciler/inspection.ts';
 import type { Host } from '../../src/reconciler/ports.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 import { record, specOf } from './spec-records.ts';
@@ -50,9 +51,10 @@ const HOSTS = [
   },
 ] as unknown as readonly Host[];
 
-function rowsOf(lifecycle: Lifecycle, reports: readonly Report[] = [], look: Partial<CloseLook> = {}) {
-  const rows = compared(lifecycle, { hosts: HOSTS, unseen: [], ...look }, reports, 'test', NOW);
-  return Object.fromEntries(rows.map((row) => [row.attribute, row])) as Record<string, Row>;
+function rowsOf(lifecycle: Lifecycle, reports: readonly Report[] = [], inspection: Partial<Inspection> = {}) {
+  const inspected = { hosts: HOSTS, observedAt: {}, unseen: [], ...inspection };
+  const rows = compareClosely(lifecycle, inspected, reports, 'test', NOW);
+  return Object.fromEntries(rows.map((row) => [row.attribute, row])) as Record<string, DriftRow>;
 }
 const reported = (changes: object, lifecycle: object = {}) => rowsOf(lifecycleOf(lifecycle), [reportOf(changes)]);
 
@@ -171,5 +173,47 @@ describe('a host that was taken over', () => {
     ['it was never taken over', {}],
   ])('is compared whole where %s', (_why, changes) => {
     expect(rowsOf(lifecycleOf(changes))['host.metadata']).toMatchObject({ verdict: 'Drift' });
+  });
+});
+
+describe('when each attribute was observed', () => {
+  const at = (ms: number) => new Date(ms).toISOString();
+
+  it('is when the operator began to read the part that shows it', () => {
+    const logGroup = { exists: true as const, retentionDays: 30, kmsKeyArn: null };
+    const observedAt = { hosts: NOW - 3_000, logGroup: NOW - 2_000 };
+    const rows = rowsOf(lifecycleOf(), [], { logGroup, observedAt });
+    expect(rows['host.exists']?.observedAt).toBe(at(NOW - 3_000));
+    expect(rows.tags?.observedAt).toBe(at(NOW - 3_000));
+    expect(rows['logs.group']?.observedAt).toBe(at(NOW - 2_000));
+  });
+
+  it('is null of a part that could not be read', () => {
+    expect(rowsOf(lifecycleOf())['network.rules']).toMatchObject({ verdict: 'Unknown', observedAt: null });
+  });
+
+  it("is the report's own time of what the host reports, and null where no report may be believed", () => {
+    const report = reportOf({});
+    expect(rowsOf(lifecycleOf(), [report])['enclave.running']?.observedAt).toBe(report.at);
+    expect(rowsOf(lifecycleOf(), [reportOf({ at: 'soon' })])['enclave.running']?.observedAt).toBeNull();
+    const old = reportOf({ at: at(NOW - 16 * 60_000) });
+    expect(rowsOf(lifecycleOf(), [old])['enclave.running']?.observedAt).toBeNull();
+  });
+
+  it('is when the plan was asked for of what a plan has found, and null of what the operator has stored', () => {
+    const findings = [{ attribute: 'enclave.attested', severity: 'critical', repair: 'alert', since: SINCE }];
+    const planned = { askedAt: SINCE, at: SINCE, run: 'drift-1-1', generation: 1, verdict: 'Drift', failures: 0 };
+    const differences = [{ address: 'aws_eip.own', attributes: ['*'] }];
+    const rows = rowsOf(lifecycleOf({ findings, planned: { ...planned, differences } }));
+    expect(rows['terraform.state']?.observedAt).toBe(SINCE);
+    expect(rows['enclave.attested']?.observedAt).toBeNull();
+  });
+
+  it('comes with texts of a bounded length', () => {
+    const attributes = Array.from({ length: 200 }, (_, n) => `attribute_${n}`);
+    const planned = { askedAt: SINCE, at: SINCE, run: 'drift-1-1', generation: 1, verdict: 'Drift', failures: 0 };
+    const differences = [{ address: 'aws_eip.own', attributes }];
+    const row = rowsOf(lifecycleOf({ planned: { ...planned, differences } }))['terraform.state'];
+    expect(row?.observed).toHaveLength(400);
   });
 });

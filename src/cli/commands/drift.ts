@@ -1,10 +1,12 @@
 /** `enclavectl drift`: what differs, as the operator last found it; of one enclave, by a look of its own. */
-import { lookClosely } from '../../aws/close-look.ts';
+import { createAwsPorts } from '../../aws/index.ts';
 import { ROWS, reportedAttributes } from '../../drift/index.ts';
+import type { DriftRow } from '../../enclave/drift-answer.ts';
 import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/policy.ts';
 import { attributesOf, isOfFindings } from '../../machines/index.ts';
-import { compared, isAsFound, type Row, subjectOf } from '../compared.ts';
+import { compareClosely, isUnmanaged } from '../../reconciler/close-comparison.ts';
+import { inspect, subjectOf } from '../../reconciler/inspection.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { clip, shortAge } from '../output.ts';
@@ -17,6 +19,7 @@ interface Options extends GlobalOptions {
 }
 
 const WIDEST = 60;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 export async function drift(io: Io, [id]: readonly string[], options: Options): Promise<ExitCode> {
   const target = resolveTarget(io, options);
@@ -30,11 +33,14 @@ export async function drift(io: Io, [id]: readonly string[], options: Options): 
     if (applied === undefined || desired === 'Absent')
       throw new CliError(EXIT.refused, `${id} is not deployed: there is nothing to compare with`);
     reachLocal(target);
-    const look = await lookClosely(target.config, subjectOf(lifecycle, target.config.region));
-    for (const { what, why } of look.unseen) io.err(`${what}: not seen (${why})\n`);
-    if (isAsFound(lifecycle, look)) io.err(asFoundText(id));
+    const { config } = target;
+    const ports = createAwsPorts({ config, log: SILENT, clock: io.clock, random: io.random });
+    const inspection = await inspect(subjectOf(lifecycle, config.region), ports, io.signal);
+    ports.close();
+    for (const { what, why } of inspection.unseen) io.err(`${what}: not seen (${why})\n`);
+    if (isUnmanaged(lifecycle, inspection)) io.err(asFoundText(id));
     const reports = await store.reports(id, reportingHost(lifecycle));
-    const rows = compared(lifecycle, look, reports, target.config.environment, io.clock.now());
+    const rows = compareClosely(lifecycle, inspection, reports, config.environment, io.clock.now());
     return show(io, rows, options.output);
   } finally {
     store.close();
@@ -87,7 +93,7 @@ function trackedOf({ fingerprint }: NonNullable<Lifecycle['drift']>, stored: Lif
   return { attribute: name, severity: row?.severity ?? 'critical', repair };
 }
 
-function show(io: Io, rows: readonly Row[], output: Options['output']): ExitCode {
+function show(io: Io, rows: readonly DriftRow[], output: Options['output']): ExitCode {
   const differs = rows.some(({ verdict }) => verdict === 'Drift');
   if (output === 'json') io.out(`${JSON.stringify(rows, undefined, 2)}\n`);
   else {

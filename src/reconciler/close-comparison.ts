@@ -1,0 +1,255 @@
+/** Close comparison: one enclave as it was inspected now, with every attribute, in words. Pure. */
+import {
+  ATTRIBUTES,
+  type Attribute,
+  compare,
+  digestKey,
+  digestRole,
+  digestRules,
+  type EnclaveFacts,
+  type Finding,
+  ignoredBy,
+  type Observed,
+  type ReportFacts,
+  ROWS,
+} from '../drift/index.ts';
+import { type DriftRow, LONGEST_ROW_TEXT } from '../enclave/drift-answer.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
+import type { Report } from '../enclave/report-item.ts';
+import type { EnclaveSpec } from '../enclave/spec.ts';
+import { isFresh, isLeftToHost } from './enclave-view.ts';
+import { isUnprepared } from './findings.ts';
+import type { InspectedPart, Inspection } from './inspection.ts';
+import { withPlanned } from './planned-findings.ts';
+
+const SILENT_MS = 15 * 60_000;
+/** What the agent calls stuck has been terminating for more than two minutes, as the host itself has counted them. */
+const STUCK_MS = 2 * 60_000 + 1;
+/** All that is compared of a host that another pipeline made and no run has prepared. */
+const OF_UNMANAGED: ReadonlySet<Attribute> = new Set(['host.exists', 'host.duplicate', 'host.running', 'host.paused']);
+/** What no inspection shows, and who observes it. */
+const NOT_INSPECTED: ReadonlyMap<Attribute, string> = new Map([
+  ['enclave.attested', 'the operator has stored no finding (attestationTrail)'],
+  ['terraform.state', 'the operator has stored no finding (stateBucket, plans)'],
+  ['orphans', 'see enclavectl orphans'],
+]);
+
+/** The part that decides each attribute; undefined: none. */
+const SHOWN_BY: Readonly<Record<Attribute, InspectedPart | 'report' | undefined>> = {
+  'host.exists': 'hosts',
+  'host.duplicate': 'hosts',
+  'host.running': 'hosts',
+  'host.paused': 'hosts',
+  'host.instanceType': 'hosts',
+  'host.ami': 'hosts',
+  'host.enclaveOptions': 'hosts',
+  'host.profile': 'hosts',
+  'host.metadata': 'hosts',
+  'host.userData': 'attributes',
+  'host.terminationProtection': 'attributes',
+  'host.volume': 'volume',
+  'host.statusChecks': 'status',
+  'host.events': 'status',
+  'host.agent': 'agent',
+  'network.groups': 'hosts',
+  'network.rules': 'rules',
+  'network.publicIp': 'hosts',
+  tags: 'hosts',
+  'enclave.running': 'report',
+  'enclave.terminating': 'report',
+  'enclave.debug': 'report',
+  'enclave.cpuCount': 'report',
+  'enclave.memory': 'report',
+  'enclave.extra': 'report',
+  'enclave.measurements': 'report',
+  'enclave.attested': undefined,
+  'enclave.health': 'report',
+  'enclave.allocator': 'report',
+  'enclave.proxies': 'report',
+  'role.policies': 'role',
+  'key.policy': 'key',
+  'key.state': 'key',
+  'logs.group': 'logGroup',
+  'terraform.state': undefined,
+  orphans: undefined,
+};
+
+/** A host that was adopted and not imported: it is as another pipeline made it. */
+export function isUnmanaged(lifecycle: Lifecycle, inspection: Inspection): boolean {
+  if (lifecycle.pinned.legacy !== undefined) return false;
+  return isUnprepared(lifecycle, { posture: hostOf(lifecycle, inspection)?.posture });
+}
+
+/** Every attribute the enclave has, in the order of {@link ATTRIBUTES}; `now` in wall time, ms. */
+export function compareClosely(
+  lifecycle: Lifecycle,
+  inspection: Inspection,
+  reports: readonly Report[],
+  environment: string,
+  now: number,
+): readonly DriftRow[] {
+  const { id, applied, pinned, made, desired } = lifecycle;
+  const wanted = {
+    enclaveId: id,
+    environment,
+    running: desired === 'Running',
+    // Written by the operator, of a spec that was valid.
+    spec: applied as unknown as EnclaveSpec,
+    instanceId: pinned.instanceId,
+    amiId: pinned.amiId,
+    made,
+    legacy: pinned.legacy && { securityGroupName: pinned.legacy.security_group.name },
+  };
+  const unmanaged = isUnmanaged(lifecycle, inspection);
+  const report = reportOf(reports, lifecycle, now);
+  const observed = observedOf(lifecycle, inspection, report, now);
+  const found = compare(wanted, observed, unmanaged ? { only: OF_UNMANAGED } : {});
+  const decided = new Set(found.filter(({ verdict }) => verdict !== 'Unknown').map(({ attribute }) => attribute));
+  const all = withPlanned(found, lifecycle, (attribute) => (decided.has(attribute) ? now : undefined));
+  const { enforce, expectedMeasurements } = wanted.spec.attestation;
+  const isAttested = !unmanaged && wanted.running && enforce !== 'off' && expectedMeasurements.length > 0;
+  const observedAt = (finding: Finding): string | null => {
+    // What a plan has found is as old as the plan.
+    if (!found.includes(finding)) return isoOf(finding.observedAt);
+    const part = SHOWN_BY[finding.attribute];
+    if (part === 'report') return isoOf(report && Date.parse(report.at));
+    return isoOf(part && inspection.observedAt[part]);
+  };
+  const rows = [
+    ...all.map((finding) => rowOf(finding, lifecycle, now, observedAt(finding))),
+    ...notInspected(all, lifecycle, isAttested, now).map((finding) => rowOf(finding, lifecycle, now, null)),
+  ];
+  return rows
+    .map((row) => asNoted(row, lifecycle))
+    .sort((a, b) => ORDER.indexOf(a.attribute) - ORDER.indexOf(b.attribute));
+}
+
+const ORDER: readonly string[] = ATTRIBUTES;
+
+/** A host writes its own time, whatever it likes: what is no time is none. */
+function isoOf(ms: number | undefined): string | null {
+  return ms === undefined || Number.isNaN(ms) ? null : new Date(ms).toISOString();
+}
+
+/** What the comparison says nothing of, because no inspection shows it: the operator may observe it, or has noted it. */
+function notInspected(
+  found: readonly Finding[],
+  { findings = [] }: Lifecycle,
+  isAttested: boolean,
+  observedAt: number,
+): readonly Finding[] {
+  return ROWS.filter(({ attribute }) => {
+    if (!NOT_INSPECTED.has(attribute) || found.some((each) => each.attribute === attribute)) return false;
+    const mayBe = attribute === 'enclave.attested' && isAttested;
+    return mayBe || findings.some((each) => each.attribute === attribute);
+  }).map(({ attribute, severity, rung, owned, security }) => {
+    const verdict = 'Unknown' as const;
+    return { attribute, desired: undefined, observed: undefined, verdict, severity, rung, owned, security, observedAt };
+  });
+}
+
+/** What no inspection shows is as the operator has stored it. */
+function asNoted(row: DriftRow, { findings }: Lifecycle): DriftRow {
+  const why = NOT_INSPECTED.get(row.attribute as Attribute);
+  if (why === undefined || row.verdict !== 'Unknown') return row;
+  const known = findings?.find(({ attribute }) => attribute === row.attribute);
+  if (known === undefined) return { ...row, observedAt: null, why };
+  const severity = known.severity as Finding['severity'];
+  const noted = { severity, since: known.since, observedAt: null, why: 'noted by the operator' };
+  return { ...row, verdict: 'Drift', ...noted };
+}
+
+/** The enclave's host: the one that is known, else the only one there is. */
+function hostOf({ pinned }: Lifecycle, { hosts }: Inspection) {
+  const living = hosts?.filter(({ state }) => state !== 'terminated' && state !== 'shutting-down') ?? [];
+  const own = hosts?.find(({ instanceId }) => instanceId === pinned.instanceId);
+  return own ?? (living.length === 1 ? living[0] : undefined);
+}
+
+/** The inspection as the comparison takes it. */
+export function observedOf(
+  lifecycle: Lifecycle,
+  inspection: Inspection,
+  report: Report | undefined,
+  now: number,
+): Observed {
+  const { hosts, status, attributes, agent, volume, rules, role, key, logGroup } = inspection;
+  return {
+    observedAt: now,
+    hosts,
+    posture: hostOf(lifecycle, inspection)?.posture,
+    userData: attributes?.userData,
+    terminationProtection: attributes?.terminationProtection,
+    rootVolume: volume,
+    checks: status?.checks,
+    events: status?.events,
+    agentOnline: agent,
+    report: report && factsOf(report),
+    rules: rules && digestRules(rules, true),
+    role: role && digestRole(role, true),
+    key: key && digestKey(key, true),
+    logGroup,
+  };
+}
+
+/** The last report of the host, where it is newer than the host's last start and of what was applied. */
+function reportOf(
+  reports: readonly Report[],
+  { pinned, baseline, observedGeneration }: Lifecycle,
+  now: number,
+): Report | undefined {
+  const report = reports.find(({ instanceId }) => instanceId === pinned.instanceId);
+  if (report === undefined || now - Date.parse(report.at) > SILENT_MS) return undefined;
+  return report.appliedGeneration < observedGeneration || !isFresh(report, baseline) ? undefined : report;
+}
+
+/** What a report that may be believed says. */
+export function factsOf(report: Report): ReportFacts {
+  return {
+    enclaves: report.observed === false ? undefined : enclavesOf(report),
+    completed: report.completed,
+    leftToHost: isLeftToHost(report),
+    health: report.health,
+    measurements: report.measurements,
+    allocatorOk: report.allocator?.ok,
+    proxies: report.proxies,
+  };
+}
+
+/** No report says since when something is terminating, only that it has been for too long. */
+function enclavesOf({ enclaves, error }: Report): readonly EnclaveFacts[] {
+  if (error?.class !== 'host' || error.code !== 'stuck') return enclaves;
+  return enclaves.map((each) => (each.state === 'TERMINATING' ? { ...each, terminatingMs: STUCK_MS } : each));
+}
+
+function rowOf(
+  finding: Finding,
+  { findings, policy: stored }: Lifecycle,
+  now: number,
+  observedAt: string | null,
+): DriftRow {
+  const policy = (stored ?? DEFAULT_POLICY) as unknown as EnclavePolicy;
+  const { attribute, verdict, severity, rung, owned, security, desired, observed } = finding;
+  const mode = driftModeOf(policy, attribute);
+  const rule = ignoredBy(policy.drift.ignore, attribute, now);
+  const isReported = mode === 'alert' || owned === 'foreign' || (rung === 'replace' && mode !== 'replace');
+  const repair = mode === 'off' ? 'off' : isReported ? 'alert' : rung;
+  const since = findings?.find((each) => each.attribute === attribute)?.since;
+  return {
+    attribute,
+    verdict,
+    severity,
+    repair: bounded(rule === undefined ? repair : `ignored until ${rule.expires}: ${rule.reason}`),
+    owned,
+    security,
+    desired: desired === undefined ? null : bounded(desired),
+    observed: observed === undefined ? null : bounded(observed),
+    observedAt,
+    ...(since === undefined || verdict !== 'Drift' ? {} : { since }),
+  };
+}
+
+function bounded(text: string): string {
+  return text.length > LONGEST_ROW_TEXT ? `${text.slice(0, LONGEST_ROW_TEXT - 1).toWellFormed()}…` : text;
+}
