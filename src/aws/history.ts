@@ -1,13 +1,18 @@
-/** The history table in DynamoDB: runs and events, kept for a while. */
-import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+/** The history table in DynamoDB: runs, events and drift answers, kept for a while. */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  PutItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { type CountedEvent, countEvents } from '../enclave/event-window.ts';
 import { keys } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import { omit } from '../enclave/omit.ts';
 import { RunItemSchema } from '../enclave/run-item.ts';
 import type { HistoryStore, Log } from '../reconciler/ports.ts';
-import { call } from './errors.ts';
-import { absent, all, type Condition, exists } from './expressions.ts';
+import { call, onNames } from './errors.ts';
+import { absent, all, type Condition, conditionInput, exists } from './expressions.ts';
 import { toAttribute, toItem, toPlain } from './marshal.ts';
 import { readOr } from './stored.ts';
 import { openTable } from './table.ts';
@@ -119,6 +124,21 @@ export function createHistoryStore(options: HistoryStoreOptions): HistoryStore {
       for (let index = 0; index < counted.length; index += WRITES_AT_ONCE) {
         await Promise.all(counted.slice(index, index + WRITES_AT_ONCE).map(writeEvent));
       }
+    },
+
+    async answer(answer) {
+      const input = {
+        TableName: historyTable,
+        Item: toItem({ ...answer, ...keys.driftAnswer(answer.id, answer.key) }),
+        ...conditionInput(absent('pk')),
+      };
+      const result = await call(
+        'dynamodb:PutItem',
+        `a drift answer of enclave ${answer.id}`,
+        () => client.send(new PutItemCommand(input)),
+        onNames('already' as const, 'ConditionalCheckFailedException'),
+      );
+      return result === 'already' ? 'already' : 'answered';
     },
   };
 }

@@ -23,7 +23,7 @@ export const LockSchema = z.looseObject({
 });
 export type Lock = z.infer<typeof LockSchema>;
 
-export const REQUEST_VERBS = ['retry', 'adopt', 'unlock', 'plan', 'approve'] as const;
+export const REQUEST_VERBS = ['retry', 'adopt', 'unlock', 'plan', 'approve', 'drift'] as const;
 /** `request#<id>` / `<time>-<random>`: a verb of enclavectl; deleted in the transaction that commits its effect. */
 export const RequestSchema = z.looseObject({
   ...Versioned,
@@ -81,6 +81,8 @@ export const keys = {
   fleetRun: (name: string) => ({ pk: FLEET, sk: name }),
   fleetLedger: { pk: FLEET, sk: 'drift' },
   events: (id: string) => `event#${id}`,
+  /** The history table's answer to a request. */
+  driftAnswer: (id: string, requestKey: string) => ({ pk: `drift#${id}`, sk: requestKey }),
   event: (id: string, key: string) => ({ pk: `event#${id}`, sk: key }),
 } as const;
 

@@ -6,6 +6,7 @@ import type { Limits } from '../machines/index.ts';
 import type { AttestationObserver } from './attestation-observer.ts';
 import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { DriftAnswers } from './drift-answers.ts';
 import type { DriftRuns } from './drift-runs.ts';
 import type { HostObserver } from './host-observer.ts';
 import type { NameCollisions } from './name-collisions.ts';
@@ -39,6 +40,7 @@ export interface ReconcileContext {
   readonly quota: WalletQuota;
   readonly names: NameCollisions;
   readonly repairs: RepairGovernor;
+  readonly driftAnswers: Pick<DriftAnswers, 'requested'>;
   readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
   readonly states: Pick<StateObjects, 'isMissing' | 'isLockStale'>;
   readonly publishes: Stopwatches;

@@ -8,6 +8,7 @@ import { emitBreakerEvent } from './circuit-breaker.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
 import { DeepLooks } from './deep-looks.ts';
+import { DriftAnswers } from './drift-answers.ts';
 import { driftSubject } from './drift-subject.ts';
 import { Feed } from './feed.ts';
 import { Fleet } from './fleet.ts';
@@ -66,6 +67,7 @@ export class Controller {
   readonly #names = new NameCollisions();
   readonly #repairs: RepairGovernor;
   readonly #deep: DeepLooks;
+  readonly #driftAnswers: DriftAnswers;
   readonly #context: ReconcileContext;
   readonly #failures = new Map<string, number>();
   /** Conflicts in a row, by enclave. */
@@ -143,6 +145,7 @@ export class Controller {
       ask: (id) => driftSubject(id, this.#context),
       enqueue: (id) => this.#queue.add(id, { priority: PRIORITY.drift }),
     });
+    this.#driftAnswers = new DriftAnswers({ ports, config, epoch: () => term.assert() });
     this.#feed = new Feed({
       ports,
       config,
@@ -194,6 +197,7 @@ export class Controller {
       names: this.#names,
       publishes: this.#publishes,
       repairs,
+      driftAnswers: this.#driftAnswers,
       plans: this.#deep.plans,
       states: this.#deep.states,
       reports,
@@ -304,7 +308,9 @@ export class Controller {
     this.#repairs.close();
     this.#stopping.abort();
     const drained = new AbortController();
-    const work = Promise.all([this.#workers.onIdle(), this.#running]).finally(() => drained.abort());
+    const work = Promise.all([this.#workers.onIdle(), this.#running, this.#driftAnswers.stop()]).finally(() =>
+      drained.abort(),
+    );
     await Promise.race([work, clock.sleep(DRAIN_MS, drained.signal)]);
   }
 

@@ -35,6 +35,7 @@ export function observeOnly(ports: Ports): Required<Omit<Ports, 'states'>> & Pic
       runs: (id, limit) => history.runs(id, limit),
       requestCancel: async () => 'requested',
       settle: async () => 'settled',
+      answer: async () => 'answered',
       append: onceEach((events) => history.append(events)),
     },
     fleetRuns: {

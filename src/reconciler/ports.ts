@@ -1,4 +1,5 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
+import type { DriftAnswer } from '../enclave/drift-answer.ts';
 import type { Control, Lease } from '../enclave/fleet-items.ts';
 import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
 import type { Lock, OperatorEvent, Request } from '../enclave/items.ts';
@@ -135,6 +136,8 @@ export interface HistoryStore {
   /** Writes the outcome if there is none. */
   settle(id: string, name: string, outcome: Outcome): Promise<'settled' | 'already'>;
   append(events: readonly OperatorEvent[]): Promise<void>;
+  /** Writes the answer to a request if there is none. */
+  answer(answer: DriftAnswer): Promise<'answered' | 'already'>;
 }
 
 /** One commit of the fleet's ledger: all of it or nothing. */

@@ -120,6 +120,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     });
     if (result === 'conflict') return { kind: 'conflict', startsRun: begun };
     context.onLifecycle(id, lifecycle);
+    context.driftAnswers.requested(id, requests);
     const lookedBefore = context.hosts.before(host.foundIn ?? regionOf(lifecycle, config.region), host.observedAt);
     context.onCommitted({ before: remembered.lifecycle, after: lifecycle, run, lookedBefore });
   }

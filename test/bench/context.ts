@@ -50,6 +50,7 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
       wake: () => {},
       onBreaker: () => {},
     }),
+    driftAnswers: { requested: () => {} },
     plans: { resultOf: () => undefined, entered: () => {} },
     states: { isMissing: () => false, isLockStale: () => false },
     publishes: new Stopwatches(ports.clock),

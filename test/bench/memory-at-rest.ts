@@ -78,7 +78,7 @@ const ports: Ports = {
     amendControl: never,
   },
   leases: { read: never, replace: never },
-  history: { run: never, runs: never, requestCancel: never, settle: never, append: never },
+  history: { run: never, runs: never, requestCancel: never, settle: never, append: never, answer: never },
   fleetRuns: { ledger: never, commit: never, run: never, settle: never },
   workflows: { start: never, startFleetRun: never, running: never, describe: never, tasks: never, abort: never },
   tasks: { describe: never, stop: never },

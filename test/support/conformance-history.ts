@@ -131,6 +131,17 @@ export function historyStoreConformance(name: string, makeHarness: MakeHarness):
       expect(await harness.item('history', eventKey(at('10:00')))).toMatchObject({ count: 1 });
     });
 
+    it('writes the answer to a request once', async () => {
+      const id = freshId();
+      const row = { attribute: 'tags', verdict: 'Match', severity: 'low', repair: 'apply', owned: 'operator' } as const;
+      const rows = [{ ...row, security: false, desired: 'a=b', observed: null, observedAt: AT }];
+      const answer = { v: 1, minReader: 1, id, key: 'k', at: AT, rows, unseen: [], expiresAt: 1_893_456_000 };
+      expect(await history.answer(answer)).toBe('answered');
+      expect(await history.answer({ ...answer, rows: [] })).toBe('already');
+      expect(await history.answer({ ...answer, key: 'k2' })).toBe('answered');
+      expect(await harness.item('history', keys.driftAnswer(id, 'k'))).toMatchObject(answer);
+    });
+
     it.each([
       { what: 'reason', changes: { reason: 'Other' } },
       { what: 'message', changes: { message: 'other' } },

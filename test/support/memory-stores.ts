@@ -232,6 +232,13 @@ export function memoryHistory(history: MemoryTable, expiresAt: () => number): Hi
       return 'settled';
     },
 
+    async answer(answer) {
+      const key = keys.driftAnswer(answer.id, answer.key);
+      if (history.get(key.pk, key.sk) !== undefined) return 'already';
+      history.put({ ...answer, ...key });
+      return 'answered';
+    },
+
     async append(events) {
       for (const { key, event, firstAt, count } of countEvents(events)) {
         const known = history.get(key.pk, key.sk);

@@ -9,7 +9,7 @@ const HOUR = 3_600_000;
 const WRITES = [
   'records.publish',
   ...['commit', 'dismiss', 'forget', 'release', 'amendControl'].map((name) => `state.${name}`),
-  ...['requestCancel', 'settle'].map((name) => `history.${name}`),
+  ...['requestCancel', 'settle', 'answer'].map((name) => `history.${name}`),
   ...['start', 'abort'].map((name) => `workflows.${name}`),
   'tasks.stop',
   ...['start', 'stop', 'restartEnclave', 'restartAllocator'].map((name) => `hosts.${name}`),
@@ -41,6 +41,7 @@ function troubled(v: VirtualOperator): void {
   v.world.hosts.launch({ ...LAUNCH, enclaveId: 'enc_going' });
   v.post('enc_going', { status: 'PENDING_DESTROY' });
   v.world.putRequest('enc_old', 'adopt');
+  v.world.putRequest('enc_old', 'drift');
 }
 const IDS = ['enc_new', 'enc_old', 'enc_pausing', 'enc_stopped', 'enc_going'];
 

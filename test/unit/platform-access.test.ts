@@ -122,6 +122,7 @@ function callsOfOperator(names: ReturnType<typeof namesOf>, config: PlacedConfig
       () => history.requestCancel('enc_1', 'e-1', NOW),
       () => history.settle('enc_1', 'e-1', outcome),
       () => history.append([anEvent('enc_1')]),
+      () => history.answer({ ...anEvent('enc_1'), key: 'k', rows: [], unseen: [], expiresAt: 1 }),
       () => fleetRuns.ledger(),
       () => fleetRuns.commit({ ledger, readRevision: undefined, start: fleetRun }),
       () => fleetRuns.commit({ ledger, readRevision: 1 }),

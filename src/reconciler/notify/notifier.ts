@@ -63,6 +63,7 @@ export class Notifier {
       runs: (id, limit) => history.runs(id, limit),
       requestCancel: (id, name, at) => history.requestCancel(id, name, at),
       settle: (id, name, outcome) => history.settle(id, name, outcome),
+      answer: (answer) => history.answer(answer),
       append: (events) => {
         this.sawEvents(events);
         return history.append(events);
