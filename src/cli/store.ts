@@ -12,6 +12,7 @@ import {
 import type { z } from 'zod';
 import { toItem, toPlain } from '../aws/marshal.ts';
 import { readReport } from '../aws/stored.ts';
+import { type DriftAnswer, DriftAnswerSchema } from '../enclave/drift-answer.ts';
 import { type Control, ControlSchema } from '../enclave/fleet-items.ts';
 import { EventSchema, keys, type Lock, LockSchema, type OperatorEvent, type Request } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
@@ -53,6 +54,8 @@ export interface Store {
   /** Sets attributes if the record exists and the given ones still are what was read (undefined: absent). */
   update(id: string, set: JsonMap, read: Readonly<Record<string, unknown>>): Promise<'updated' | 'conflict'>;
   request(request: Request): Promise<void>;
+  /** Of a request of the verb `drift`, by its key; undefined: none yet. */
+  driftAnswer(id: string, requestKey: string): Promise<DriftAnswer | undefined>;
   /** What holds for the whole fleet; undefined: no operator has run here yet. */
   control(): Promise<Control | undefined>;
   /** Sets and removes members of `fleet/control` if the given ones still are what was read (undefined: absent). */
@@ -233,6 +236,8 @@ export function openStore(target: Target): Store {
         ),
       );
     },
+    driftAnswer: async (id, requestKey) =>
+      valid(DriftAnswerSchema, await get(config.historyTable, keys.driftAnswer(id, requestKey))),
     control: async () => valid(ControlSchema, await get(config.stateTable, keys.control)),
     amendControl: async (set, remove, read) =>
       send(config.stateTable, async () => {

@@ -152,9 +152,12 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'drift',
     args: '[id]',
-    summary: 'what differs from what was asked for; of one enclave, attribute by attribute, looked at now',
+    summary: 'what differs from what was asked for; of one enclave, every attribute, as the operator observes it now',
     examples: ['drift', 'drift -o json', 'drift enc_1755986905612_ouocac870'],
-    options: (command) => command.addOption(output('table', 'json')),
+    options: (command) =>
+      command
+        .addOption(output('table', 'json'))
+        .option('--timeout <seconds>', 'how long to wait for an operator that compares one enclave', '60'),
     load: async () => (await import('./commands/drift.ts')).drift,
   },
   {

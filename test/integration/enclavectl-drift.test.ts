@@ -1,4 +1,4 @@
-/** `enclavectl drift` in an emulated account: what the operator has written down, and a look of its own. */
+/** `enclavectl drift` in an emulated account: what the operator has stored, and what it answers by an inspection. */
 import { CloudWatchLogsClient, CreateLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import {
@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAwsPorts } from '../../src/aws/index.ts';
 import { toItem } from '../../src/aws/marshal.ts';
 import { type GroupRule, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
 import type { DriftRow } from '../../src/enclave/drift-answer.ts';
@@ -16,9 +17,13 @@ import { keys } from '../../src/enclave/items.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { logGroupName, resourceName } from '../../src/enclave/names.ts';
 import { createTables } from '../../src/local/tables.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
+import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { DriftAnswers } from '../../src/reconciler/drift-answers.ts';
 import { cli } from '../support/cli.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
-import { EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
+import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
+import { memoryLog } from '../support/memory-world.ts';
 import { record, specOf } from '../unit/spec-records.ts';
 
 const missing = toolsMissing().filter((sentence) => sentence.startsWith('moto_server'));
@@ -67,6 +72,7 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
   let ec2: EC2Client;
   let groupId = '';
   let instanceId = '';
+  let stopOperator = async () => {};
 
   const taken = (changes: Partial<Lifecycle> = {}) =>
     ({
@@ -82,6 +88,32 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
       new PutItemCommand({ TableName: stateTable, Item: toItem({ ...lifecycle, ...keys.lifecycle(lifecycle.id) }) }),
     );
   const run = (...argv: string[]) => cli(['drift', ...argv, '--endpoint', emulator.url, '--environment', 'test']);
+  /** Takes requests as a reconcile does, and leaves the rest of an operator out. */
+  const startOperator = () => {
+    const tables = { enclavesTable, stateTable, historyTable };
+    const place = { region: EMULATED_REGION, accountId: EMULATED_ACCOUNT, environment: 'test' };
+    const config = ConfigSchema.parse({ ...place, ...tables });
+    const ports = createAwsPorts({ config, log: memoryLog(), clock: systemClock, random: systemRandom });
+    const answers = new DriftAnswers({ ports, config, epoch: () => 1 });
+    const stopping = new AbortController();
+    const loop = async () => {
+      while (!stopping.signal.aborted) {
+        for (const id of [ID, TAKEN]) {
+          const requests = await ports.state.requests(id);
+          await ports.state.dismiss(requests);
+          answers.requested(id, requests);
+        }
+        await systemClock.sleep(100, stopping.signal);
+      }
+    };
+    const running = loop();
+    return async () => {
+      stopping.abort();
+      await running;
+      await answers.stop();
+      ports.close();
+    };
+  };
   const look = async (): Promise<Record<string, DriftRow>> => {
     const rows = JSON.parse((await run(ID, '-o', 'json')).out) as DriftRow[];
     return Object.fromEntries(rows.map((each) => [each.attribute, each]));
@@ -154,8 +186,10 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
       drift: { fingerprint: 'enclave:EnclaveSize', seen: 2, since: '2026-01-01T00:00:00.000Z', observedAt: 1 },
     } as Lifecycle);
     for (const client of [iam, logs]) client.destroy();
+    stopOperator = startOperator();
   }, 60_000);
   afterAll(async () => {
+    await stopOperator();
     for (const client of [dynamodb, ec2]) client?.destroy();
     await emulator?.stop();
   });
@@ -202,7 +236,7 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
     expect(of('enc_told')).toEqual([expect.objectContaining({ severity: 'high', repair: 'alert' })]);
   });
 
-  it('looks at one enclave: every attribute, with what is desired and what there is', async () => {
+  it('compares one enclave: every attribute, with what is desired, what there is and when it was observed', async () => {
     const rows = await look();
     expect(rows['network.rules']).toMatchObject({ verdict: 'Match', repair: 'apply' });
     expect(rows['role.policies']).toMatchObject({ verdict: 'Match' });
@@ -214,7 +248,11 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
     });
     expect(rows['host.terminationProtection']).toMatchObject({ verdict: 'Match', desired: 'false' });
     expect(rows.tags).toMatchObject({ verdict: 'Drift', repair: 'ignored until 2999-01-01T00:00:00Z: trial' });
-    expect(rows['enclave.running']).toMatchObject({ verdict: 'Unknown', observed: null });
+    expect(rows['enclave.running']).toMatchObject({ verdict: 'Unknown', observed: null, observedAt: null });
+    const agesMs = ['host.exists', 'host.userData', 'network.rules', 'role.policies', 'logs.group'].map(
+      (attribute) => Date.now() - Date.parse(rows[attribute]?.observedAt ?? ''),
+    );
+    expect(agesMs.every((ageMs) => ageMs >= 0 && ageMs < 60_000)).toBe(true);
     await open('0.0.0.0/0');
     const { verdict, observed } = (await look())['network.rules'] ?? {};
     expect(verdict).toBe('Drift');
@@ -224,17 +262,21 @@ describe.skipIf(missing.length > 0)('enclavectl drift', { timeout: 60_000 }, () 
   it('shows it as a table, with exit code 1 where anything differs', async () => {
     const { code, out } = await run(ID);
     expect(code).toBe(1);
-    expect(out).toMatch(/^ATTRIBUTE +VERDICT +SEVERITY +REPAIR +FOR +DESIRED +OBSERVED/);
+    expect(out).toMatch(/^ATTRIBUTE +VERDICT +SEVERITY +REPAIR +FOR +DESIRED +OBSERVED +OBSERVED AT\n/);
     expect(out).toMatch(/\nnetwork\.rules +Drift +critical +apply +\d+d /);
   });
 
   it('says what it could not see, and compares the rest', async () => {
     const before = process.env.AWS_ENDPOINT_URL_IAM;
     process.env.AWS_ENDPOINT_URL_IAM = 'http://127.0.0.1:1';
+    await stopOperator();
+    stopOperator = startOperator();
     const { code, out, err } = await run(ID, '-o', 'json');
+    await stopOperator();
     if (before === undefined) delete process.env.AWS_ENDPOINT_URL_IAM;
     else process.env.AWS_ENDPOINT_URL_IAM = before;
-    expect(err).toContain('role: not seen (');
+    stopOperator = startOperator();
+    expect(err).toContain('role: not seen (iam:GetRole: ');
     const rows = JSON.parse(out) as DriftRow[];
     expect(rows.find(({ attribute }) => attribute === 'role.policies')?.verdict).toBe('Unknown');
     expect(rows.find(({ attribute }) => attribute === 'network.rules')?.verdict).toBe('Drift');

@@ -1,62 +1,102 @@
-/** `enclavectl drift`: what differs, as the operator last found it; of one enclave, by a look of its own. */
-import { createAwsPorts } from '../../aws/index.ts';
+/** `enclavectl drift`: what differs, as the operator last stored it; of one enclave, as the operator observes it now. */
 import { ROWS, reportedAttributes } from '../../drift/index.ts';
-import type { DriftRow } from '../../enclave/drift-answer.ts';
+import type { DriftAnswer, DriftRow } from '../../enclave/drift-answer.ts';
 import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/policy.ts';
 import { attributesOf, isOfFindings } from '../../machines/index.ts';
-import { compareClosely, isUnmanaged } from '../../reconciler/close-comparison.ts';
-import { inspect, subjectOf } from '../../reconciler/inspection.ts';
+import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { clip, shortAge } from '../output.ts';
-import { openStore, reportingHost } from '../store.ts';
+import { clip, printable, shortAge } from '../output.ts';
+import { openStore, type Store } from '../store.ts';
 import { renderTable } from '../table.ts';
-import { type GlobalOptions, resolveTarget, type Target } from '../target.ts';
+import { type GlobalOptions, resolveTarget } from '../target.ts';
 
 interface Options extends GlobalOptions {
   readonly output: 'table' | 'json';
+  readonly timeout: string;
 }
 
 const WIDEST = 60;
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+const POLL_MS = 1_000;
 
 export async function drift(io: Io, [id]: readonly string[], options: Options): Promise<ExitCode> {
-  const target = resolveTarget(io, options);
-  const store = openStore(target);
+  const limitMs = Number(options.timeout) * 1_000;
+  if (!(limitMs > 0)) throw new CliError(EXIT.usage, `--timeout is ${options.timeout}, and no number of seconds`);
+  const store = openStore(resolveTarget(io, options));
   try {
     if (id === undefined) return list(io, await store.lifecycles(), options.output);
     const lifecycle = await store.lifecycle(id);
     if (lifecycle === undefined)
       throw new CliError(EXIT.no, `nothing is known of ${id}: \`enclavectl get\` lists enclaves`);
-    const { applied, desired } = lifecycle;
-    if (applied === undefined || desired === 'Absent')
+    if (lifecycle.applied === undefined || lifecycle.desired === 'Absent')
       throw new CliError(EXIT.refused, `${id} is not deployed: there is nothing to compare with`);
-    reachLocal(target);
-    const { config } = target;
-    const ports = createAwsPorts({ config, log: SILENT, clock: io.clock, random: io.random });
-    const inspection = await inspect(subjectOf(lifecycle, config.region), ports, io.signal);
-    ports.close();
-    for (const { what, why } of inspection.unseen) io.err(`${what}: not seen (${why})\n`);
-    if (isUnmanaged(lifecycle, inspection)) io.err(asFoundText(id));
-    const reports = await store.reports(id, reportingHost(lifecycle));
-    const rows = compareClosely(lifecycle, inspection, reports, config.environment, io.clock.now());
-    return show(io, rows, options.output);
+    const answer = await ask(io, store, id, limitMs);
+    return answer === undefined
+      ? unanswered(io, id, (await store.lifecycle(id)) ?? lifecycle, options)
+      : answered(io, answer, options.output);
   } finally {
     store.close();
   }
 }
 
-function asFoundText(id: string): string {
-  const what = 'was taken over, and its host has not been prepared';
-  return `${id} ${what}: only its existence and state are compared (\`enclavectl adopt ${id}\` prepares it)\n`;
+/** Undefined: no operator has answered in time. */
+async function ask(io: Io, store: Store, id: string, limitMs: number): Promise<DriftAnswer | undefined> {
+  const at = new Date(io.clock.now()).toISOString();
+  const key = `${at}-${io.random.id(6)}`;
+  await store.request({ v: 1, minReader: 1, id, key, verb: 'drift', actor: actor(), at });
+  io.err(`${id}: comparison requested; an operator answers within seconds\n`);
+  const until = io.clock.monotonic() + limitMs;
+  while (!io.signal.aborted) {
+    const answer = await store.driftAnswer(id, key);
+    if (answer !== undefined || io.clock.monotonic() >= until) return answer;
+    await io.clock.sleep(POLL_MS, io.signal);
+  }
+  return undefined;
 }
 
-/** The local stack answers for all of AWS; the SDK reads where from the process' own environment. */
-function reachLocal({ local }: Target): void {
-  if (local === undefined) return;
-  const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-  Object.assign(process.env, { AWS_ENDPOINT_URL: local.endpoint.aws, ...credentials });
+function answered(io: Io, { id, refused, unmanaged, unseen, rows }: DriftAnswer, output: Options['output']): ExitCode {
+  if (refused !== undefined) throw new CliError(EXIT.refused, `${id} was not compared: ${printable(refused)}`);
+  for (const { what, why } of unseen) io.err(`${printable(`${what}: not seen (${why})`)}\n`);
+  if (unmanaged === true) io.err(unmanagedText(id));
+  show(io, rows, output);
+  return rows.some(({ verdict }) => verdict === 'Drift') ? EXIT.no : EXIT.yes;
+}
+
+/** The last findings may be over, and others may have come: what differs now could not be told. */
+function unanswered(io: Io, id: string, lifecycle: Lifecycle, { timeout, output }: Options): ExitCode {
+  const rows = listed(lifecycle).map(storedRow);
+  const last =
+    rows.length === 0
+      ? 'It has stored no findings.'
+      : 'These are the last findings that it has stored, and since when it has known them.';
+  io.err(
+    `enclavectl: no operator answered the request for ${id} within ${timeout} s: check that one leads, and that it is as new as this enclavectl. ${last}\n`,
+  );
+  if (rows.length > 0 || output === 'json') show(io, rows, output);
+  return EXIT.usage;
+}
+
+function storedRow({ attribute, severity, repair, since }: ReturnType<typeof listed>[number]): DriftRow {
+  const row = ROWS.find((each) => each.attribute === attribute);
+  return {
+    attribute,
+    verdict: 'Drift',
+    severity: severity as DriftRow['severity'],
+    repair,
+    owned: row?.owned ?? 'operator',
+    security: row?.security ?? false,
+    desired: null,
+    observed: null,
+    observedAt: null,
+    since,
+    why: 'stored by the operator',
+  };
+}
+
+function unmanagedText(id: string): string {
+  const what = 'was taken over, and its host has not been prepared';
+  return `${id} ${what}: only its existence and state are compared (\`enclavectl adopt ${id}\` prepares it)\n`;
 }
 
 /** Nothing but what the operator has written down. */
@@ -93,22 +133,23 @@ function trackedOf({ fingerprint }: NonNullable<Lifecycle['drift']>, stored: Lif
   return { attribute: name, severity: row?.severity ?? 'critical', repair };
 }
 
-function show(io: Io, rows: readonly DriftRow[], output: Options['output']): ExitCode {
-  const differs = rows.some(({ verdict }) => verdict === 'Drift');
-  if (output === 'json') io.out(`${JSON.stringify(rows, undefined, 2)}\n`);
-  else {
-    const cells = rows.map((row) => [
-      row.attribute,
-      row.verdict,
-      row.verdict === 'Drift' ? row.severity : '',
-      row.verdict === 'Drift' ? row.repair : '',
-      row.since === undefined ? '' : age(io, row.since),
-      clip(row.desired ?? '', WIDEST),
-      clip(row.observed ?? (row.why === undefined ? '' : `(${row.why})`), WIDEST),
-    ]);
-    io.out(renderTable(io, ['ATTRIBUTE', 'VERDICT', 'SEVERITY', 'REPAIR', 'FOR', 'DESIRED', 'OBSERVED'], cells));
+function show(io: Io, rows: readonly DriftRow[], output: Options['output']): void {
+  if (output === 'json') {
+    io.out(`${JSON.stringify(rows, undefined, 2)}\n`);
+    return;
   }
-  return differs ? EXIT.no : EXIT.yes;
+  const cells = rows.map((row) => [
+    row.attribute,
+    row.verdict,
+    row.verdict === 'Drift' ? row.severity : '',
+    row.verdict === 'Drift' ? row.repair : '',
+    row.since === undefined ? '' : age(io, row.since),
+    clip(row.desired ?? '', WIDEST),
+    clip(row.observed ?? (row.why === undefined ? '' : `(${row.why})`), WIDEST),
+    row.observedAt === null ? '' : `${age(io, row.observedAt)} ago`,
+  ]);
+  const head = ['ATTRIBUTE', 'VERDICT', 'SEVERITY', 'REPAIR', 'FOR', 'DESIRED', 'OBSERVED', 'OBSERVED AT'];
+  io.out(renderTable(io, head, cells));
 }
 
 function age(io: Io, since: string): string {
