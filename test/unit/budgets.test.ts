@@ -84,6 +84,18 @@ describe('budgets', () => {
     expect(budgets.state().pace).toBe(1);
   });
 
+  it('count every call of an inspection', async () => {
+    const { world, ports, budgets } = setUp({ awsBudgetShare: 1 });
+    const { instanceId } = world.hosts.launch({ region: 'us-west-2', state: 'running', enclaveId: 'enc_1' });
+    const { signal } = new AbortController();
+    const left = () => ['iam:Get', 'ec2:Describe'].map((family) => budgets.tokens().get(family as 'iam:Get'));
+    expect(left()).toEqual([10, 100]);
+    await ports.inspector.role('enc_1', signal).catch(() => {});
+    await ports.inspector.instanceAttributes('us-west-2', instanceId, signal);
+    await ports.inspector.rootVolume('us-west-2', instanceId, signal);
+    expect(left()).toEqual([6, 97]);
+  });
+
   it('hear a throttled page of a sweep, and pass it on', async () => {
     const { ports, budgets, faults } = setUp();
     faults.failNext('hosts.sweep', throttled());
