@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type DriftAnswer, DriftAnswerSchema } from '../../src/enclave/drift-answer.ts';
 import { keys } from '../../src/enclave/items.ts';
+import { DriftAnswers } from '../../src/reconciler/drift-answers.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_asked';
@@ -150,6 +151,22 @@ describe('a request to compare an enclave', () => {
     const { key } = v.world.putRequest(ID, 'drift');
     await v.until(() => answer(key) !== undefined, 'it is answered', 5 * MINUTE);
     await next.stop();
+  });
+
+  it('is not answered by a process that does not lead any more', async () => {
+    const { v, stop, answers } = await atRest();
+    await stop();
+    const { ports, faults, log } = v.world.connect();
+    const epoch = () => {
+      throw new Error('another process leads');
+    };
+    const own = new DriftAnswers({ ports, config: v.config, epoch });
+    own.requested(ID, [v.world.putRequest(ID, 'drift')]);
+    await v.until(() => log.lines.length > 0, 'it gives up', MINUTE);
+    expect(faults.calls('inspector.logGroup')).toBe(1);
+    expect(log.lines).toMatchObject([{ level: 'warn', fields: { enclaveId: ID } }]);
+    expect(answers()).toEqual([]);
+    await own.stop();
   });
 
   it('is not lost where its commit fails', async () => {

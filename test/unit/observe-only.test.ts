@@ -50,8 +50,10 @@ describe('an operator that only observes', () => {
     const v = virtualOperator({ observeOnly: true });
     troubled(v);
     const before = IDS.map((id) => v.world.record(id));
-    const { writes, told } = observed(v);
+    const { writes, told, connection } = observed(v);
     await v.clock.advance(3 * HOUR);
+    // It consumes no request: to answer one would be to answer it at every reconcile.
+    expect(connection.faults.calls('inspector.logGroup')).toBe(0);
 
     expect(writes).toEqual([]);
     expect(IDS.map((id) => v.world.record(id))).toEqual(before);
