@@ -5,6 +5,7 @@ import { lifecyclePage } from '../src/machines/diagram.ts';
 import { createMetrics } from '../src/reconciler/metrics/index.ts';
 import { metricsReference } from '../src/reconciler/metrics/reference.ts';
 import { readmeWithFigures } from './bench-table.ts';
+import { driftPage } from './drift-page.ts';
 import { metricUses } from './metric-uses.ts';
 import { ALERTS, alertRules, alertTests, runbook, runbookPath } from './monitoring/alerts.ts';
 import { DASHBOARDS } from './monitoring/dashboards.ts';
@@ -29,6 +30,7 @@ export const generated: readonly Generated[] = [
   })),
   ...ALERTS.map((alert) => ({ path: runbookPath(alert), render: () => runbook(alert) })),
   { path: 'docs/metrics.md', render: metricsPage },
+  { path: 'docs/drift.md', render: driftPage },
   { path: 'README.md', render: readmeWithFigures },
   { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },
 ];

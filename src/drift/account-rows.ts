@@ -3,8 +3,6 @@ import type { Digested, Observed, Wanted } from './observed.ts';
 import { type Facet, facet, type Judgement, judged, type Row } from './row.ts';
 import { groupNameOf } from './wanted-values.ts';
 
-const operator = { owned: 'operator', security: false } as const;
-const guarded = { owned: 'operator', security: true } as const;
 const of = (...facets: Facet[]): Judgement => ({ facets });
 
 const sorted = (list: readonly string[] | undefined) => (list === undefined ? undefined : [...new Set(list)].sort());
@@ -40,23 +38,14 @@ function keyOwner({ spec, made }: Wanted): 'operator' | 'foreign' | undefined {
 export const ACCOUNT_ROWS: readonly Row[] = [
   {
     attribute: 'network.groups',
-    severity: 'critical',
-    rung: 'apply',
-    ...guarded,
     judge: (wanted, observed) => of(groups(wanted, observed)),
   },
   {
     attribute: 'network.rules',
-    severity: 'critical',
-    rung: 'apply',
-    ...guarded,
     judge: ({ made }, { rules }) => of(same('', made?.rules, rules)),
   },
   {
     attribute: 'role.policies',
-    severity: 'critical',
-    rung: 'apply',
-    ...guarded,
     judge: ({ made }, { role }) =>
       of(
         same('trust', made?.trust, role?.trust),
@@ -66,9 +55,6 @@ export const ACCOUNT_ROWS: readonly Row[] = [
   },
   {
     attribute: 'key.policy',
-    severity: 'critical',
-    rung: 'apply',
-    ...guarded,
     judge(wanted, { key }) {
       const owned = keyOwner(wanted);
       if (owned === undefined) return undefined;
@@ -79,9 +65,6 @@ export const ACCOUNT_ROWS: readonly Row[] = [
   },
   {
     attribute: 'key.state',
-    severity: 'critical',
-    rung: 'alert',
-    ...operator,
     judge(wanted, { key }) {
       const owned = keyOwner(wanted);
       if (owned === undefined) return undefined;
@@ -91,9 +74,6 @@ export const ACCOUNT_ROWS: readonly Row[] = [
   },
   {
     attribute: 'logs.group',
-    severity: 'low',
-    rung: 'apply',
-    ...operator,
     judge({ spec: { logs } }, { logGroup }) {
       const exists = facet('exists', true, logGroup?.exists);
       if (logGroup?.exists === false) return of(exists);
@@ -106,18 +86,11 @@ export const ACCOUNT_ROWS: readonly Row[] = [
   },
   {
     attribute: 'terraform.state',
-    severity: 'medium',
-    rung: 'alert',
-    ...operator,
     judge: (_wanted, { terraform }) =>
       of(facet('present', true, terraform?.state), facet('lockStale', false, terraform?.lockStale)),
   },
   {
     attribute: 'orphans',
-    severity: 'high',
-    rung: 'alert',
-    owned: 'foreign',
-    security: false,
     judge: (_wanted, { strays }) => of(facet('', [], sorted(strays))),
   },
 ];

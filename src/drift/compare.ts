@@ -1,10 +1,12 @@
 /** Compare: what was seen of an enclave against what it should be, attribute by attribute. */
 import { ACCOUNT_ROWS } from './account-rows.ts';
+import { ATTRIBUTES, type Attribute } from './attributes.ts';
 import { ENCLAVE_ROWS } from './enclave-rows.ts';
-import { ATTRIBUTES, type Attribute, type Finding } from './finding.ts';
+import type { Finding } from './finding.ts';
 import { HOST_ROWS } from './host-rows.ts';
 import type { Observed, Wanted } from './observed.ts';
-import { describe, type Row, verdictOf } from './row.ts';
+import { baseOf } from './repair.ts';
+import { describe, verdictOf } from './row.ts';
 
 export interface CompareOptions {
   /** @default all attributes */
@@ -13,11 +15,12 @@ export interface CompareOptions {
   readonly brief?: boolean;
 }
 
-const ORDER = new Map(ATTRIBUTES.map((attribute, index) => [attribute, index]));
-/** Every row, in the order of {@link ATTRIBUTES}. */
-export const ROWS: readonly Row[] = [...HOST_ROWS, ...ENCLAVE_ROWS, ...ACCOUNT_ROWS].sort(
-  (a, b) => (ORDER.get(a.attribute) ?? 0) - (ORDER.get(b.attribute) ?? 0),
-);
+const JUDGES = new Map([...HOST_ROWS, ...ENCLAVE_ROWS, ...ACCOUNT_ROWS].map((row) => [row.attribute, row]));
+/** Every row with what its entry says, in the order of {@link ATTRIBUTES}. */
+export const ROWS = ATTRIBUTES.flatMap((attribute) => {
+  const row = JUDGES.get(attribute);
+  return row === undefined ? [] : [{ ...row, ...baseOf(attribute) }];
+});
 
 /**
  * One finding for every attribute the enclave has.
@@ -40,7 +43,12 @@ export function compare(
   return findings;
 }
 
-function findingOf(row: Row, wanted: Wanted, observed: Observed, brief: boolean): Finding | undefined {
+function findingOf(
+  row: (typeof ROWS)[number],
+  wanted: Wanted,
+  observed: Observed,
+  brief: boolean,
+): Finding | undefined {
   const judgement = row.judge(wanted, observed);
   if (judgement === undefined) return undefined;
   const { facets, severity = row.severity, rung = row.rung, owned = row.owned } = judgement;

@@ -15,8 +15,6 @@ export function isDown({ state }: { readonly state: string }): boolean | undefin
   return UNDECIDED.has(state) ? undefined : !AS_IT_SHOULD_BE.has(state);
 }
 
-const operator = { owned: 'operator', security: false } as const;
-const guarded = { owned: 'operator', security: true } as const;
 const of = (...facets: Facet[]): Judgement => ({ facets });
 
 const isRunning = ({ state }: EnclaveFacts) => state.toUpperCase() === 'RUNNING';
@@ -61,9 +59,6 @@ function measured({ spec }: Wanted, registers: Readonly<Record<string, string>> 
 export const ENCLAVE_ROWS: readonly Row[] = [
   {
     attribute: 'enclave.running',
-    severity: 'critical',
-    rung: 'restartEnclave',
-    ...operator,
     judge: whileRunning((wanted, observed) => {
       const seen = whatRuns(wanted, observed);
       return of(judged('', 'running', seen, seen === undefined ? undefined : seen !== 'nothing'));
@@ -71,9 +66,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.terminating',
-    severity: 'high',
-    rung: 'restartHost',
-    ...operator,
     judge: whileRunning((_wanted, { report }) => {
       const stuck = any(report?.enclaves, (each) => {
         if (!isTerminating(each)) return false;
@@ -84,9 +76,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.debug',
-    severity: 'critical',
-    rung: 'restartEnclave',
-    ...guarded,
     judge: whileRunning(({ spec }, { report }) => {
       if (spec.enableDebug) return undefined;
       return of(
@@ -100,16 +89,10 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.cpuCount',
-    severity: 'high',
-    rung: 'restartEnclave',
-    ...operator,
     judge: whileRunning(({ spec }, observed) => of(facet('', spec.cpuCount, running(observed)?.[0]?.cpuCount))),
   },
   {
     attribute: 'enclave.memory',
-    severity: 'high',
-    rung: 'restartEnclave',
-    ...operator,
     judge: whileRunning(({ spec }, observed) => {
       const has = running(observed)?.[0]?.memoryMiB;
       // The driver rounds up to whole huge pages: more than was asked for is no difference.
@@ -118,9 +101,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.extra',
-    severity: 'medium',
-    rung: 'restartEnclave',
-    ...operator,
     judge: whileRunning((_wanted, observed) => {
       const count = running(observed)?.length;
       return of(judged('', 1, count, count === undefined ? undefined : count <= 1));
@@ -128,9 +108,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.measurements',
-    severity: 'critical',
-    rung: 'restartEnclave',
-    ...guarded,
     judge: whileRunning((wanted, { report }) => {
       const { enforce, expectedMeasurements } = wanted.spec.attestation;
       if (enforce === 'off' || expectedMeasurements.length === 0) return undefined;
@@ -140,9 +117,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.attested',
-    severity: 'critical',
-    rung: 'alert',
-    ...guarded,
     judge: whileRunning((wanted, { attested }) => {
       const { enforce, expectedMeasurements } = wanted.spec.attestation;
       if (attested === undefined || enforce === 'off' || expectedMeasurements.length === 0) return undefined;
@@ -153,9 +127,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.health',
-    severity: 'high',
-    rung: 'restartEnclave',
-    ...operator,
     judge: whileRunning(({ spec }, { report }) => {
       if (spec.healthCheck.port === undefined) return undefined;
       const facets = [facet('', 'passing', report?.health === 'none' ? undefined : report?.health)];
@@ -164,9 +135,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.allocator',
-    severity: 'high',
-    rung: 'restartAllocator',
-    ...operator,
     judge: whileRunning((_wanted, observed) => {
       const isOk = observed.report?.allocatorOk;
       const count = running(observed)?.length;
@@ -177,9 +145,6 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.proxies',
-    severity: 'high',
-    rung: 'restartEnclave',
-    ...operator,
     judge: whileRunning((_wanted, { report }) => {
       const proxies = report?.proxies;
       const down = any(proxies, isDown);

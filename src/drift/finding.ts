@@ -1,54 +1,13 @@
 /** Finding: one attribute of an enclave, as desired and as observed. */
-
-/** The part before the dot is the class of an attribute. Labels of metrics: a closed list. */
-export const ATTRIBUTES = [
-  'host.exists',
-  'host.duplicate',
-  'host.running',
-  'host.paused',
-  'host.instanceType',
-  'host.ami',
-  'host.enclaveOptions',
-  'host.profile',
-  'host.metadata',
-  'host.userData',
-  'host.terminationProtection',
-  'host.volume',
-  'host.statusChecks',
-  'host.events',
-  'host.agent',
-  'network.groups',
-  'network.rules',
-  'network.publicIp',
-  'tags',
-  'enclave.running',
-  'enclave.terminating',
-  'enclave.debug',
-  'enclave.cpuCount',
-  'enclave.memory',
-  'enclave.extra',
-  'enclave.measurements',
-  'enclave.attested',
-  'enclave.health',
-  'enclave.allocator',
-  'enclave.proxies',
-  'role.policies',
-  'key.policy',
-  'key.state',
-  'logs.group',
-  'terraform.state',
-  'orphans',
-] as const;
-export type Attribute = (typeof ATTRIBUTES)[number];
+import type { Attribute } from './attributes.ts';
 
 /** `Unknown` never leads to a repair. */
 export type Verdict = 'Match' | 'Drift' | 'Unknown';
 
 export type Severity = 'critical' | 'high' | 'medium' | 'low';
 
-/** Where the repair of an attribute begins. `alert`: it is told, and nothing is done. */
-export type DriftRung =
-  | 'alert'
+/** One way to repair a difference. */
+export type RepairStep =
   | 'restartEnclave'
   | 'restartAllocator'
   | 'startHost'
@@ -56,6 +15,9 @@ export type DriftRung =
   | 'restartHost'
   | 'apply'
   | 'replace';
+
+/** The first repair step of an attribute. `alert`: the operator reports the difference and repairs nothing. */
+export type DriftRung = 'alert' | RepairStep;
 
 export interface Finding {
   readonly attribute: Attribute;
@@ -68,7 +30,7 @@ export interface Finding {
   readonly rung: DriftRung;
   /** `foreign`: not the operator's to change, whatever it is. */
   readonly owned: 'operator' | 'foreign';
-  /** Told as an event even where it is repaired at once. */
+  /** An event reports it even where the operator repairs it at once. */
   readonly security: boolean;
   /** Wall time of the look it comes from, ms: two findings of one look are one observation. */
   readonly observedAt: number;

@@ -5,8 +5,6 @@ import { instanceProfileOf, isOwnership, tagsOf } from './wanted-values.ts';
 
 const ALIVE: ReadonlySet<string> = new Set(['pending', 'running', 'stopping', 'stopped']);
 
-const operator = { owned: 'operator', security: false } as const;
-const guarded = { owned: 'operator', security: true } as const;
 const of = (...facets: Facet[]): Judgement => ({ facets });
 
 /** What of a host that was taken over stays as it was found is not the operator's. */
@@ -37,9 +35,6 @@ const posture =
 export const HOST_ROWS: readonly Row[] = [
   {
     attribute: 'host.exists',
-    severity: 'critical',
-    rung: 'apply',
-    ...operator,
     judge(_wanted, observed) {
       const hosts = living(observed);
       // One on its way out is neither there nor gone.
@@ -50,10 +45,6 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'host.duplicate',
-    severity: 'high',
-    rung: 'alert',
-    owned: 'foreign',
-    security: false,
     judge(_wanted, observed) {
       const count = living(observed)?.length;
       return of(judged('', 1, count, count === undefined ? undefined : count <= 1));
@@ -61,52 +52,31 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'host.running',
-    severity: 'critical',
-    rung: 'startHost',
-    ...operator,
     judge: (wanted, observed) => (wanted.running ? inState(wanted, observed, 'running') : undefined),
   },
   {
     attribute: 'host.paused',
-    severity: 'medium',
-    rung: 'stopHost',
-    ...operator,
     judge: (wanted, observed) => (wanted.running ? undefined : inState(wanted, observed, 'stopped')),
   },
   {
     attribute: 'host.instanceType',
-    severity: 'high',
-    rung: 'apply',
-    ...operator,
     judge: posture('instanceType', ({ spec }) => spec.instanceType),
   },
   {
     attribute: 'host.ami',
-    severity: 'low',
-    rung: 'alert',
-    ...operator,
     judge: (wanted, observed) =>
       unlessLegacy(wanted, facet('', wanted.spec.host.amiId ?? wanted.amiId, observed.posture?.amiId)),
   },
   {
     attribute: 'host.enclaveOptions',
-    severity: 'critical',
-    rung: 'replace',
-    ...operator,
     judge: posture('enclavesEnabled', () => true),
   },
   {
     attribute: 'host.profile',
-    severity: 'critical',
-    rung: 'apply',
-    ...guarded,
     judge: posture('profile', ({ enclaveId }) => instanceProfileOf(enclaveId)),
   },
   {
     attribute: 'host.metadata',
-    severity: 'high',
-    rung: 'apply',
-    ...guarded,
     judge(wanted, { posture: { metadata } = {} }) {
       return unlessLegacy(
         wanted,
@@ -118,23 +88,14 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'host.userData',
-    severity: 'medium',
-    rung: 'replace',
-    ...operator,
     judge: (wanted, observed) => unlessLegacy(wanted, facet('', wanted.made?.userData, observed.userData)),
   },
   {
     attribute: 'host.terminationProtection',
-    severity: 'low',
-    rung: 'apply',
-    ...operator,
     judge: ({ spec }, observed) => of(facet('', spec.host.terminationProtection, observed.terminationProtection)),
   },
   {
     attribute: 'host.volume',
-    severity: 'high',
-    rung: 'replace',
-    ...operator,
     judge(wanted, { rootVolume }) {
       const { rootEncrypted } = wanted.spec.host;
       const encrypted = rootVolume?.encrypted;
@@ -153,9 +114,6 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'host.statusChecks',
-    severity: 'high',
-    rung: 'restartHost',
-    ...operator,
     judge(_wanted, { checks }) {
       const told = (name: 'system' | 'instance' | 'ebs') => {
         const word = checks?.[name];
@@ -167,10 +125,6 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'host.events',
-    severity: 'medium',
-    rung: 'alert',
-    owned: 'foreign',
-    security: false,
     judge(_wanted, { events }) {
       const ahead = events?.filter(({ description = '' }) => !/^\[(Completed|Canceled)\]/.test(description));
       return of(
@@ -184,9 +138,6 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'host.agent',
-    severity: 'medium',
-    rung: 'restartHost',
-    ...operator,
     judge(_wanted, { agentOnline, checks }) {
       const impaired = checks?.system === 'impaired' || checks?.instance === 'impaired';
       // Silence alone proves nothing: the way to SSM may be what fails.
@@ -195,9 +146,6 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'network.publicIp',
-    severity: 'high',
-    rung: 'replace',
-    ...guarded,
     judge(wanted, observed) {
       if (wanted.spec.host.publicIp) return undefined;
       return unlessLegacy(wanted, facet('', null, observed.posture?.publicIp));
@@ -205,9 +153,6 @@ export const HOST_ROWS: readonly Row[] = [
   },
   {
     attribute: 'tags',
-    severity: 'low',
-    rung: 'apply',
-    ...operator,
     judge(wanted, { posture: { tags } = {} }) {
       const facets = Object.entries(tagsOf(wanted)).map(([key, value]) =>
         facet(key, value, tags === undefined ? undefined : Object.hasOwn(tags, key) ? tags[key] : null),

@@ -1,5 +1,5 @@
 /** Ignore rules: somebody has decided that an attribute, or a class of them, may differ for a while. */
-import type { Attribute } from './finding.ts';
+import type { Attribute } from './attributes.ts';
 
 export interface IgnoreRule {
   /** `tags`, `host.ami`, or `host` for all that begin with `host.`. */

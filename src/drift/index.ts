@@ -1,8 +1,9 @@
 /** Drift: which attributes of an enclave are as they should be. Pure. */
+export { ATTRIBUTES, type Attribute, ENTRIES, isAttribute } from './attributes.ts';
 export { type CompareOptions, compare, ROWS } from './compare.ts';
 export { digestKey, digestRole, digestRules, type KeyDocuments, type RoleDocuments } from './digested.ts';
 export { isDown } from './enclave-rows.ts';
-export { ATTRIBUTES, type Attribute, type DriftRung, type Finding, type Severity, type Verdict } from './finding.ts';
+export type { DriftRung, Finding, RepairStep, Severity, Verdict } from './finding.ts';
 export { type IgnoreRule, ignoredBy } from './ignore.ts';
 export type {
   Digested,
@@ -16,4 +17,5 @@ export type {
   StatusChecks,
   Wanted,
 } from './observed.ts';
+export { baseOf, interrupts, stepsFrom } from './repair.ts';
 export { reportedAttributes } from './reported.ts';

@@ -1,5 +1,5 @@
 /** Differences that are not found by comparing, as the comparison calls them. */
-import type { Attribute } from './finding.ts';
+import type { Attribute } from './attributes.ts';
 
 /** By their fingerprints: the state of the host, and the reasons of what it reports. */
 const BY_FINGERPRINT: Readonly<Record<string, readonly Attribute[]>> = {

@@ -1,6 +1,7 @@
 /** Row: how one attribute is compared, facet by facet. */
 import { canonicalJson, equalJson } from '../enclave/json.ts';
-import type { Attribute, DriftRung, Finding, Severity, Verdict } from './finding.ts';
+import type { Attribute } from './attributes.ts';
+import type { DriftRung, Finding, Severity, Verdict } from './finding.ts';
 import type { Observed, Wanted } from './observed.ts';
 
 /** One thing an attribute consists of. */
@@ -11,7 +12,7 @@ export interface Facet {
   readonly verdict: Verdict;
 }
 
-/** What a row makes of a look, and what of it this look decides otherwise than the row. */
+/** What a row makes of an observation, and what of it this observation decides otherwise than the entry. */
 export interface Judgement {
   readonly facets: readonly Facet[];
   readonly severity?: Severity;
@@ -19,12 +20,9 @@ export interface Judgement {
   readonly owned?: Finding['owned'];
 }
 
+/** How one attribute is judged; everything else about it is its entry's. */
 export interface Row {
   readonly attribute: Attribute;
-  readonly severity: Severity;
-  readonly rung: DriftRung;
-  readonly owned: Finding['owned'];
-  readonly security: boolean;
   /** Undefined: nothing of the kind is wanted or watched, and nothing is said. */
   judge(wanted: Wanted, observed: Observed): Judgement | undefined;
 }

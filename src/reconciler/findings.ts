@@ -1,5 +1,13 @@
 /** Findings: what of an enclave differs from what was last applied to it, and what the policy makes of it. Pure. */
-import { type Attribute, compare, type Finding, ignoredBy, type Observed } from '../drift/index.ts';
+import {
+  ATTRIBUTES,
+  type Attribute,
+  compare,
+  ENTRIES,
+  type Finding,
+  ignoredBy,
+  type Observed,
+} from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { TAG_GENERATION } from '../enclave/names.ts';
 import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
@@ -19,32 +27,24 @@ export interface Looks {
 
 type Part = Exclude<keyof Observed, 'observedAt'>;
 
-/** What is looked at, and the part of a look that shows it. A host's existence and state are {@link HostView}'s. */
-const WATCHED = new Map<Attribute, Part>([
-  ['host.duplicate', 'hosts'],
-  ['host.instanceType', 'posture'],
-  ['host.ami', 'posture'],
-  ['host.enclaveOptions', 'posture'],
-  ['host.profile', 'posture'],
-  ['host.metadata', 'posture'],
-  ['network.groups', 'posture'],
-  ['network.publicIp', 'posture'],
-  ['tags', 'posture'],
-  ['host.statusChecks', 'checks'],
-  ['host.events', 'events'],
-  ['host.agent', 'agentOnline'],
-  ['host.volume', 'rootVolume'],
-  ['enclave.attested', 'attested'],
-  ['network.rules', 'rules'],
-  ['role.policies', 'role'],
-  ['key.policy', 'key'],
-  ['key.state', 'key'],
-  ['logs.group', 'logGroup'],
+/** Parts that the operator observes of all hosts; a report is judged by itself, and so is the state of a host. */
+const POLLED: ReadonlySet<string> = new Set<Part>([
+  'hosts',
+  'posture',
+  'checks',
+  'events',
+  'agentOnline',
+  'rootVolume',
+  'attested',
+  'rules',
+  'role',
+  'key',
+  'logGroup',
 ]);
-const ATTRIBUTES: ReadonlySet<Attribute> = new Set(WATCHED.keys());
-/** What every sweep shows without a further call. */
+const COMPARED: ReadonlySet<Attribute> = new Set(ATTRIBUTES.filter((attribute) => POLLED.has(ENTRIES[attribute].part)));
+/** What every poll of the hosts shows without a further call. */
 export const SWEPT: ReadonlySet<Attribute> = new Set(
-  [...WATCHED].flatMap(([attribute, part]) => (part === 'posture' ? [attribute] : [])),
+  ATTRIBUTES.filter((attribute) => ENTRIES[attribute].part === 'posture'),
 );
 
 /**
@@ -71,10 +71,10 @@ export function findingsOf(lifecycle: Lifecycle, looks: Looks, environment: stri
       made: lifecycle.made,
     },
     observed,
-    { only: ATTRIBUTES, brief: true },
+    { only: COMPARED, brief: true },
   );
   return found.map((finding) => {
-    const observedAt = seenAt.get(WATCHED.get(finding.attribute));
+    const observedAt = seenAt.get(ENTRIES[finding.attribute].part);
     return observedAt === undefined || observedAt === finding.observedAt ? finding : { ...finding, observedAt };
   });
 }

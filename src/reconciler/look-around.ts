@@ -1,5 +1,5 @@
 /** Looking around: all that is known of what differs at one enclave, joined. */
-import type { Finding } from '../drift/index.ts';
+import { type Attribute, type Finding, isAttribute } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
 import { attributesOf, type HostView } from '../machines/index.ts';
@@ -54,8 +54,8 @@ function waitsFor({
   drift,
   phase,
   ranAt,
-}: Lifecycle): { readonly what: readonly string[]; readonly after: number } | undefined {
+}: Lifecycle): { readonly what: readonly Attribute[]; readonly after: number } | undefined {
   if (drift === undefined || (drift.seen >= 2 && phase !== 'repairing')) return undefined;
   const ran = ranAt === undefined ? 0 : Date.parse(ranAt);
-  return { what: attributesOf(drift.fingerprint), after: Math.max(drift.observedAt, ran) };
+  return { what: attributesOf(drift.fingerprint).filter(isAttribute), after: Math.max(drift.observedAt, ran) };
 }

@@ -1,34 +1,12 @@
 /** Planned findings: what the last plan of an enclave says differs, in the words of the comparison. Pure. */
-import { type Attribute, type Finding, ROWS } from '../drift/index.ts';
+import { ATTRIBUTES, type Attribute, baseOf, ENTRIES, type Finding, ROWS } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Difference } from '../enclave/planned.ts';
 
-/** Resource types of the enclave stack, and what of it an attribute of theirs belongs to; `*`: any other. */
-const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, Attribute>>>> = {
-  aws_instance: {
-    ami: 'host.ami',
-    disable_api_termination: 'host.terminationProtection',
-    enclave_options: 'host.enclaveOptions',
-    iam_instance_profile: 'host.profile',
-    instance_type: 'host.instanceType',
-    metadata_options: 'host.metadata',
-    root_block_device: 'host.volume',
-    tags: 'tags',
-    user_data: 'host.userData',
-    vpc_security_group_ids: 'network.groups',
-  },
-  aws_security_group: { tags: 'tags', '*': 'network.rules' },
-  aws_iam_role: { tags: 'tags', '*': 'role.policies' },
-  aws_iam_role_policy: { '*': 'role.policies' },
-  aws_iam_role_policies_exclusive: { '*': 'role.policies' },
-  aws_iam_role_policy_attachments_exclusive: { '*': 'role.policies' },
-  aws_iam_instance_profile: { '*': 'host.profile' },
-  aws_cloudwatch_log_group: { tags: 'tags', '*': 'logs.group' },
-  aws_kms_key: { is_enabled: 'key.state', tags: 'tags', '*': 'key.policy' },
-  aws_kms_alias: { '*': 'key.state' },
-  // What the host follows.
-  aws_s3_object: { '*': 'host.userData' },
-};
+/** By `type.attribute`, or `type.*` for all others of the type. */
+const BY_TERRAFORM_NAME: ReadonlyMap<string, Attribute> = new Map(
+  ATTRIBUTES.flatMap((attribute) => (ENTRIES[attribute].terraform ?? []).map((name) => [name, attribute] as const)),
+);
 /** What no row is about, and the enclave stack sets all the same. */
 const OTHERWISE: Attribute = 'terraform.state';
 /** Resources named in one finding. */
@@ -40,8 +18,8 @@ function attributesOf({ address, attributes }: Difference): readonly Attribute[]
   const type = typeOf(address);
   // A host that is gone, or would be another.
   if (type === 'aws_instance' && attributes.includes('*')) return ['host.exists'];
-  const known = ATTRIBUTES[type] ?? {};
-  return attributes.map((name) => known[name] ?? known['*'] ?? OTHERWISE);
+  const of = (name: string) => BY_TERRAFORM_NAME.get(`${type}.${name}`);
+  return attributes.map((name) => of(name) ?? of('*') ?? OTHERWISE);
 }
 
 /**
@@ -106,11 +84,8 @@ export function stateFinding(
   observedAt: number,
 ): readonly Finding[] {
   if (!isMissing && !isLockStale) return [];
-  const { severity, rung, owned, security } = ROWS.find(({ attribute }) => attribute === OTHERWISE) ?? UNTOLD;
   const verdict = 'Drift' as const;
   const desired = [...(isMissing ? ['present=true'] : []), ...(isLockStale ? ['lockStale=false'] : [])].join(', ');
   const observed = [...(isMissing ? ['present=false'] : []), ...(isLockStale ? ['lockStale=true'] : [])].join(', ');
-  return [{ attribute: OTHERWISE, desired, observed, verdict, severity, rung, owned, security, observedAt }];
+  return [{ attribute: OTHERWISE, desired, observed, verdict, ...baseOf(OTHERWISE), observedAt }];
 }
-
-const UNTOLD = { severity: 'medium', rung: 'alert', owned: 'operator', security: false } as const;

@@ -1,5 +1,5 @@
 /** Surroundings observer: the newest whole answer about groups, volumes, log groups, agents, roles and keys. */
-import { digestKey, type Key, type Observed, type Role } from '../drift/index.ts';
+import { type Attribute, digestKey, ENTRIES, type Key, type Observed, type Role } from '../drift/index.ts';
 import { canonicalJson, equalJson } from '../enclave/json.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
@@ -7,16 +7,15 @@ import type { Listener } from './leftovers.ts';
 import type { Ports } from './ports.ts';
 import { entriesOf, type Kind } from './surroundings-entries.ts';
 
-/** Which list, or call, decides an attribute. */
-const SHOWN_BY: ReadonlyMap<string, Kind | 'key'> = new Map([
-  ['network.rules', 'groups'],
-  ['host.volume', 'volumes'],
-  ['logs.group', 'logGroups'],
-  ['host.agent', 'agents'],
-  ['role.policies', 'roles'],
-  ['key.policy', 'key'],
-  ['key.state', 'key'],
-]);
+/** Which list, or call, shows a part. */
+const SHOWN_BY: Readonly<Partial<Record<string, Kind | 'key'>>> = {
+  rules: 'groups',
+  rootVolume: 'volumes',
+  logGroup: 'logGroups',
+  agentOnline: 'agents',
+  role: 'roles',
+  key: 'key',
+} satisfies Record<keyof Shown, Kind | 'key'>;
 const REGIONAL = ['groups', 'volumes', 'logGroups', 'agents'] as const satisfies readonly Kind[];
 
 /** One whole answer. */
@@ -37,7 +36,7 @@ interface WatchedKey {
 
 /** Attributes that somebody waits for, and the wall time, ms, after which they should have been seen. */
 export interface Awaited {
-  readonly what: readonly string[];
+  readonly what: readonly Attribute[];
   readonly after: number;
 }
 
@@ -139,7 +138,7 @@ export class SurroundingsObserver {
    */
   of({ id, region, instanceId, groupId, key }: Subject, awaited?: Awaited): readonly SeenPart[] {
     for (const attribute of awaited?.what ?? []) {
-      const kind = SHOWN_BY.get(attribute);
+      const kind = SHOWN_BY[ENTRIES[attribute].part];
       if (kind === 'key') this.#hasten(key && keyName(key.arn), key && this.#keys.get(key.arn)?.answer, awaited);
       else if (kind !== undefined) this.#hasten(nameOf(kind, region), this.#answers.get(nameOf(kind, region)), awaited);
     }

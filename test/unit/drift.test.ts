@@ -5,11 +5,15 @@ import {
   ATTRIBUTES,
   type Attribute,
   compare,
+  type DriftRung,
+  ENTRIES,
   type Finding,
   type IgnoreRule,
   ignoredBy,
+  interrupts,
   type Observed,
   ROWS,
+  stepsFrom,
   type Wanted,
 } from '../../src/drift/index.ts';
 import { omit } from '../../src/enclave/omit.ts';
@@ -161,16 +165,54 @@ describe('ignore rules', () => {
 });
 
 describe('its documentation', () => {
-  it('has a line for every attribute, with what is done and how grave it is', async () => {
+  it('has a line for every attribute, with its severity, repair steps, patience and interruption', async () => {
     const lines = (await readFile('docs/drift.md', 'utf8')).split('\n').filter((line) => line.startsWith('| `'));
     const cells = lines.map((line) => line.split('|').map((cell) => cell.trim()));
-    expect(cells.map(([, attribute, , severity, rung, kind]) => [attribute, severity, rung, kind])).toEqual(
+    expect(
+      cells.map(([, attribute, , severity, steps, patience, interrupting, kind]) => [
+        attribute,
+        severity,
+        steps?.split(', '),
+        patience,
+        interrupting,
+        kind,
+      ]),
+    ).toEqual(
       ROWS.map(({ attribute, severity, rung, owned, security }) => [
         `\`${attribute}\``,
         severity,
-        rung,
+        rung === 'alert' ? ['alert'] : stepsFrom(attribute, rung),
+        ENTRIES[attribute].patienceMs === undefined ? '' : `${(ENTRIES[attribute].patienceMs ?? 0) / 60_000} min`,
+        interrupts(attribute, rung) ? 'yes' : '',
         owned === 'foreign' ? 'foreign' : security ? 'security' : '',
       ]),
     );
+  });
+});
+
+describe('the drift table', () => {
+  it('gives attributes that are repaired together the same repair steps', () => {
+    const polled = ROWS.filter(
+      ({ attribute, rung }) => rung !== 'alert' && !/^enclave\.|^host\.running/.test(attribute),
+    );
+    const steps = new Map<string, string>();
+    for (const { attribute, rung } of polled) {
+      const all = ENTRIES[attribute].steps.join();
+      expect(steps.get(rung) ?? all, attribute).toBe(all);
+      steps.set(rung, all);
+    }
+  });
+
+  it.each<[Attribute, DriftRung, boolean]>([
+    ['enclave.running', 'restartEnclave', false],
+    ['enclave.running', 'restartHost', true],
+    ['enclave.proxies', 'restartEnclave', true],
+    ['host.instanceType', 'apply', true],
+    ['host.metadata', 'apply', false],
+    ['host.userData', 'replace', true],
+    ['host.userData', 'apply', false],
+    ['host.ami', 'alert', false],
+  ])('says whether repairing %s by %s interrupts an enclave that serves: %s', (attribute, step, expected) => {
+    expect(interrupts(attribute, step)).toBe(expected);
   });
 });
