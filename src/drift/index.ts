@@ -2,6 +2,20 @@
 export { ATTRIBUTES, type Attribute, ENTRIES, isAttribute } from './attributes.ts';
 export { type CompareOptions, compare, ROWS } from './compare.ts';
 export { digestKey, digestRole, digestRules, type KeyDocuments, type RoleDocuments } from './digested.ts';
+export {
+  attemptsKey,
+  attributesByReason,
+  attributesOfDrift,
+  type Drift,
+  type DriftItem,
+  isRepairKey,
+  isSameDrift,
+  namesOfDrift,
+  readDrift,
+  repairNames,
+  storedAttemptsKey,
+  writeDrift,
+} from './drift-item.ts';
 export { isDown } from './enclave-rows.ts';
 export type { DriftRung, Finding, RepairStep, Severity, Verdict } from './finding.ts';
 export { type IgnoreRule, ignoredBy } from './ignore.ts';
@@ -18,4 +32,3 @@ export type {
   Wanted,
 } from './observed.ts';
 export { baseOf, interrupts, stepsFrom } from './repair.ts';
-export { reportedAttributes } from './reported.ts';

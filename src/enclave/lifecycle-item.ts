@@ -81,7 +81,15 @@ export const LifecycleSchema = z.looseObject({
   direct: z.looseObject({ effect: z.string(), at: z.string(), count: z.number().int() }).optional(),
   /** A difference that has been seen and not yet healed, and in how many observations. */
   drift: z
-    .looseObject({ fingerprint: z.string(), seen: z.number().int(), since: z.string(), observedAt: z.number() })
+    .looseObject({
+      /** Its name, as version 0.1 reads it. */
+      fingerprint: z.string(),
+      /** The same as a value: see `Drift`. Absent where version 0.1 wrote it. */
+      of: z.unknown().optional(),
+      seen: z.number().int(),
+      since: z.string(),
+      observedAt: z.number(),
+    })
     .optional(),
   /** Drift that was repaired within the last hour, newest last: what comes back again and again is contested. */
   healed: z.array(z.looseObject({ fingerprint: z.string(), at: z.string() })).optional(),

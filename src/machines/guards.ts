@@ -3,7 +3,8 @@ import type { Reason } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { ErrorClass } from '../enclave/run-item.ts';
 import { attemptsOf, behind, type Context, elapsed, neverApplied } from './context.ts';
-import { driftConfirmed, isOfFindings, repairRung } from './drift.ts';
+import { driftConfirmed, isConfigurationDrift } from './drift.ts';
+import { repairStep } from './repair-ladder.ts';
 
 /** Classes that trying again cannot cure without a change of the record or of the account. */
 const TERMINAL: ReadonlySet<ErrorClass> = new Set(['validation', 'permission', 'state']);
@@ -64,7 +65,7 @@ function undisturbed({ lifecycle: { direct, baseline, phaseSince } }: Context): 
 
 /** What is looked after is neither that the host is down nor that the enclave is. */
 function merelyDiffers({ lifecycle }: Context): boolean {
-  return isOfFindings(lifecycle.drift?.fingerprint);
+  return isConfigurationDrift(lifecycle);
 }
 
 /** It does, by its agent's word, or nothing was done that could have kept it from that. */
@@ -74,7 +75,7 @@ function servesOn(context: Context): boolean {
 
 function isExhausted(context: Context): boolean {
   const idle = context.assessment.run.state === 'none' && !settling(context);
-  return idle && driftConfirmed(context) && repairRung(context) === 'exhausted';
+  return idle && driftConfirmed(context) && repairStep(context) === 'exhausted';
 }
 
 /** The last thing that was done to it in this phase, a run or without one; RFC 3339. */
@@ -227,7 +228,7 @@ export const guards = {
     driftConfirmed(context) &&
     context.assessment.enclave.verdict === 'Drift' &&
     HEALED_ON_HOST.has(context.assessment.enclave.reason) &&
-    repairRung(context) !== 'exhausted',
+    repairStep(context) !== 'exhausted',
 
   driftConfirmed: ({ context }: { context: Context }) => driftConfirmed(context),
   /** Nothing that is repaired is left, by a report newer than the last restart. */

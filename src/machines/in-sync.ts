@@ -1,7 +1,8 @@
 /** InSync: whether what exists is what was asked for, and why what differs is left where it is. */
+import { ATTRIBUTES, ENTRIES, readDrift } from '../drift/index.ts';
 import type { ConditionUpdate, Reason } from '../enclave/conditions.ts';
 import { behind, type Context } from './context.ts';
-import { attributesOf, isOfFindings, isRepairable } from './drift.ts';
+import { isConfigurationDrift, isRepairable } from './drift.ts';
 import { planFailure } from './plan-projection.ts';
 
 type Assessment = Context['assessment'];
@@ -32,7 +33,7 @@ export function inSync(context: Context): ConditionUpdate {
 /** No rung has cured it, and the pause before the next try is not over. */
 export function isGivenUp({ lifecycle, assessment }: Context): boolean {
   const pauses = lifecycle.nextAttemptAt !== undefined && Date.parse(lifecycle.nextAttemptAt) > assessment.now;
-  return lifecycle.phase === 'ready' && isOfFindings(lifecycle.drift?.fingerprint) && pauses;
+  return lifecycle.phase === 'ready' && isConfigurationDrift(lifecycle) && pauses;
 }
 
 /** What differs, and why it is left as it is where it is. */
@@ -46,16 +47,15 @@ function whatDiffers(context: Context): Said {
 
 function whatIsSeen(context: Context): { readonly reason: Reason; readonly message: string | undefined } {
   const { host, enclave } = context.assessment;
-  if (isOfFindings(context.lifecycle.drift?.fingerprint)) return { reason: 'Drifted', message: whatIsFound(context) };
+  if (isConfigurationDrift(context.lifecycle)) return { reason: 'Drifted', message: whatIsFound(context) };
   if (host.verdict === 'Drift') return { reason: driftReason(host.state), message: undefined };
   if (enclave.verdict === 'Drift') return { reason: enclave.reason, message: enclave.message };
   return { reason: 'Drifted', message: undefined };
 }
 
 function driftReason(state: Assessment['host']['state']): Reason {
-  if (state === 'gone') return 'HostMissing';
-  if (state === 'stopped') return 'HostStopped';
-  return state === 'running' ? 'HostRunningUnwanted' : 'Drifted';
+  const attribute = ATTRIBUTES.find((each) => ENTRIES[each].hostState === state);
+  return (attribute === undefined ? undefined : ENTRIES[attribute].reason) ?? 'Drifted';
 }
 
 /** By their names alone: values hold ids and addresses, and whoever knows the enclave's id can read the condition. */
@@ -65,7 +65,8 @@ function whatIsFound(context: Context): string | undefined {
   const repaired = drifted.filter(isRepairable).map(({ attribute }) => attribute);
   const told = drifted.filter((each) => !isRepairable(each)).map(({ attribute }) => attribute);
   // A look that shows nothing takes back nothing.
-  const tracked = isOfFindings(lifecycle.drift?.fingerprint) ? attributesOf(lifecycle.drift?.fingerprint ?? '') : [];
+  const drift = readDrift(lifecycle.drift);
+  const tracked = drift?.kind === 'attributes' ? drift.attributes : [];
   const parts = [
     ...(drifted.length === 0 && tracked.length > 0 ? [tracked.join(', ')] : []),
     ...(repaired.length > 0 ? [repaired.join(', ')] : []),

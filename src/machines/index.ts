@@ -10,10 +10,12 @@ export type {
   SpecView,
   Verdict,
 } from './assessment.ts';
+export { conflictingUntil } from './contested-drift.ts';
 export { type Decision, decide } from './decide.ts';
-export { attributesOf, awaitsLook, contestedUntil, isOfFindings, RUNGS, type Rung, restartsHost } from './drift.ts';
+export { awaitsLook, isConfigurationDrift } from './drift.ts';
 export type { Effect, EffectType } from './effects.ts';
 export { deletionHeld, holdsRepair } from './guards.ts';
 export { type Intent, resolveIntent } from './intent.ts';
 export { lifecycleMachine } from './lifecycle.ts';
 export { failureText, statusToPublish } from './projection.ts';
+export { RUNGS, type Rung } from './rungs.ts';

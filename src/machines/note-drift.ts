@@ -1,21 +1,22 @@
 /** Noting drift: what a look adds to what is remembered of a difference, and when it is over. */
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { type Context, canDrift } from './context.ts';
 import {
-  attributesOf,
-  driftFingerprint,
-  driftSeenAt,
-  isOfFindings,
-  isRestOf,
-  noteHealed,
-  settledAttributes,
-  weakenedBy,
-} from './drift.ts';
+  attemptsKey,
+  type Drift,
+  isSameDrift,
+  readDrift,
+  repairNames,
+  storedAttemptsKey,
+  writeDrift,
+} from '../drift/index.ts';
+import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { trackRepaired } from './contested-drift.ts';
+import { type Context, canDrift } from './context.ts';
+import { driftOf, driftSeenAt, isConfigurationDrift, isRestOf, settledAttributes, weakenedBy } from './drift.ts';
 
 /** Of what is not compared by rule, and not merely unseen, nothing found before stands. */
 export function withoutFindings(lifecycle: Lifecycle): Lifecycle {
   const { findings, weakened, ...rest } = lifecycle;
-  const isTracked = isOfFindings(lifecycle.drift?.fingerprint);
+  const isTracked = isConfigurationDrift(lifecycle);
   if (findings === undefined && weakened === undefined && !isTracked) return lifecycle;
   if (!isTracked) return rest;
   const { drift: _over, nextAttemptAt: _pause, ...well } = rest;
@@ -34,33 +35,33 @@ export function noteDrift(context: Context): Lifecycle {
   const { lifecycle, assessment } = context;
   const { now, limits } = assessment;
   const { drift } = lifecycle;
-  const fingerprint = driftFingerprint(context);
-  if (fingerprint === undefined) return noteEnd(context);
+  const found = driftOf(context);
+  if (found === undefined) return noteEnd(context);
   const observedAt = driftSeenAt(context);
-  if (drift === undefined || !isRestOf(fingerprint, drift.fingerprint)) {
+  const known = readDrift(drift);
+  if (drift === undefined || !isRestOf(found, known)) {
     // What an enclave reports is given its own time to pass by itself, whatever differed before.
-    const isPatient = fingerprint.startsWith('enclave:');
-    const since = (isPatient ? undefined : drift?.since) ?? new Date(now).toISOString();
-    const left = isOfFindings(drift?.fingerprint) ? noteMended(context) : lifecycle;
-    const other = { ...left, drift: { fingerprint, seen: 1, since, observedAt } };
+    const since = (found.kind === 'report' ? undefined : drift?.since) ?? new Date(now).toISOString();
+    const left = known?.kind === 'attributes' ? noteMended(context) : lifecycle;
+    const other = { ...left, drift: { ...writeDrift(found), seen: 1, since, observedAt } };
     // The pause was before another try at what differed before.
     if (lifecycle.phase === 'ready') delete other.nextAttemptAt;
     return other;
   }
-  const rest = fingerprint === drift.fingerprint ? lifecycle : noteRest(context, fingerprint);
+  const rest = isSameDrift(found, known) ? lifecycle : noteRest(context, found);
   // Two sweeps may look at one report: what an enclave reports must still stand a while later.
-  const gapMs = fingerprint.startsWith('enclave:') ? limits.observeMs : 0;
+  const gapMs = found.kind === 'report' ? limits.observeMs : 0;
   const again = drift.seen < 2 && isLater(observedAt, drift.observedAt, gapMs, now);
-  return again ? { ...rest, drift: { ...drift, fingerprint, seen: drift.seen + 1, observedAt } } : rest;
+  return again ? { ...rest, drift: { ...drift, ...writeDrift(found), seen: drift.seen + 1, observedAt } } : rest;
 }
 
 /** Some of it has healed; the attempts were at what is left as well. */
-function noteRest(context: Context, fingerprint: string): Lifecycle {
+function noteRest(context: Context, found: Drift): Lifecycle {
   const { drift, attempts, tried } = context.lifecycle;
   const mended = noteMended(context);
   if (drift === undefined) return mended;
-  const rest = { ...mended, drift: { ...drift, fingerprint } };
-  const [key, next] = [`drift:${drift.fingerprint}`, `drift:${fingerprint}`];
+  const rest = { ...mended, drift: { ...drift, ...writeDrift(found) } };
+  const [key, next] = [storedAttemptsKey(drift), attemptsKey(found)];
   if (attempts.key === key) return { ...rest, attempts: { ...attempts, key: next } };
   const { [key]: count, ...others } = tried ?? {};
   return count === undefined ? rest : { ...rest, tried: { ...others, [next]: count } };
@@ -76,11 +77,12 @@ function noteEnd(context: Context): Lifecycle {
     host.verdict === 'Match' &&
     (lifecycle.desired !== 'Running' || enclave.verdict === 'Match' || enclave.reason === 'LegacyHost');
   // Of a host that one look missed, what runs on it says nothing; where it was repaired, it says whether that has helped.
-  const misseen =
-    lifecycle.phase === 'ready' && drift.seen < 2 && drift.fingerprint.startsWith('host:') && host.verdict === 'Match';
-  const isOver = isOfFindings(drift.fingerprint)
-    ? settledAttributes(drift.fingerprint, findings).length === attributesOf(drift.fingerprint).length
-    : matches;
+  const known = readDrift(drift);
+  const misseen = lifecycle.phase === 'ready' && drift.seen < 2 && known?.kind === 'host' && host.verdict === 'Match';
+  const isOver =
+    known?.kind === 'attributes'
+      ? settledAttributes(known.attributes, findings).length === known.attributes.length
+      : matches;
   const healed = isOver || misseen;
   if (!healed && canDrift(lifecycle)) return lifecycle;
   const { drift: _over, ...rest } = healed ? noteMended(context) : lifecycle;
@@ -96,13 +98,14 @@ function noteEnd(context: Context): Lifecycle {
  * something that no step cures. An enclave that dies again and again climbs on.
  */
 function noteMended({ lifecycle, assessment }: Context): Lifecycle {
-  const { drift, attempts } = lifecycle;
-  if (drift === undefined || attempts.key !== `drift:${drift.fingerprint}` || attempts.count === 0) return lifecycle;
-  const all = isOfFindings(drift.fingerprint) ? attributesOf(drift.fingerprint) : [drift.fingerprint];
-  const mended = isOfFindings(drift.fingerprint) ? settledAttributes(drift.fingerprint, assessment.findings) : all;
+  const { attempts } = lifecycle;
+  const drift = readDrift(lifecycle.drift);
+  if (drift === undefined || attempts.key !== attemptsKey(drift) || attempts.count === 0) return lifecycle;
+  const all = repairNames(drift);
+  const mended = drift.kind === 'attributes' ? settledAttributes(drift.attributes, assessment.findings) : all;
   if (mended.length === 0) return lifecycle;
-  const noted = noteHealed(lifecycle, mended, assessment.now);
-  const isCured = mended.length === all.length && !drift.fingerprint.startsWith('enclave:');
+  const noted = trackRepaired(lifecycle, mended, assessment.now);
+  const isCured = mended.length === all.length && drift.kind !== 'report';
   return isCured ? { ...noted, attempts: { key: '', count: 0 } } : noted;
 }
 

@@ -2,7 +2,7 @@
 import type { ConditionUpdate } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Context } from './context.ts';
-import { repairRung } from './drift.ts';
+import { repairStep } from './repair-ladder.ts';
 
 /** In sync as far as it was observed: of what only a plan shows, nothing is known. */
 export function planFailure({ planned }: Lifecycle): Pick<ConditionUpdate, 'message'> {
@@ -19,5 +19,5 @@ export function isUnapproved({ assessment: { admission } }: Context): boolean {
 /** Of a repair, nothing is left to try but a run, and a person has to approve it. */
 export function waitsForApproval(context: Context): boolean {
   const { lifecycle, assessment } = context;
-  return assessment.approval === 'awaited' && lifecycle.run === undefined && repairRung(context) === 'apply';
+  return assessment.approval === 'awaited' && lifecycle.run === undefined && repairStep(context) === 'apply';
 }

@@ -1,4 +1,5 @@
 /** Projection: conditions, message and published status of a decision. */
+import { namesOfDrift } from '../drift/index.ts';
 import {
   type Condition,
   type ConditionUpdate,
@@ -13,7 +14,7 @@ import type { Failure } from '../enclave/run-item.ts';
 import type { SpecIssue } from '../enclave/spec.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context, elapsed } from './context.ts';
-import { attributesOf, driftConfirmed, isOfFindings } from './drift.ts';
+import { driftConfirmed, isConfigurationDrift } from './drift.ts';
 import { deletionHeld } from './guards.ts';
 import { inSync, isGivenUp } from './in-sync.ts';
 import { isUnapproved, waitsForApproval } from './plan-projection.ts';
@@ -74,7 +75,7 @@ function servesMeanwhile({ lifecycle, assessment: { host, enclave } }: Context):
   return (
     lifecycle.phase === 'repairing' &&
     lifecycle.serving &&
-    isOfFindings(lifecycle.drift?.fingerprint) &&
+    isConfigurationDrift(lifecycle) &&
     host.state === 'running' &&
     enclave.running === true &&
     enclave.withheld === undefined &&
@@ -356,7 +357,7 @@ function describeAbsence({ assessment: { record } }: Context): string {
 
 function describeRepair(context: Context): string {
   const { lifecycle, assessment } = context;
-  const differs = attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ');
+  const differs = lifecycle.drift === undefined ? 'drift' : namesOfDrift(lifecycle.drift).join(', ');
   if (waitsForApproval(context)) return `what cures ${differs} awaits approval: enclavectl plan, then approve`;
   const what = `repairing ${differs}`;
   if (assessment.secondLook === 'well') return `${what}; the host says that it is well, and is not restarted`;

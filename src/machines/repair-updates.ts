@@ -1,8 +1,10 @@
 /** Updates of a repair: its attempts, its end, and what is left where no rung cures. Pure, as all updates. */
+import { namesOfDrift, readDrift } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { attemptsOf, type Context } from './context.ts';
-import { attributesOf, driftKey, isOfFindings, repairRung, restartsHost } from './drift.ts';
+import { driftKey, isConfigurationDrift, restartsHost } from './drift.ts';
 import { runResult } from './guards.ts';
+import { repairStep } from './repair-ladder.ts';
 import {
   attempted,
   backoffMs,
@@ -22,7 +24,7 @@ export function countRepair(context: Context): Lifecycle {
   const key = driftKey(context);
   const { lifecycle } = context;
   const { attempts, ...tries } = counted(lifecycle, key);
-  return { ...lifecycle, ...tries, attempts: { ...attempts, rung: repairRung(context) } };
+  return { ...lifecycle, ...tries, attempts: { ...attempts, rung: repairStep(context) } };
 }
 
 /**
@@ -30,9 +32,9 @@ export function countRepair(context: Context): Lifecycle {
  * as it was: a newer generation waits for its own admission.
  */
 export function beginRepairRun(context: Context): Lifecycle {
-  const rung = repairRung(context);
+  const rung = repairStep(context);
   const tried = { ...context, lifecycle: countRepair(context) };
-  const ofFindings = isOfFindings(context.lifecycle.drift?.fingerprint);
+  const ofFindings = isConfigurationDrift(context.lifecycle);
   if (!ofFindings && rung !== 'replace') return beginRun(tried, 'deploy');
   const { mending } = context.assessment;
   // What differs tells Terraform by itself that another host is needed; a host that merely does not work does not.
@@ -47,7 +49,7 @@ export function beginRepairRun(context: Context): Lifecycle {
 export function endRepair(context: Context): Lifecycle {
   const { assessment, lifecycle } = context;
   const ended = endRun(context);
-  if (ended.drift === undefined || !isOfFindings(ended.drift.fingerprint)) return ended;
+  if (ended.drift === undefined || !isConfigurationDrift(ended)) return ended;
   const pauseMs = backoffMs(lifecycle.attempts.count, assessment.random, assessment.limits);
   return {
     ...ended,
@@ -98,7 +100,7 @@ export function giveUp(context: Context): Lifecycle {
   const { lifecycle, assessment } = context;
   const { direct: _past, ...rest } = lifecycle;
   const count = attemptsOf(lifecycle, driftKey(context));
-  const what = attributesOf(lifecycle.drift?.fingerprint ?? 'drift').join(', ');
+  const what = lifecycle.drift === undefined ? 'drift' : namesOfDrift(lifecycle.drift).join(', ');
   const failure = lifecycle.failure ?? {
     class: 'unknown' as const,
     message: `${count} repairs did not cure ${what}`,
@@ -111,9 +113,10 @@ export function giveUp(context: Context): Lifecycle {
 export function climbAgain(context: Context): Lifecycle {
   const { lifecycle } = context;
   // Of what an enclave reports, only that it runs lame is given up and not stalled.
-  const { fingerprint } = lifecycle.drift ?? {};
-  const isGivenUp = isOfFindings(fingerprint) || fingerprint === 'enclave:ProxyDown';
-  if (!isGivenUp || repairRung(context) !== 'exhausted') return lifecycle;
+  const drift = readDrift(lifecycle.drift);
+  const isDegraded = drift?.kind === 'report' && drift.attribute === 'enclave.proxies';
+  const isGivenUp = drift?.kind === 'attributes' || isDegraded;
+  if (!isGivenUp || repairStep(context) !== 'exhausted') return lifecycle;
   const { nextAttemptAt: _rest, ...due } = lifecycle;
   const key = driftKey(context);
   return { ...due, ...attempted(lifecycle, key, attemptsOf(lifecycle, key) - 1) };

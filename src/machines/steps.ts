@@ -3,9 +3,10 @@ import { and, not, setup } from 'xstate';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
-import { isOfFindings, repairRung } from './drift.ts';
+import { isConfigurationDrift } from './drift.ts';
 import type { Effect } from './effects.ts';
 import { deletionHeld, guards, isTerminalClass, settling } from './guards.ts';
+import { repairStep } from './repair-ladder.ts';
 import { countRepair } from './repair-updates.ts';
 import * as update from './updates.ts';
 
@@ -13,7 +14,7 @@ type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type
 
 /** Replaces a host of which no comparison says that it must be another. */
 function replacesUnplanned(context: Context): boolean {
-  return repairRung(context) === 'replace' && !isOfFindings(context.lifecycle.drift?.fingerprint);
+  return repairStep(context) === 'replace' && !isConfigurationDrift(context.lifecycle);
 }
 
 function hasNoRecord({ assessment: { record } }: Context): boolean {
@@ -25,7 +26,7 @@ function deploysWithoutRecord(context: Context): boolean {
   const { lifecycle, assessment } = context;
   if (!hasNoRecord(context)) return false;
   const isSeen = assessment.host.state !== 'gone' && assessment.host.state !== 'unknown';
-  return lifecycle.phase !== 'repairing' || !isSeen || repairRung(context) === 'replace';
+  return lifecycle.phase !== 'repairing' || !isSeen || repairStep(context) === 'replace';
 }
 
 function secondLookAgrees({ assessment: { secondLook } }: Context): boolean {
@@ -77,16 +78,16 @@ export const machineSetup = setup({
     canAct: ({ context }) => context.assessment.run.state === 'none' && !settling(context) && attemptReady(context),
     runIsDestroy: ({ context }) => context.lifecycle.run?.action === 'destroy',
     recordGone: ({ context }) => context.assessment.record === 'gone' && context.lifecycle.retained !== true,
-    rungIsStartHost: ({ context }) => repairRung(context) === 'startHost',
-    rungIsRestartEnclave: ({ context }) => repairRung(context) === 'restartEnclave',
-    rungIsRestartAllocator: ({ context }) => repairRung(context) === 'restartAllocator',
-    rungIsRestartHost: ({ context }) => repairRung(context) === 'restartHost',
-    rungIsAskedFirst: ({ context }) => repairRung(context) === 'restartHost' || replacesUnplanned(context),
+    rungIsStartHost: ({ context }) => repairStep(context) === 'startHost',
+    rungIsRestartEnclave: ({ context }) => repairStep(context) === 'restartEnclave',
+    rungIsRestartAllocator: ({ context }) => repairStep(context) === 'restartAllocator',
+    rungIsRestartHost: ({ context }) => repairStep(context) === 'restartHost',
+    rungIsAskedFirst: ({ context }) => repairStep(context) === 'restartHost' || replacesUnplanned(context),
     unasked: ({ context }) => context.assessment.secondLook === undefined,
     secondLookAgrees: ({ context }) => secondLookAgrees(context),
     rungIsRun: ({ context }) =>
-      repairRung(context) === 'apply' ||
-      (repairRung(context) === 'replace' && (!replacesUnplanned(context) || secondLookAgrees(context))),
+      repairStep(context) === 'apply' ||
+      (repairStep(context) === 'replace' && (!replacesUnplanned(context) || secondLookAgrees(context))),
   },
   actions: {
     startRun: (_, _params: Params<'startRun'>) => {},

@@ -1,4 +1,5 @@
 /** Updates: how a decision changes what is remembered. Pure; each returns the next lifecycle. */
+import { isRepairKey } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
 import type { ErrorClass, Failure, Outcome, RunVariables } from '../enclave/run-item.ts';
@@ -173,7 +174,7 @@ export function counted(lifecycle: Lifecycle, key: string): Pick<Lifecycle, 'att
 /** `count` attempts at `key`; those at another difference are remembered beside them. */
 export function attempted(lifecycle: Lifecycle, key: string, count: number): Pick<Lifecycle, 'attempts' | 'tried'> {
   const { attempts, tried: before = {} } = lifecycle;
-  if (attempts.key === key || !attempts.key.startsWith('drift:')) {
+  if (attempts.key === key || !isRepairKey(attempts.key)) {
     return { attempts: { key, count }, ...(lifecycle.tried === undefined ? {} : { tried: before }) };
   }
   // Differences that take turns climb their ladders all the same.
@@ -254,7 +255,7 @@ export function resumeAttempts({ lifecycle }: Context): Lifecycle {
 /** Running and proven: errors are history. Drift attempts stay until it has been healthy for a while. */
 export function settle({ lifecycle }: Context): Lifecycle {
   const { failure: _past, nextAttemptAt: _none, direct: _done, drift: _healed, ...rest } = lifecycle;
-  const attempts = lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 };
+  const attempts = isRepairKey(lifecycle.attempts.key) ? lifecycle.attempts : { key: '', count: 0 };
   return { ...rest, serving: true, attempts };
 }
 

@@ -160,7 +160,6 @@ export function assess(seen: Observations, context: ReconcileContext): Assessmen
     repairs: context.repairs,
     defaultRegion: context.config.region,
     now,
-    findings,
     reported: enclave.attribute,
     retry,
   };

@@ -1,4 +1,5 @@
 /** Drift subject: what a drift run is to plan of one enclave, by what is stored of it at this moment. */
+import { readDrift } from '../drift/index.ts';
 import { isFromTheFuture } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type EnclavePolicy, suspension } from '../enclave/policy.ts';
@@ -48,7 +49,8 @@ function appliedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, asked: bo
   // What another version of the stack would make of it is no drift; what a person approves is what would be made of it.
   if (!asked || policy.drift.approval !== 'manual')
     return { ...mending, stackVersion: lifecycle.snapshot.stackVersion };
-  const replaces = lifecycle.drift?.fingerprint.startsWith('replace:') === true;
+  const drift = readDrift(lifecycle.drift);
+  const replaces = drift?.kind === 'attributes' && drift.step === 'replace';
   return replaces ? { ...mending, change: 'replace' } : mending;
 }
 

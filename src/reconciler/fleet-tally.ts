@@ -1,7 +1,7 @@
 /** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
+import { namesOfDrift } from '../drift/index.ts';
 import { CONDITION_TYPES, type ConditionType, conditionOf, isSecurityFinding } from '../enclave/conditions.ts';
 import { type ListedLifecycle, PHASES, type Phase } from '../enclave/lifecycle-item.ts';
-import { attributesOf } from '../machines/index.ts';
 import type { FleetSurvey } from './metrics/fleet.ts';
 
 const STATUSES = ['True', 'False', 'Unknown'] as const;
@@ -109,7 +109,7 @@ function weaknessOf(secure: ReturnType<typeof conditionOf>): Standing['weakness'
 function kindOf(drift: ListedLifecycle['drift'], conditions: ListedLifecycle['conditions']): Standing['drift'] {
   const inSync = conditionOf(conditions, 'InSync');
   const told = inSync?.status === 'False' && inSync.reason === 'Drifted' ? inSync.message : undefined;
-  const name = drift === undefined ? told : (attributesOf(drift.fingerprint)[0] ?? '');
+  const name = drift === undefined ? told : (namesOfDrift(drift)[0] ?? '');
   if (name === undefined) return undefined;
   const [kind] = name.split('.', 1);
   return kind === 'host' || kind === 'enclave' ? kind : 'other';

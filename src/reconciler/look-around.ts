@@ -1,8 +1,8 @@
 /** Looking around: all that is known of what differs at one enclave, joined. */
-import { type Attribute, type Finding, isAttribute } from '../drift/index.ts';
+import { type Attribute, attributesOfDrift, type Finding } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
-import { attributesOf, type HostView } from '../machines/index.ts';
+import type { HostView } from '../machines/index.ts';
 import { attestedBy } from './attested.ts';
 import type { ReconcileContext } from './context.ts';
 import { findingsOf, type Looks } from './findings.ts';
@@ -57,5 +57,5 @@ function waitsFor({
 }: Lifecycle): { readonly what: readonly Attribute[]; readonly after: number } | undefined {
   if (drift === undefined || (drift.seen >= 2 && phase !== 'repairing')) return undefined;
   const ran = ranAt === undefined ? 0 : Date.parse(ranAt);
-  return { what: attributesOf(drift.fingerprint).filter(isAttribute), after: Math.max(drift.observedAt, ran) };
+  return { what: attributesOfDrift(drift), after: Math.max(drift.observedAt, ran) };
 }

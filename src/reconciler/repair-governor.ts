@@ -1,4 +1,5 @@
 /** Repair budget: how many enclaves may be under repair at once, and whether a repair may begin now. */
+import { isRepairKey, storedAttemptsKey } from '../drift/index.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { AWS_LIMITS } from './budgets.ts';
 import {
@@ -135,8 +136,8 @@ export class RepairGovernor {
     const directUntil = direct === undefined ? 0 : Date.parse(direct.at) + lasts;
     // One that has stalled has come to nothing with its first attempt as well.
     const stalled = phase === 'stalled';
-    const again = attempts.key === `drift:${drift?.fingerprint}` && attempts.count > 1;
-    const failed = again || (stalled && attempts.key.startsWith('drift:'));
+    const again = drifted && attempts.key === storedAttemptsKey(drift) && attempts.count > 1;
+    const failed = again || (stalled && isRepairKey(attempts.key));
     return {
       drifted,
       failedRepair: failed ? `${attempts.key} ${attempts.count} ${stalled}` : undefined,

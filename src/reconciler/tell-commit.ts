@@ -1,8 +1,9 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
+import { type DriftItem, isRepairKey, readDrift } from '../drift/index.ts';
 import type { FleetRunItem } from '../enclave/fleet-run.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Outcome } from '../enclave/run-item.ts';
-import { attributesOf, isOfFindings, RUNGS, type Rung, type RunView } from '../machines/index.ts';
+import { RUNGS, type Rung, type RunView } from '../machines/index.ts';
 import { SWEPT } from './findings.ts';
 import type { Metrics } from './metrics/index.ts';
 
@@ -42,10 +43,10 @@ function tellRun(runs: Metrics['runs'], { before, after, run }: Told): void {
 }
 
 function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Told, now: number): void {
-  const isNew = before?.drift === undefined && after.drift !== undefined && isSwept(after.drift.fingerprint);
+  const isNew = before?.drift === undefined && after.drift !== undefined && isSwept(after.drift);
   if (isNew && lookedBefore !== undefined) drift.detected((now - lookedBefore) / 1_000);
   const repairs = repairsOf(after);
-  // Every rung is counted when it begins; another fingerprint begins anew.
+  // Every rung is counted when it begins; another drift begins anew.
   const begun = rungOf(after);
   const isAnother = repairs > repairsOf(before) || before?.attempts.key !== after.attempts.key;
   if (repairs > 0 && isAnother && begun !== undefined) drift.repaired(begun, 'begun');
@@ -57,13 +58,14 @@ function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Tol
 }
 
 /** Seen by a sweep, and not by what the host reports or by what is looked at less often. */
-function isSwept(fingerprint: string): boolean {
-  if (!isOfFindings(fingerprint)) return fingerprint.startsWith('host:');
-  return attributesOf(fingerprint).every((attribute) => (SWEPT as ReadonlySet<string>).has(attribute));
+function isSwept(item: DriftItem): boolean {
+  const drift = readDrift(item);
+  if (drift?.kind !== 'attributes') return drift?.kind === 'host';
+  return drift.attributes.every((attribute) => SWEPT.has(attribute));
 }
 
 function repairsOf(lifecycle: Lifecycle | undefined): number {
-  return lifecycle?.attempts.key.startsWith('drift:') ? lifecycle.attempts.count : 0;
+  return lifecycle !== undefined && isRepairKey(lifecycle.attempts.key) ? lifecycle.attempts.count : 0;
 }
 
 /** The rung that is being tried, or was last; undefined of a lifecycle of before rungs were kept. */

@@ -118,7 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'attempts reset too eagerly',
     file: 'src/machines/updates.ts',
-    find: "const attempts = lifecycle.attempts.key.startsWith('drift:') ? lifecycle.attempts : { key: '', count: 0 };",
+    find: "const attempts = isRepairKey(lifecycle.attempts.key) ? lifecycle.attempts : { key: '', count: 0 };",
     replace: "const attempts = { key: '', count: 0 };",
     seed: 5,
   },

@@ -1,9 +1,9 @@
 /** `enclavectl drift`: what differs, as the operator last stored it; of one enclave, as the operator observes it now. */
-import { ROWS, reportedAttributes } from '../../drift/index.ts';
+import { attributesOfDrift, namesOfDrift, ROWS } from '../../drift/index.ts';
 import type { DriftAnswer, DriftRow } from '../../enclave/drift-answer.ts';
 import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
 import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/policy.ts';
-import { attributesOf, isOfFindings } from '../../machines/index.ts';
+import { isConfigurationDrift } from '../../machines/index.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -116,14 +116,14 @@ function list(io: Io, lifecycles: readonly Lifecycle[], output: Options['output'
 function listed({ id, findings = [], drift: tracked, desired, policy }: Lifecycle) {
   if (desired === 'Absent') return [];
   const found = findings.map(({ attribute, severity, repair, since }) => ({ id, attribute, severity, repair, since }));
-  if (tracked === undefined || isOfFindings(tracked.fingerprint)) return found;
+  if (tracked === undefined || isConfigurationDrift({ drift: tracked })) return found;
   return [{ id, ...trackedOf(tracked, policy), since: tracked.since }, ...found];
 }
 
 /** The state of the host, or what the enclave reports: named as the operator does, as grave as the row it is about. */
-function trackedOf({ fingerprint }: NonNullable<Lifecycle['drift']>, stored: Lifecycle['policy']) {
-  const [name = fingerprint] = attributesOf(fingerprint);
-  const attributes = reportedAttributes(fingerprint);
+function trackedOf(drift: NonNullable<Lifecycle['drift']>, stored: Lifecycle['policy']) {
+  const [name = ''] = namesOfDrift(drift);
+  const attributes = attributesOfDrift(drift);
   // Those of one reason are equally grave, and begin with the same repair.
   const row = ROWS.find(({ attribute }) => attributes.includes(attribute));
   const policy = (stored ?? DEFAULT_POLICY) as unknown as EnclavePolicy;
