@@ -25,8 +25,8 @@ export interface AttributeEntry {
   readonly reason?: Reason;
   /** The state of the host that is this difference. */
   readonly hostState?: 'gone' | 'stopped' | 'running';
-  /** Attributes that differ as a consequence: the repair of this one repairs them. */
-  readonly causes?: readonly string[];
+  /** Attributes that differ as a consequence, or of which nothing can be said meanwhile: this one is repaired. */
+  readonly explains?: readonly string[];
   /** Terraform's names for it, as `type.attribute`; `type.*` is every other attribute of the type. */
   readonly terraform?: readonly string[];
   /** What the documentation says is compared. */

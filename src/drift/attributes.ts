@@ -6,6 +6,8 @@ const MINUTE_MS = 60_000;
 const by = (seenBy: string, part: ObservedPart) => ({ seenBy, part });
 const ofHosts = by('DescribeInstances', 'posture');
 const ofReport = { ...by('host report', 'report'), steps: ['restartEnclave', 'restartHost', 'apply'] } as const;
+/** What only an enclave that runs can be. */
+const WHILE_RUNNING = ['measurements', 'health', 'proxies'].map((name) => `enclave.${name}`);
 
 /** In the order of the documentation. The part of a name before its dot is the attribute's class. */
 const TABLE = {
@@ -157,6 +159,7 @@ const TABLE = {
     ...ofReport,
     severity: 'critical',
     interrupts: false,
+    explains: WHILE_RUNNING,
     reason: 'EnclaveNotRunning',
     compares: 'An enclave runs, or a batch has completed. Unknown while the host starts it again by itself.',
   },
@@ -165,6 +168,7 @@ const TABLE = {
     severity: 'high',
     steps: ['restartHost', 'apply'],
     interrupts: false,
+    explains: WHILE_RUNNING,
     patienceMs: 2 * MINUTE_MS,
     reason: 'EnclaveTerminating',
     compares: 'Where no enclave runs: none has been terminating for more than two minutes.',
@@ -217,7 +221,7 @@ const TABLE = {
     // The agent restarts by the spec's restart policy first, as often as its backoff allows.
     patienceMs: 10 * MINUTE_MS,
     reason: 'HealthCheckFailing',
-    compares: 'The health check passes, where there is one. `alert` where `restartPolicy` is `Never`.',
+    compares: 'No health check fails. `alert` where `restartPolicy` is `Never`.',
   },
   'enclave.allocator': {
     ...ofReport,
@@ -225,7 +229,7 @@ const TABLE = {
     steps: ['restartAllocator', 'restartHost', 'apply'],
     interrupts: false,
     reason: 'AllocatorShort',
-    causes: ['enclave.running'],
+    explains: ['enclave.running', ...WHILE_RUNNING],
     compares: 'Where no enclave runs: the host holds as many cores and as much memory for enclaves as are needed.',
   },
   'enclave.proxies': {
@@ -282,8 +286,7 @@ const TABLE = {
     severity: 'high',
     steps: [],
     owned: 'foreign',
-    compares:
-      'No resource of an enclave exists that has no owner. No enclave has this finding: see [Orphans](#orphans).',
+    compares: 'Every resource of an enclave has an owner. No enclave has this finding: see [Orphans](#orphans).',
   },
 } as const satisfies Readonly<Record<string, AttributeEntry>>;
 

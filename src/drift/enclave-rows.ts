@@ -1,10 +1,10 @@
 /** Rows of the enclave on the host, as the host's agent reports it. */
 import { compareMeasurements } from '../enclave/measurements.ts';
+import { ENTRIES } from './attributes.ts';
 import type { EnclaveFacts, Observed, Wanted } from './observed.ts';
 import { type Facet, facet, type Judgement, judged, type Row } from './row.ts';
 
-/** What is terminating mostly comes to its end. */
-const PATIENCE_MS = 2 * 60_000;
+const TERMINATING_MS = ENTRIES['enclave.terminating'].patienceMs ?? 0;
 /** States of systemd that pass by themselves, and its silence. */
 const UNDECIDED: ReadonlySet<string> = new Set(['activating', 'reloading', 'deactivating', 'unknown', '']);
 /** As the specification has it: nothing that was begun again would let a refused one through. */
@@ -66,25 +66,24 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   },
   {
     attribute: 'enclave.terminating',
-    judge: whileRunning((_wanted, { report }) => {
+    judge: whileRunning((_wanted, observed) => {
+      const { report } = observed;
+      // One that runs beside it has replaced it.
+      if (running(observed)?.length) return of(facet('', false, false));
       const stuck = any(report?.enclaves, (each) => {
         if (!isTerminating(each)) return false;
-        return each.terminatingMs === undefined ? undefined : each.terminatingMs > PATIENCE_MS;
+        return each.terminatingMs === undefined ? undefined : each.terminatingMs > TERMINATING_MS;
       });
       return of(facet('', false, stuck));
     }),
   },
   {
     attribute: 'enclave.debug',
-    judge: whileRunning(({ spec }, { report }) => {
+    judge: whileRunning(({ spec }, observed) => {
       if (spec.enableDebug) return undefined;
-      return of(
-        facet(
-          '',
-          false,
-          any(report?.enclaves, ({ debug }) => debug),
-        ),
-      );
+      const runs = running(observed)?.length !== 0;
+      const isDebug = runs ? any(observed.report?.enclaves, ({ debug }) => debug) : undefined;
+      return of(facet('', false, isDebug));
     }),
   },
   {
@@ -128,7 +127,8 @@ export const ENCLAVE_ROWS: readonly Row[] = [
   {
     attribute: 'enclave.health',
     judge: whileRunning(({ spec }, { report }) => {
-      if (spec.healthCheck.port === undefined) return undefined;
+      // A host may run a check that the spec does not name; that it fails counts all the same.
+      if (spec.healthCheck.port === undefined && report?.health !== 'failing') return undefined;
       const facets = [facet('', 'passing', report?.health === 'none' ? undefined : report?.health)];
       return spec.restartPolicy === 'Never' ? { facets, rung: 'alert' } : { facets };
     }),

@@ -6,6 +6,13 @@ export type Verdict = 'Match' | 'Drift' | 'Unknown';
 
 export type Severity = 'critical' | 'high' | 'medium' | 'low';
 
+const RANKS: Readonly<Record<Severity, number>> = { critical: 0, high: 1, medium: 2, low: 3 };
+
+/** Lower is graver. */
+export function severityRank(severity: Severity): number {
+  return RANKS[severity];
+}
+
 /** One way to repair a difference. */
 export type RepairStep =
   | 'restartEnclave'

@@ -17,7 +17,14 @@ export {
   writeDrift,
 } from './drift-item.ts';
 export { isDown } from './enclave-rows.ts';
-export type { DriftRung, Finding, RepairStep, Severity, Verdict } from './finding.ts';
+export {
+  type DriftRung,
+  type Finding,
+  type RepairStep,
+  type Severity,
+  severityRank,
+  type Verdict,
+} from './finding.ts';
 export { type IgnoreRule, ignoredBy } from './ignore.ts';
 export type {
   Digested,
@@ -32,3 +39,4 @@ export type {
   Wanted,
 } from './observed.ts';
 export { baseOf, interrupts, stepsFrom } from './repair.ts';
+export { isLeftToHost, reportFacts } from './report-facts.ts';

@@ -32,6 +32,8 @@ export interface EnclaveView {
   readonly attribute?: Attribute;
   /** The policy wants it told, and not repaired. */
   readonly told?: boolean;
+  /** What the report shows of each attribute, as the policy has it; absent: there is no report that may be believed. */
+  readonly findings?: readonly Omit<Finding, 'observedAt'>[];
   readonly message?: string | undefined;
   /** The applied generation that the report was judged by; absent: there was no report. */
   readonly generation?: number;

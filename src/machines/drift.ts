@@ -9,7 +9,7 @@ import {
   interrupts,
   isSameDrift,
   readDrift,
-  type Severity,
+  severityRank,
   stepsFrom,
   storedAttemptsKey,
 } from '../drift/index.ts';
@@ -29,7 +29,6 @@ export function reportedAttribute({ attribute, reason }: Pick<EnclaveView, 'attr
   return attribute ?? attributesByReason(reason)[0] ?? 'enclave.running';
 }
 
-const RANKS: Readonly<Record<Severity, number>> = { critical: 0, high: 1, medium: 2, low: 3 };
 const NO_RANK = 4;
 
 /**
@@ -59,12 +58,12 @@ function leading(context: Context): readonly Finding[] {
     conflictingSince(context.lifecycle, attribute, context.assessment.now) !== undefined;
   const free = all.filter((each) => !isConflicting(each));
   const candidates = free.length > 0 ? free : all;
-  const [lead] = [...candidates].sort((a, b) => RANKS[a.severity] - RANKS[b.severity]);
+  const [lead] = [...candidates].sort((a, b) => severityRank(a.severity) - severityRank(b.severity));
   return candidates.filter(({ rung }) => rung === lead?.rung);
 }
 
 function rankOf(findings: readonly Finding[]): number {
-  return Math.min(NO_RANK, ...findings.map(({ severity }) => RANKS[severity]));
+  return Math.min(NO_RANK, ...findings.map(({ severity }) => severityRank(severity)));
 }
 
 /**
@@ -85,7 +84,7 @@ export function driftSeenAt(context: Context): number {
   const { host } = context.assessment;
   if (driftOf(context)?.kind !== 'attributes') return host.observedAt;
   const tracked = trackedFindings(context);
-  return tracked.find(({ severity }) => RANKS[severity] === rankOf(tracked))?.observedAt ?? host.observedAt;
+  return tracked.find(({ severity }) => severityRank(severity) === rankOf(tracked))?.observedAt ?? host.observedAt;
 }
 
 /** The difference between what is and what is desired that comes first, if there is any. */
@@ -112,7 +111,7 @@ export function driftOf(context: Context): Drift | undefined {
   const isInVain =
     attemptsOf(lifecycle, attemptsKey(compared)) >=
     stepsFrom(lead.attribute, lead.rung).length * assessment.limits.repairAttempts;
-  const isGraver = rankOf(tracked) < RANKS[ENTRIES[reported.attribute].severity];
+  const isGraver = rankOf(tracked) < severityRank(ENTRIES[reported.attribute].severity);
   return isGraver && !isStarted && !isInVain ? compared : reported;
 }
 

@@ -6,26 +6,23 @@ import {
   digestKey,
   digestRole,
   digestRules,
-  type EnclaveFacts,
   type Finding,
   ignoredBy,
   type Observed,
-  type ReportFacts,
   ROWS,
+  reportFacts,
 } from '../drift/index.ts';
 import { type DriftRow, LONGEST_ROW_TEXT } from '../enclave/drift-answer.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
 import type { Report } from '../enclave/report-item.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
-import { isFresh, isLeftToHost } from './enclave-view.ts';
+import { isFresh } from './enclave-view.ts';
 import { isUnprepared } from './findings.ts';
 import type { InspectedPart, Inspection } from './inspection.ts';
 import { withPlanned } from './planned-findings.ts';
 
 const SILENT_MS = 15 * 60_000;
-/** What the agent calls stuck has been terminating for more than two minutes, as the host itself has counted them. */
-const STUCK_MS = 2 * 60_000 + 1;
 /** All that is compared of a host that another pipeline made and no run has prepared. */
 const OF_UNMANAGED: ReadonlySet<Attribute> = new Set(['host.exists', 'host.duplicate', 'host.running', 'host.paused']);
 /** What no inspection shows, and who observes it. */
@@ -185,7 +182,7 @@ export function observedOf(
     checks: status?.checks,
     events: status?.events,
     agentOnline: agent,
-    report: report && factsOf(report),
+    report: report && reportFacts(report),
     rules: rules && digestRules(rules, true),
     role: role && digestRole(role, true),
     key: key && digestKey(key, true),
@@ -202,25 +199,6 @@ function reportOf(
   const report = reports.find(({ instanceId }) => instanceId === pinned.instanceId);
   if (report === undefined || now - Date.parse(report.at) > SILENT_MS) return undefined;
   return report.appliedGeneration < observedGeneration || !isFresh(report, baseline) ? undefined : report;
-}
-
-/** What a report that may be believed says. */
-export function factsOf(report: Report): ReportFacts {
-  return {
-    enclaves: report.observed === false ? undefined : enclavesOf(report),
-    completed: report.completed,
-    leftToHost: isLeftToHost(report),
-    health: report.health,
-    measurements: report.measurements,
-    allocatorOk: report.allocator?.ok,
-    proxies: report.proxies,
-  };
-}
-
-/** No report says since when something is terminating, only that it has been for too long. */
-function enclavesOf({ enclaves, error }: Report): readonly EnclaveFacts[] {
-  if (error?.class !== 'host' || error.code !== 'stuck') return enclaves;
-  return enclaves.map((each) => (each.state === 'TERMINATING' ? { ...each, terminatingMs: STUCK_MS } : each));
 }
 
 function rowOf(

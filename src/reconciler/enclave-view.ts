@@ -1,13 +1,14 @@
-/** The enclave as its host reports it, against the spec that was last applied. Pure. */
-import { type Attribute, isDown } from '../drift/index.ts';
+/** The enclave as its host reports it: whether the report may be believed, and which difference leads. Pure. */
+import { type Attribute, ENTRIES, type Finding, isLeftToHost, type Verdict } from '../drift/index.ts';
 import type { Reason } from '../enclave/conditions.ts';
 import { isPermanentHostError } from '../enclave/host-errors.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { compareMeasurements, missingRegisters } from '../enclave/measurements.ts';
+import { missingRegisters } from '../enclave/measurements.ts';
 import type { Report } from '../enclave/report-item.ts';
-import { scrub } from '../enclave/scrub.ts';
 import type { EnclaveSpec } from '../enclave/spec.ts';
-import type { EnclaveView, Verdict } from '../machines/index.ts';
+import type { EnclaveView } from '../machines/index.ts';
+import { errorOf, messageOf } from './report-messages.ts';
+import { leadingFirst, reportedFindings, withoutSpec } from './reported-findings.ts';
 
 export interface ReportLook {
   readonly reports: readonly Report[];
@@ -94,7 +95,11 @@ function judge(
   if (report === undefined) return isWithoutAgent(lifecycle, []) ? { ...NO_REPORT, reason: 'LegacyHost' } : NO_REPORT;
   const fresh = isFresh(report, lifecycle.baseline);
   const observed = report.observed !== false;
-  const unproven = enforces(expected.applied) ? unprovenBy(report, lifecycle, expected.applied) : undefined;
+  const found = reportedFindings(report, lifecycle.id, expected.applied, expected.debugAllowed);
+  const measurements = found.find(({ attribute }) => attribute === 'enclave.measurements')?.verdict;
+  const unproven = enforces(expected.applied)
+    ? unprovenBy(report, lifecycle, expected.applied, measurements === 'Unknown')
+    : undefined;
   const seen = {
     fresh,
     running: observed ? report.enclaves.some(({ state }) => state === 'RUNNING') : undefined,
@@ -102,7 +107,8 @@ function judge(
     measured: Object.keys(report.measurements).length > 0,
     debug: report.enclaves.some((candidate) => candidate.debug),
     debugRequested: expected.debugAllowed,
-    mismeasured: isMismeasured(report, expected.applied),
+    // Contradicts every set that is expected. Self-reported: a finding, no proof.
+    mismeasured: measurements === 'Drift',
     imageDigest: DIGEST.test(report.imageDigest ?? '') ? report.imageDigest : undefined,
     bootId: report.bootId,
     sequence: report.sequence,
@@ -125,102 +131,54 @@ function judge(
   if (isCompleted(report, expected)) {
     if (unproven !== undefined) return say('Unknown', unproven);
     const isOther = seen.mismeasured && enforces(expected.applied);
-    return isOther ? say('Unknown', { reason: 'MeasurementMismatch' }) : say('Match', { reason: 'Completed' });
+    return isOther
+      ? say('Unknown', { reason: 'MeasurementMismatch' })
+      : { ...say('Match', { reason: 'Completed' }), findings: [] };
   }
   if (!observed) return say('Unknown', { reason: 'EnclavesUnobserved', message: errorOf(report) });
   if (isLeftToHost(report)) return say('Unknown', { reason: 'EnclaveNotRunning', message: errorOf(report) });
   // Of a generation that is newer than the last run's, nobody knows here what it should be.
-  const applied = report.appliedGeneration === lifecycle.observedGeneration ? expected.applied : undefined;
-  const differences = differencesOf(report, seen, { ...expected, applied });
+  const isApplied = report.appliedGeneration === lifecycle.observedGeneration;
+  const compared = leadingFirst(isApplied ? found : withoutSpec(found));
+  const findings = underPolicy(compared, expected);
+  const conclude = (verdict: Verdict, difference: Difference) => ({ ...say(verdict, difference), findings });
+  // What the spec itself wants reported only leaves the enclave as it should be.
+  const differences = compared
+    .filter(({ verdict, rung }) => verdict === 'Drift' && rung !== 'alert')
+    .map(({ attribute }) => differenceOf(attribute, report, expected.applied));
   const counting = differences.filter(({ attribute }) => expected.mayDiffer?.(attribute) !== true);
   // What is told only keeps nothing else from being repaired.
   const repaired = counting.find(({ attribute }) => expected.isTold?.(attribute) !== true);
-  if (repaired !== undefined) return say('Drift', repaired);
+  if (repaired !== undefined) return conclude('Drift', repaired);
   // Missing evidence is no difference: no repair makes a host report it.
-  if (unproven !== undefined) return say('Unknown', unproven);
+  if (unproven !== undefined) return conclude('Unknown', unproven);
   const [told] = counting;
-  if (told !== undefined) return { ...say('Drift', told), told: true };
+  if (told !== undefined) return { ...conclude('Drift', told), told: true };
   // Whoever lets it be: what does not run is no match, nor is what is not to be trusted.
   const left = differences.find(({ attribute }) => seen.running !== true || UNTRUSTED.has(attribute));
   return left === undefined
-    ? say('Match', { reason: 'Running' })
-    : say('Unknown', { reason: left.reason, message: left.message });
+    ? conclude('Match', { reason: 'Running' })
+    : conclude('Unknown', { reason: left.reason, message: left.message });
+}
+
+function differenceOf(attribute: Attribute, report: Report, applied: EnclaveSpec | undefined) {
+  const { reason = 'Drifted' } = ENTRIES[attribute];
+  return { attribute, reason, message: messageOf(attribute, report, applied) };
+}
+
+/** Findings as the policy has them: what may differ is left out, and what it wants reported only begins no repair. */
+function underPolicy(findings: readonly Finding[], { mayDiffer, isTold }: Expected): readonly Finding[] {
+  return findings.flatMap((finding) => {
+    const { verdict, attribute } = finding;
+    if (verdict !== 'Drift') return [finding];
+    if (mayDiffer?.(attribute) === true) return [];
+    return [isTold?.(attribute) === true ? { ...finding, rung: 'alert' as const } : finding];
+  });
 }
 
 /** An adopted host that has never reported. Reports expire while a host is paused; `baseline` remembers that there was one. */
 export function isWithoutAgent({ adopted, baseline }: Lifecycle, reports: readonly Report[]): boolean {
   return adopted && reports.length === 0 && baseline?.bootId === undefined;
-}
-
-/** The host starts the workload again after the pause of its backoff, or the restart policy lets it be. */
-export function isLeftToHost({ enclaves, error }: Report): boolean {
-  if (enclaves.some(({ state }) => state === 'RUNNING')) return false;
-  return error?.class === 'workload' && (error.code === 'restarting' || error.code === 'ended');
-}
-
-/** The gravest first: what is not there cannot be of the wrong size. */
-function differencesOf(
-  report: Report,
-  seen: Pick<EnclaveView, 'debug' | 'mismeasured'>,
-  { debugAllowed, applied }: Expected,
-): readonly (Difference & { readonly attribute: Attribute })[] {
-  const running = report.enclaves.filter(({ state }) => state === 'RUNNING');
-  const [enclave] = running;
-  const message = errorOf(report);
-  if (enclave === undefined) {
-    if (report.enclaves.some(({ state }) => state === 'TERMINATING')) {
-      return [{ reason: 'EnclaveTerminating', attribute: 'enclave.terminating', message }];
-    }
-    return report.allocator?.ok === false
-      ? [{ reason: 'AllocatorShort', attribute: 'enclave.allocator', message: shortage(report, message) }]
-      : [{ reason: 'EnclaveNotRunning', attribute: 'enclave.running', message }];
-  }
-  const found: (Difference & { readonly attribute: Attribute })[] = [];
-  if (seen.debug && !debugAllowed) found.push({ reason: 'DebugEnclave', attribute: 'enclave.debug' });
-  if (seen.mismeasured && applied?.attestation.enforce === 'quarantine') {
-    found.push({ reason: 'MeasurementMismatch', attribute: 'enclave.measurements' });
-  }
-  if (running.length > 1) {
-    const many = `${running.length} enclaves run on the host, and one should`;
-    found.push({ reason: 'ExtraEnclaves', attribute: 'enclave.extra', message: many });
-  }
-  if (applied === undefined) return found;
-  if (enclave.cpuCount !== applied.cpuCount) {
-    found.push({ reason: 'EnclaveSize', attribute: 'enclave.cpuCount', message: sizes(enclave, applied) });
-  }
-  // The driver rounds memory up to whole huge pages: more than was asked for is no difference.
-  if (enclave.memoryMiB < applied.memoryMiB) {
-    found.push({ reason: 'EnclaveSize', attribute: 'enclave.memory', message: sizes(enclave, applied) });
-  }
-  if (report.health === 'failing' && applied.restartPolicy !== 'Never') {
-    found.push({ reason: 'HealthCheckFailing', attribute: 'enclave.health' });
-  }
-  const down = report.proxies?.filter((proxy) => isDown(proxy) === true) ?? [];
-  if (down.length > 0) {
-    found.push({ reason: 'ProxyDown', attribute: 'enclave.proxies', message: `no way out to ${namesOf(down)}` });
-  }
-  return found;
-}
-
-type Size = Pick<Report['enclaves'][number], 'cpuCount' | 'memoryMiB'>;
-
-function sizes(has: Size, wants: Size): string {
-  return `it has ${has.cpuCount} vCPU and ${has.memoryMiB} MiB, and should have ${wants.cpuCount} and ${wants.memoryMiB}`;
-}
-
-/** Hosts of destinations and their ports, which the spec has named. */
-function namesOf(proxies: NonNullable<Report['proxies']>): string {
-  return scrub(proxies.map(({ destination }) => destination).join(', ')).slice(0, 300);
-}
-
-function shortage({ allocator }: Report, message: string | undefined): string {
-  const held = `the host holds ${allocator?.cpuCount} vCPU and ${allocator?.memoryMiB} MiB for enclaves, and needs more`;
-  return message === undefined ? held : `${held} (${message})`;
-}
-
-/** The text comes from the host and appears in the record, which is public: scrub and shorten it. */
-function errorOf({ error }: Report): string | undefined {
-  return error === undefined ? undefined : scrub(error.message).slice(0, 300);
 }
 
 /** A report from before the host's last start says nothing about this attempt. */
@@ -229,17 +187,12 @@ function refusalOf(report: Report, fresh: boolean, generation: number): Pick<Enc
   return refusal === undefined ? {} : { refusal };
 }
 
-/** Contradicts every set that is expected. Self-reported: a finding, no proof. */
-function isMismeasured({ measurements }: Report, applied: EnclaveSpec | undefined): boolean {
-  if (applied === undefined || applied.attestation.enforce === 'off') return false;
-  return compareMeasurements(applied.attestation.expectedMeasurements, measurements) === 'mismatch';
-}
-
 /** What the report leaves out that an enforcing record needs; undefined: it can be compared. */
 function unprovenBy(
   { measurements, appliedGeneration }: Report,
   { observedGeneration }: Lifecycle,
   { attestation: { expectedMeasurements } }: EnclaveSpec,
+  isUnknown: boolean,
 ): { readonly reason: Reason; readonly message: string } | undefined {
   if (appliedGeneration > observedGeneration) {
     const message = `The host reports generation ${appliedGeneration}, and generation ${observedGeneration} was applied.`;
@@ -247,7 +200,7 @@ function unprovenBy(
       "The operator accepts no evidence from a generation that it did not apply; find out what wrote the host's configuration.";
     return { reason: 'GenerationMismatch', message: `${message} ${advice}` };
   }
-  if (compareMeasurements(expectedMeasurements, measurements) !== 'unknown') return undefined;
+  if (!isUnknown) return undefined;
   const missing = missingRegisters(expectedMeasurements, measurements).map((register) => register.toUpperCase());
   const message = `The host's report lacks ${missing.join(', ')}, which attestation.expectedMeasurements names.`;
   const advice = 'Correct the expected measurements, or deploy an image that has these registers.';

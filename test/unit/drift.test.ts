@@ -56,6 +56,23 @@ describe('comparison', () => {
     expect(found('enclave.running', seen, { ...wanted, spec: batch })?.verdict).toBe('Match');
   });
 
+  it('counts a health check that the host reports to fail, whether the spec names one or not', () => {
+    const plain: Wanted = { ...wanted, spec: specOf(record()) };
+    const reports = (health: 'failing' | 'passing') => ({ ...observed, report: { ...observed.report, health } });
+    expect(found('enclave.health', reports('failing'), plain)?.verdict).toBe('Drift');
+    expect(found('enclave.health', reports('passing'), plain)).toBeUndefined();
+  });
+
+  it('takes what runs for what decides: an enclave on its way out beside it is no drift, nor is debug mode of the past', () => {
+    const runs = { state: 'RUNNING', cpuCount: 2, memoryMiB: 1_024, debug: false };
+    const ends = { ...runs, state: 'TERMINATING', terminatingMs: 300_000, debug: true };
+    const reports = (...enclaves: (typeof runs)[]) => ({ ...observed, report: { ...observed.report, enclaves } });
+    expect(found('enclave.terminating', reports(runs, ends))?.verdict).toBe('Match');
+    expect(found('enclave.terminating', reports(ends))?.verdict).toBe('Drift');
+    expect(found('enclave.debug', reports(ends))?.verdict).toBe('Unknown');
+    expect(found('enclave.debug', reports(runs, ends))?.verdict).toBe('Drift');
+  });
+
   it('says nothing of what is not wanted', () => {
     const plain: Wanted = { ...wanted, spec: specOf(record()), made: undefined };
     const said = compare(plain, { ...observed, attested: undefined }).map(({ attribute }) => attribute);

@@ -1,6 +1,7 @@
 /** What a host's report is taken for: one case for each thing that can be wrong with an enclave. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { compare, reportFacts } from '../../src/drift/index.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
 import { parseSpec } from '../../src/enclave/spec.ts';
@@ -205,6 +206,91 @@ describe('a report of a host', () => {
   ])('with enforce %s other measurements weaken it: %s', (enforce, mismeasured) => {
     const measurements = { PCR0: 'ef'.repeat(48) };
     expect(view({ measurements }, { config: expecting(enforce) })).toMatchObject({ mismeasured });
+  });
+
+  it.each<[string, Partial<Report>, string, string]>([
+    [
+      'an enclave of the wrong size before a second one',
+      { enclaves: [{ ...RUNNING, cpuCount: 4 }, RUNNING] },
+      'enclave.cpuCount',
+      'it has 4 vCPU and 1024 MiB, and should have 2 and 1024',
+    ],
+    [
+      'debug mode before everything else',
+      { enclaves: [{ ...RUNNING, debug: true, memoryMiB: 1 }], health: 'failing' },
+      'enclave.debug',
+      '',
+    ],
+    [
+      'the pool that keeps the enclave from starting before that it does not run',
+      { enclaves: [], allocator: { cpuCount: 1, memoryMiB: 0, ok: false }, health: 'failing' },
+      'enclave.allocator',
+      'the host holds 1 vCPU and 0 MiB for enclaves, and needs more',
+    ],
+    [
+      'an enclave that does not end before what only a running one can be',
+      {
+        enclaves: [{ ...RUNNING, state: 'TERMINATING' }],
+        health: 'failing',
+        measurements: { PCR0: 'ef'.repeat(48) },
+        proxies: [{ destination: 'a.example:443', state: 'failed' }],
+      },
+      'enclave.terminating',
+      '',
+    ],
+    [
+      'that nothing runs before what only a running one can be',
+      { enclaves: [], measurements: { PCR0: 'ef'.repeat(48) }, error: { class: 'host', message: 'it ended' } },
+      'enclave.running',
+      'it ended',
+    ],
+  ])('leads with %s', (_, report, attribute, message) => {
+    const seen = view(report, { config: { exposePorts: [80], ...expecting('quarantine') } });
+    expect([seen.verdict, seen.attribute, seen.message ?? '']).toEqual(['Drift', attribute, message]);
+    expect(seen.findings?.some((each) => each.attribute === attribute && each.verdict === 'Drift')).toBe(true);
+  });
+
+  it('is Unknown, and no finding, where a register that the spec expects is missing', () => {
+    const config = { attestation: { enforce: 'quarantine', expectedMeasurements: [{ pcr0: PCR, pcr8: PCR }] } };
+    const seen = view({ measurements: { PCR0: PCR } }, { config });
+    expect(seen).toMatchObject({ verdict: 'Unknown', reason: 'MeasurementsUnverified', mismeasured: false });
+    expect(seen.withheld).toMatchObject({ reason: 'MeasurementsUnverified' });
+    expect(seen.findings?.filter(({ verdict }) => verdict === 'Drift')).toEqual([]);
+    expect(seen.findings?.find(({ attribute }) => attribute === 'enclave.measurements')?.verdict).toBe('Unknown');
+  });
+
+  it('differs by the rows of the comparison and by nothing else', () => {
+    const enclave = fc.record({
+      name: fc.constant('enclave'),
+      state: fc.constantFrom('RUNNING', 'TERMINATING', 'TERMINATED', 'EMPTY'),
+      cpuCount: fc.constantFrom(1, 2, 4),
+      memoryMiB: fc.constantFrom(512, 1024, 2048),
+      debug: fc.boolean(),
+    });
+    const reports = fc.record({
+      enclaves: fc.array(enclave, { maxLength: 2 }),
+      health: fc.constantFrom<Report['health'][]>('passing', 'failing', 'none'),
+      measurements: fc.constantFrom<Record<string, string>[]>({}, { PCR0: PCR }, { PCR0: 'ef'.repeat(48) }),
+      allocator: fc.record({ cpuCount: fc.constant(2), memoryMiB: fc.constant(1024), ok: fc.boolean() }),
+      proxies: fc.array(
+        fc.record({ destination: fc.constant('a:443'), state: fc.constantFrom('active', 'failed', 'activating') }),
+        { maxLength: 2 },
+      ),
+    });
+    const config = { exposePorts: [80], ...expecting('quarantine') };
+    const wanted = { enclaveId: 'e', environment: 'dev', running: true, spec: spec(config) };
+    fc.assert(
+      fc.property(reports, (report) => {
+        const { verdict, attribute, findings = [] } = view(report, { config });
+        const facts = reportFacts({ ...report, completed: false } as Report, { tracksTime: true });
+        const rows = new Map(
+          compare(wanted, { observedAt: 0, report: facts }).map((each) => [each.attribute, each.verdict]),
+        );
+        if (verdict === 'Drift') expect(rows.get(attribute ?? 'orphans')).toBe('Drift');
+        if (verdict === 'Match') expect([...rows.values()]).not.toContain('Drift');
+        for (const each of findings) expect(rows.get(each.attribute), each.attribute).toBe(each.verdict);
+      }),
+    );
   });
 
   it('of before the last start is not believed, whatever it says', () => {

@@ -74,6 +74,17 @@ describe('what a host reports', () => {
     expect(others.map((each) => calls(`hosts.${each}`))).toEqual([0, 0]);
   });
 
+  it('keeps what the host reports among the findings of the enclave, and drops it once that is over', async () => {
+    const stage = await deployed();
+    const { v, says } = stage;
+    const names = () => v.lifecycle(ID)?.findings?.map(({ attribute, repair }) => `${attribute} ${repair}`);
+    says({ proxies: [{ destination: 'a.example:443', state: 'failed' }] });
+    await v.until(() => names() !== undefined, 'it is found', 2 * MINUTE);
+    expect(names()).toEqual(['enclave.proxies restartEnclave']);
+    says({ proxies: [{ destination: 'a.example:443', state: 'active' }] });
+    await v.until(() => names() === undefined, 'it is over', 2 * MINUTE);
+  });
+
   it('leaves one that is terminating the time it may take', async () => {
     const { v, calls, says } = await deployed();
     says({ enclaves: [{ ...RUNNING, state: 'TERMINATING' }] });

@@ -117,6 +117,8 @@ function listed({ id, findings = [], drift: tracked, desired, policy }: Lifecycl
   if (desired === 'Absent') return [];
   const found = findings.map(({ attribute, severity, repair, since }) => ({ id, attribute, severity, repair, since }));
   if (tracked === undefined || isConfigurationDrift({ drift: tracked })) return found;
+  const names: readonly string[] = attributesOfDrift(tracked);
+  if (found.some(({ attribute }) => names.includes(attribute))) return found;
   return [{ id, ...trackedOf(tracked, policy), since: tracked.since }, ...found];
 }
 
