@@ -12,10 +12,11 @@ export type {
 } from './assessment.ts';
 export { conflictingUntil } from './contested-drift.ts';
 export { type Decision, decide } from './decide.ts';
+export { failureText } from './describe-phase.ts';
 export { awaitsLook, isConfigurationDrift } from './drift.ts';
 export type { Effect, EffectType } from './effects.ts';
 export { deletionHeld, holdsRepair } from './guards.ts';
 export { type Intent, resolveIntent } from './intent.ts';
 export { lifecycleMachine } from './lifecycle.ts';
-export { failureText, statusToPublish } from './projection.ts';
+export { statusToPublish } from './published-status.ts';
 export { RUNGS, type Rung } from './rungs.ts';

@@ -8,6 +8,7 @@
  */
 import { and, not, raise } from 'xstate';
 import * as repairs from './repair-updates.ts';
+import * as runs from './run-updates.ts';
 import {
   absentFirst,
   applying,
@@ -273,7 +274,7 @@ export const lifecycleMachine = machineSetup.createMachine({
       always: [
         { guard: 'destroyRunSucceeded', actions: remember(update.destroyDone) },
         { guard: 'destroyRunEnded', actions: remember(update.destroyFailed) },
-        { guard: 'runEnded', actions: remember(update.endRun) },
+        { guard: 'runEnded', actions: remember(runs.endRun) },
         { guard: and(['runNone', 'retainWanted']), target: 'destroyed', actions: remember(update.retain) },
         { guard: 'provenEmpty', target: 'destroyed', actions: remember(update.destroyed) },
         { guard: 'stillFound', actions: remember(update.destroyAgain) },

@@ -5,19 +5,8 @@ import { attemptsOf, type Context } from './context.ts';
 import { driftKey, isConfigurationDrift, restartsHost } from './drift.ts';
 import { runResult } from './guards.ts';
 import { repairStep } from './repair-ladder.ts';
-import {
-  attempted,
-  backoffMs,
-  beginRun,
-  counted,
-  endRun,
-  fail,
-  failureOf,
-  failVerification,
-  finishedOutcome,
-  iso,
-  stall,
-} from './updates.ts';
+import { backoffMs, beginRun, endRun, finishedOutcome, iso } from './run-updates.ts';
+import { attempted, counted, fail, failureOf, failVerification, stall } from './updates.ts';
 
 /** Every repair counts when it is begun: one that "succeeds" without healing must not be repeated for ever. */
 export function countRepair(context: Context): Lifecycle {

@@ -8,6 +8,7 @@ import type { Effect } from './effects.ts';
 import { deletionHeld, guards, isTerminalClass, settling } from './guards.ts';
 import { repairStep } from './repair-ladder.ts';
 import { countRepair } from './repair-updates.ts';
+import * as runs from './run-updates.ts';
 import * as update from './updates.ts';
 
 type Params<T extends Effect['type']> = Omit<Extract<Effect, { type: T }>, 'type'>;
@@ -149,7 +150,7 @@ const cancelRun = {
     taskArn: scope.context.assessment.run.state === 'running' ? scope.context.assessment.run.taskArn : undefined,
   }),
 };
-const onHost = <T extends update.DirectEffect | 'askHost'>(type: T) => ({
+const onHost = <T extends runs.DirectEffect | 'askHost'>(type: T) => ({
   type,
   params: ({ context }: Scope) => ({ instanceId: context.assessment.host.instanceId ?? '' }),
 });
@@ -157,15 +158,15 @@ export const askHost = onHost('askHost');
 export const forget = { type: 'forget' as const, params: {} };
 
 export const begin = (action: 'deploy' | 'destroy') => [
-  remember((context) => update.beginRun(context, action)),
+  remember((context) => runs.beginRun(context, action)),
   startRun,
 ];
-export const direct = (effect: update.DirectEffect) => [
-  remember((context) => update.beginDirect(context, effect)),
+export const direct = (effect: runs.DirectEffect) => [
+  remember((context) => runs.beginDirect(context, effect)),
   onHost(effect),
 ];
-export const repair = (effect: update.DirectEffect) => [remember(countRepair), ...direct(effect)];
-export const cancel = [remember(update.cancelRun), cancelRun];
+export const repair = (effect: runs.DirectEffect) => [remember(countRepair), ...direct(effect)];
+export const cancel = [remember(runs.cancelRun), cancelRun];
 export const stalled = (terminal: boolean) => ({
   target: 'stalled' as const,
   actions: remember((context) => update.stall(context, terminal)),
@@ -208,9 +209,9 @@ export const applying = () =>
       {
         guard: 'runSucceeded',
         target: 'verifying',
-        actions: [remember(update.endRun), remember(update.beginVerifying)],
+        actions: [remember(runs.endRun), remember(update.beginVerifying)],
       },
-      { guard: 'runOutdated', target: 'pending', actions: remember(update.endRun) },
+      { guard: 'runOutdated', target: 'pending', actions: remember(runs.endRun) },
       {
         guard: 'runFailedForGood',
         target: 'stalled',

@@ -22,7 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'run name reused',
-    file: 'src/machines/updates.ts',
+    file: 'src/machines/run-updates.ts',
     find: 'runName(lifecycle.id, seq, action, assessment.random)',
     replace: 'runName(lifecycle.id, lifecycle.generation, action, 0)',
     seed: 2,
