@@ -17,6 +17,7 @@ import {
   type Wanted,
 } from '../../src/drift/index.ts';
 import { omit } from '../../src/enclave/omit.ts';
+import { RESOURCE_TYPES, type ResourceType } from '../../src/enclave/resource-types.ts';
 import { CASES, has, keeps, OTHER, observed, opened, posture, wanted } from './drift-table.ts';
 import { record, specOf } from './spec-records.ts';
 
@@ -217,6 +218,17 @@ describe('the drift table', () => {
       const all = ENTRIES[attribute].steps.join();
       expect(steps.get(rung) ?? all, attribute).toBe(all);
       steps.set(rung, all);
+    }
+  });
+
+  it('names only Terraform attributes that the enclave stack owns', () => {
+    for (const attribute of ATTRIBUTES) {
+      for (const name of ENTRIES[attribute].terraform ?? []) {
+        const [type = '', member = ''] = name.split('.');
+        const { owned, ownedDefaults = [] }: ResourceType = RESOURCE_TYPES[type as keyof typeof RESOURCE_TYPES];
+        const isOwned = owned === 'all' || member === '*' || [...owned, ...ownedDefaults].includes(member);
+        expect(isOwned, `${attribute}: ${name}`).toBe(true);
+      }
     }
   });
 
