@@ -2,8 +2,8 @@
  * Drift, and its stored form: the only file that reads or writes the names under which a lifecycle stores a drift, the
  * attempts at its repair, and recent repairs.
  *
- * Version 0.1 stored a drift as its `fingerprint` alone, and attempts and recent repairs by it: `host:stopped`,
- * `enclave:ProxyDown`, `apply:host.metadata,tags`. The fingerprint is still written, so that version can read the item;
+ * Earlier versions stored a drift as its `fingerprint` alone, and attempts and recent repairs by it: `host:stopped`,
+ * `enclave:ProxyDown`, `apply:host.metadata,tags`. The fingerprint is still written, so they can read the item;
  * `of` says the same as a value.
  */
 import { ATTRIBUTES, type Attribute, ENTRIES, isAttribute } from './attributes.ts';
@@ -39,7 +39,7 @@ const KEY = 'drift:';
 /** Undefined where it was written by a version that knows more attributes than this one. */
 export function readDrift(item: DriftItem | undefined): Drift | undefined {
   if (item === undefined) return undefined;
-  // The version before keeps `of` as it was when it changes the fingerprint.
+  // An earlier version keeps `of` as it was when it changes the fingerprint.
   const drift = isDrift(item.of) ? item.of : undefined;
   return drift !== undefined && fingerprintOf(drift) === item.fingerprint ? drift : parseFingerprint(item.fingerprint);
 }

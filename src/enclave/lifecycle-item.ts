@@ -82,9 +82,9 @@ export const LifecycleSchema = z.looseObject({
   /** A difference that has been seen and not yet healed, and in how many observations. */
   drift: z
     .looseObject({
-      /** Its name, as version 0.1 reads it. */
+      /** Its name, which earlier versions read. */
       fingerprint: z.string(),
-      /** The same as a value: see `Drift`. Absent where version 0.1 wrote it. */
+      /** The same as a value: see `Drift`. Absent where an earlier version wrote it. */
       of: z.unknown().optional(),
       seen: z.number().int(),
       since: z.string(),

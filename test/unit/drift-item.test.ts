@@ -1,4 +1,4 @@
-/** Stored drifts: items of version 0.1 are read, and what is written now can be read by it. */
+/** Stored drifts: items of earlier versions are read, and earlier versions can read what is written now. */
 import { describe, expect, it } from 'vitest';
 import {
   ATTRIBUTES,
@@ -19,7 +19,7 @@ import { aLifecycle } from '../support/conformance-harness.ts';
 
 const AT = '2030-01-01T00:00:00.000Z';
 
-/** As version 0.1 stores them. */
+/** As earlier versions store them. */
 const OLD: readonly (readonly [fingerprint: string, drift: Drift])[] = [
   ['host:gone', { kind: 'host', state: 'gone' }],
   ['host:stopped', { kind: 'host', state: 'stopped' }],
@@ -38,7 +38,7 @@ const OLD: readonly (readonly [fingerprint: string, drift: Drift])[] = [
   ['replace:host.enclaveOptions', { kind: 'attributes', step: 'replace', attributes: ['host.enclaveOptions'] }],
 ];
 
-describe('a drift that version 0.1 stored', () => {
+describe('a drift that an earlier version stored', () => {
   it.each(OLD)('%s is read', (fingerprint, drift) => {
     const item = { ...aLifecycle('enc_1'), drift: { fingerprint, seen: 2, since: AT, observedAt: 1 } };
     const read = LifecycleSchema.parse(JSON.parse(JSON.stringify(item)));
@@ -69,7 +69,7 @@ describe('a stored drift', () => {
     expect(readDrift(JSON.parse(JSON.stringify(writeDrift(drift))))).toEqual(drift);
   });
 
-  it('is what its fingerprint says where version 0.1 has changed that since', () => {
+  it('is what its fingerprint says where an earlier version has changed that since', () => {
     const item = { ...writeDrift({ kind: 'host', state: 'stopped' }), fingerprint: 'enclave:ProxyDown' };
     expect(readDrift(item)).toEqual({ kind: 'report', attribute: 'enclave.proxies' });
   });
