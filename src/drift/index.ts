@@ -1,4 +1,5 @@
 /** Drift: which attributes of an enclave are as they should be. Pure. */
+export type { ObservedPart } from './attribute-entry.ts';
 export { ATTRIBUTES, type Attribute, ENTRIES, isAttribute } from './attributes.ts';
 export { type CompareOptions, compare, ROWS } from './compare.ts';
 export { digestKey, digestRole, digestRules, type KeyDocuments, type RoleDocuments } from './digested.ts';

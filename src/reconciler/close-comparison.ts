@@ -6,9 +6,11 @@ import {
   digestKey,
   digestRole,
   digestRules,
+  ENTRIES,
   type Finding,
   ignoredBy,
   type Observed,
+  type ObservedPart,
   ROWS,
   reportFacts,
 } from '../drift/index.ts';
@@ -32,44 +34,22 @@ const NOT_INSPECTED: ReadonlyMap<Attribute, string> = new Map([
   ['orphans', 'see enclavectl orphans'],
 ]);
 
-/** The part that decides each attribute; undefined: none. */
-const SHOWN_BY: Readonly<Record<Attribute, InspectedPart | 'report' | undefined>> = {
-  'host.exists': 'hosts',
-  'host.duplicate': 'hosts',
-  'host.running': 'hosts',
-  'host.paused': 'hosts',
-  'host.instanceType': 'hosts',
-  'host.ami': 'hosts',
-  'host.enclaveOptions': 'hosts',
-  'host.profile': 'hosts',
-  'host.metadata': 'hosts',
-  'host.userData': 'attributes',
-  'host.terminationProtection': 'attributes',
-  'host.volume': 'volume',
-  'host.statusChecks': 'status',
-  'host.events': 'status',
-  'host.agent': 'agent',
-  'network.groups': 'hosts',
-  'network.rules': 'rules',
-  'network.publicIp': 'hosts',
-  tags: 'hosts',
-  'enclave.running': 'report',
-  'enclave.terminating': 'report',
-  'enclave.debug': 'report',
-  'enclave.cpuCount': 'report',
-  'enclave.memory': 'report',
-  'enclave.extra': 'report',
-  'enclave.measurements': 'report',
-  'enclave.attested': undefined,
-  'enclave.health': 'report',
-  'enclave.allocator': 'report',
-  'enclave.proxies': 'report',
-  'role.policies': 'role',
-  'key.policy': 'key',
-  'key.state': 'key',
-  'logs.group': 'logGroup',
-  'terraform.state': undefined,
-  orphans: undefined,
+/** The inspection that shows each part of an observation. No inspection shows the other parts. */
+const INSPECTED_BY: Readonly<Partial<Record<ObservedPart, InspectedPart | 'report'>>> = {
+  hostState: 'hosts',
+  hosts: 'hosts',
+  posture: 'hosts',
+  userData: 'attributes',
+  terminationProtection: 'attributes',
+  rootVolume: 'volume',
+  checks: 'status',
+  events: 'status',
+  agentOnline: 'agent',
+  report: 'report',
+  rules: 'rules',
+  role: 'role',
+  key: 'key',
+  logGroup: 'logGroup',
 };
 
 /** A host that was adopted and not imported: it is as another pipeline made it. */
@@ -109,7 +89,7 @@ export function compareClosely(
   const observedAt = (finding: Finding): string | null => {
     // What a plan has found is as old as the plan.
     if (!found.includes(finding)) return isoOf(finding.observedAt);
-    const part = SHOWN_BY[finding.attribute];
+    const part = INSPECTED_BY[ENTRIES[finding.attribute].part];
     if (part === 'report') return isoOf(report && Date.parse(report.at));
     return isoOf(part && inspection.observedAt[part]);
   };
