@@ -1,6 +1,6 @@
 /** Every file of the repository that is made from the sources, and what makes it. */
 import { renderConfigReference } from '../src/cli/config-reference.ts';
-import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../src/enclave/reference.ts';
+import { conditionsReference, enclaveJsonSchema, enclaveReference, eventsReference } from '../src/enclave/reference.ts';
 import { lifecyclePage } from '../src/machines/diagram.ts';
 import { createMetrics } from '../src/reconciler/metrics/index.ts';
 import { metricsReference } from '../src/reconciler/metrics/reference.ts';
@@ -21,6 +21,7 @@ export const generated: readonly Generated[] = [
   { path: 'docs/configuration.md', render: renderConfigReference },
   { path: 'docs/enclave.md', render: enclaveReference },
   { path: 'docs/conditions.md', render: conditionsReference },
+  { path: 'docs/events.md', render: eventsReference },
   { path: 'docs/lifecycle.md', render: lifecyclePage },
   { path: 'dashboards/alerts.yaml', render: alertRules },
   { path: 'dashboards/alerts.test.yaml', render: alertTests },

@@ -1,7 +1,8 @@
-/** Texts generated from the schema: the JSON schema of a record, and the pages docs/enclave.md and docs/conditions.md. */
+/** Texts generated from the sources: the JSON schema of a record, and docs/enclave.md, conditions.md and events.md. */
 import { z } from 'zod';
 import { CHANGE_CLASSES, CHANGE_MEANINGS } from './change-class.ts';
 import { CONDITION_MEANINGS, CONDITION_TYPES, REASON_MEANINGS, REASONS } from './conditions.ts';
+import { EVENT_REASONS } from './event-reasons.ts';
 import { explainField, type FieldDoc } from './explain.ts';
 import { isPlainMap } from './json.ts';
 import { RecordSchema } from './record-schema.ts';
@@ -121,6 +122,24 @@ export function conditionsReference(): string {
     table(
       ['Reason', 'Meaning'],
       REASONS.map((reason) => [code(reason), REASON_MEANINGS[reason]]),
+    ),
+  ]);
+}
+
+/** `docs/events.md`. */
+export function eventsReference(): string {
+  return lines([
+    '# Events',
+    GENERATED,
+    'An event records something that happened to one enclave, or to a region or an orphan. `enclavectl events [ID]` lists events, and `enclavectl describe ID` shows the latest ones. The operator writes them to the history table, where repeats within ten minutes are counted in one item and expire with the runs. An event carries type (`Normal` or `Warning`), reason, message, actor, the generation of the enclave and the active run. What is true now is in the [conditions](conditions.md); [notifications](notifications.md) lists what is sent to people.',
+    table(
+      ['Reason', 'Type', 'Meaning', 'What to do'],
+      Object.entries(EVENT_REASONS).map(([reason, { type, meaning, action }]) => [
+        code(reason),
+        type === 'Varies' ? 'Normal or Warning' : type,
+        meaning,
+        action,
+      ]),
     ),
   ]);
 }

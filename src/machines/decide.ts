@@ -46,12 +46,14 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
     // Told before anything is done: an effect that fails must not swallow it.
     effects.unshift({
       type: 'emitEvent',
-      severity:
-        phased.phase === 'stalled' || phased.phase === 'invalid' || phased.phase === 'backingOff'
-          ? 'Warning'
-          : 'Normal',
-      reason: 'PhaseChanged',
-      message: `${before === undefined ? 'new' : noted.phase} → ${phased.phase}: ${projected.message}`,
+      event: {
+        type:
+          phased.phase === 'stalled' || phased.phase === 'invalid' || phased.phase === 'backingOff'
+            ? 'Warning'
+            : 'Normal',
+        reason: 'PhaseChanged',
+        message: `${before === undefined ? 'new' : noted.phase} → ${phased.phase}: ${projected.message}`,
+      },
     });
   }
   effects.unshift(...securityFindings(before, projected));
@@ -67,9 +69,7 @@ export function decide(before: Lifecycle | undefined, lifecycle: Lifecycle, asse
 function securityFindings(before: Lifecycle | undefined, after: Lifecycle): readonly Effect[] {
   const told = (message: string): Effect => ({
     type: 'emitEvent',
-    severity: 'Warning',
-    reason: 'SecurityFinding',
-    message,
+    event: { type: 'Warning', reason: 'SecurityFinding', message },
   });
   const begun = (after.weakened ?? []).filter((attribute) => before?.weakened?.includes(attribute) !== true);
   const secure = conditionOf(after.conditions, 'Secure');

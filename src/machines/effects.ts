@@ -1,5 +1,5 @@
 /** Effects: what a decision wants done, as data. The reconciler carries them out after the decision is committed. */
-import type { OperatorEvent } from '../enclave/items.ts';
+import type { EventDraft } from '../enclave/event-reasons.ts';
 import type { RunAction } from '../enclave/names.ts';
 
 export type Effect =
@@ -23,11 +23,6 @@ export type Effect =
   | { readonly type: 'forget' }
   /** Look again after this long, whatever happens before. */
   | { readonly type: 'requeueAfter'; readonly delayMs: number }
-  | {
-      readonly type: 'emitEvent';
-      readonly severity: OperatorEvent['type'];
-      readonly reason: string;
-      readonly message: string;
-    };
+  | { readonly type: 'emitEvent'; readonly event: EventDraft };
 
 export type EffectType = Effect['type'];

@@ -1,38 +1,31 @@
 /** Act: carries out the effects of a committed decision. */
 
 import { assertNever } from '../enclave/assert-never.ts';
-import type { OperatorEvent } from '../enclave/items.ts';
+import { type EmittedEvent, type EventDraft, newEvent } from '../enclave/event-reasons.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Effect } from '../machines/index.ts';
 import type { ReconcileContext } from './context.ts';
 import { regionOf } from './region-of.ts';
 
-type EventDraft = Pick<OperatorEvent, 'reason' | 'message' | 'actor'>;
+/** `actor`: a person; absent: the operator itself. */
+export type ActorsEvent = EventDraft & { readonly actor?: string };
 
 /** Carries out effects in order, each only while this process leads; then appends what happened. */
 export async function act(
   id: string,
   lifecycle: Lifecycle,
   effects: readonly Effect[],
-  requested: readonly EventDraft[],
+  requested: readonly ActorsEvent[],
   context: ReconcileContext,
 ): Promise<void> {
   const { ports } = context;
   const at = new Date(ports.clock.now()).toISOString();
-  const events: OperatorEvent[] = [];
-  const emit = (type: OperatorEvent['type'], draft: EventDraft) => {
-    events.push({
-      v: 1,
-      minReader: 1,
-      id,
-      at,
-      type,
-      ...draft,
-      generation: lifecycle.generation,
-      ...(lifecycle.run === undefined ? {} : { run: lifecycle.run.name }),
-    });
+  const events: EmittedEvent[] = [];
+  const run = lifecycle.run === undefined ? {} : { run: lifecycle.run.name };
+  const emit = (draft: ActorsEvent) => {
+    events.push(newEvent(draft, { id, at, ...draft, generation: lifecycle.generation, ...run }));
   };
-  for (const draft of requested) emit('Normal', draft);
+  for (const draft of requested) emit(draft);
   try {
     for (const effect of effects) await perform(id, lifecycle, effect, context, emit);
   } finally {
@@ -58,45 +51,43 @@ async function perform(
   lifecycle: Lifecycle,
   effect: Effect,
   context: ReconcileContext,
-  emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
+  emit: (draft: EventDraft) => void,
 ): Promise<void> {
   const { ports } = context;
   const region = regionOf(lifecycle, context.config.region);
-  const operator = 'operator';
   switch (effect.type) {
     case 'startRun': {
       context.epoch();
       const result = await ports.workflows.start(effect.name, effect.action, id);
-      if (result === 'started')
-        emit('Normal', { reason: 'RunStarted', message: `started ${effect.name}`, actor: operator });
+      if (result === 'started') emit({ type: 'Normal', reason: 'RunStarted', message: `started ${effect.name}` });
       return;
     }
     case 'cancelRun':
       context.epoch();
-      emit('Normal', { reason: 'RunCancelled', message: `cancelling ${effect.name}`, actor: operator });
+      emit({ type: 'Normal', reason: 'RunCancelled', message: `cancelling ${effect.name}` });
       return cancelRun(id, lifecycle, effect, context);
     case 'startHost':
       context.epoch();
-      emit('Normal', { reason: 'HostStarting', message: `starting ${effect.instanceId}`, actor: operator });
+      emit({ type: 'Normal', reason: 'HostStarting', message: `starting ${effect.instanceId}` });
       return ports.hosts.start(region, effect.instanceId);
     case 'stopHost':
       context.epoch();
-      emit('Normal', { reason: 'HostStopping', message: `stopping ${effect.instanceId}`, actor: operator });
+      emit({ type: 'Normal', reason: 'HostStopping', message: `stopping ${effect.instanceId}` });
       return ports.hosts.stop(region, effect.instanceId);
     case 'restartEnclave':
       context.epoch();
-      emit('Warning', {
+      emit({
+        type: 'Warning',
         reason: 'EnclaveRestarting',
         message: `restarting the enclave on ${effect.instanceId}`,
-        actor: operator,
       });
       return ports.hosts.restartEnclave(region, effect.instanceId);
     case 'restartAllocator':
       context.epoch();
-      emit('Warning', {
+      emit({
+        type: 'Warning',
         reason: 'AllocatorRestarting',
         message: `restarting the allocator of ${effect.instanceId}`,
-        actor: operator,
       });
       return ports.hosts.restartAllocator(region, effect.instanceId);
     case 'askHost':
@@ -109,7 +100,7 @@ async function perform(
       return;
     }
     case 'emitEvent':
-      return emit(effect.severity, { reason: effect.reason, message: effect.message, actor: operator });
+      return emit(effect.event);
     case 'requeueAfter':
       return;
     default:
@@ -123,7 +114,7 @@ async function askHost(
   region: string,
   instanceId: string,
   { ports, secondLooks, reports }: ReconcileContext,
-  emit: (type: OperatorEvent['type'], draft: EventDraft) => void,
+  emit: (draft: EventDraft) => void,
 ): Promise<void> {
   // Before it is asked: what it reports meanwhile may be the answer.
   const reported = reports.seen(id) ?? '';
@@ -133,7 +124,7 @@ async function askHost(
     result === 'asked'
       ? `asked ${instanceId} to report before it is restarted`
       : `SSM does not reach ${instanceId}, which is to be restarted`;
-  emit('Normal', { reason: 'HostAsked', message, actor: 'operator' });
+  emit({ type: 'Normal', reason: 'HostAsked', message });
 }
 
 /** Flag first, so that a run that has not begun to apply never does; then withdraw what is unclaimed, or stop its task. */

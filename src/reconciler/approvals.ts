@@ -76,9 +76,9 @@ export function approvalEvents({ before, after, requests, outcome }: Told): read
   const asked = requests.filter(({ verb }) => verb === 'approve').map((request) => answerTo(request, before ?? after));
   if (before?.approval === undefined || after.approval !== undefined || after.desired === 'Absent') return asked;
   const { generation, digest, expiresAt } = before.approval;
-  const lost = (reason: string, message: string): readonly Effect[] => [
+  const lost = (reason: 'ApprovalVoid' | 'ApprovalExpired', message: string): readonly Effect[] => [
     ...asked,
-    { type: 'emitEvent', severity: 'Warning', reason, message: `${message}; approve a fresh plan` },
+    { type: 'emitEvent', event: { type: 'Warning', reason, message: `${message}; approve a fresh plan` } },
   ];
   if (outcome?.unapproved !== undefined) {
     const fresh = outcome.unapproved.slice(0, SHOWN);
@@ -93,6 +93,9 @@ function answerTo(request: Request, lifecycle: Lifecycle): Effect {
   const refused = refusal(lifecycle, request);
   const what = `plan ${(request.digest ?? '').slice(0, SHOWN)} of generation ${request.generation ?? 'none'}`;
   return refused === undefined
-    ? { type: 'emitEvent', severity: 'Normal', reason: 'Approved', message: `${what}, by ${request.actor}, for a day` }
-    : { type: 'emitEvent', severity: 'Warning', reason: 'ApprovalRefused', message: `${what}: ${refused}` };
+    ? {
+        type: 'emitEvent',
+        event: { type: 'Normal', reason: 'Approved', message: `${what}, by ${request.actor}, for a day` },
+      }
+    : { type: 'emitEvent', event: { type: 'Warning', reason: 'ApprovalRefused', message: `${what}: ${refused}` } };
 }

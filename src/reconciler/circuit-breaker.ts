@@ -1,4 +1,5 @@
 /** Circuit breaker: pauses the repairs of a region where too many enclaves drift, or where repairs fail. */
+import { newEvent } from '../enclave/event-reasons.ts';
 import type { Clock, Ports } from './ports.ts';
 
 export interface BreakerLimits {
@@ -143,8 +144,6 @@ export class CircuitBreaker {
   }
 }
 
-const ACTOR = 'operator';
-
 /** Logs the change and records it as an event of the region. Never rejects: it logs an event that it could not write. */
 export async function emitBreakerEvent(
   { region, open, message }: BreakerChange,
@@ -154,10 +153,11 @@ export async function emitBreakerEvent(
     log.error({ region, reason: message }, 'repairs are stopped: nobody may mean so many, or they heal so little');
   else log.warn({ region, reason: message }, 'repairs go on');
   const at = new Date(clock.now()).toISOString();
-  const reason = open ? 'BreakerOpened' : 'BreakerClosed';
-  const type = open ? 'Warning' : 'Normal';
+  const what = open
+    ? ({ type: 'Warning', reason: 'BreakerOpened' } as const)
+    : ({ type: 'Normal', reason: 'BreakerClosed' } as const);
   try {
-    await history.append([{ v: 1, minReader: 1, id: region, at, type, reason, message, actor: ACTOR }]);
+    await history.append([newEvent(what, { id: region, at, message })]);
   } catch (error) {
     log.warn({ region, error: String(error) }, 'the event of a breaker could not be written');
   }

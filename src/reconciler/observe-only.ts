@@ -1,5 +1,5 @@
 /** Observe only: ports through which everything is seen and nothing is done. What would be done becomes events. */
-import type { OperatorEvent } from '../enclave/items.ts';
+import type { EmittedEvent } from '../enclave/event-reasons.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { withoutNonces } from '../enclave/names.ts';
 import { omit } from '../enclave/omit.ts';
@@ -132,11 +132,15 @@ function unmet(lifecycle: Lifecycle): Lifecycle {
   return { ...omit(lifecycle, 'run', 'direct', 'baseline', 'snapshot'), phase: 'observing', runSeq: 0 };
 }
 
-function onceEach(append: (events: readonly OperatorEvent[]) => Promise<void>) {
+function onceEach(append: (events: readonly EmittedEvent[]) => Promise<void>) {
   const told = new Map<string, Set<string>>();
-  return async (events: readonly OperatorEvent[]) => {
+  return async (events: readonly EmittedEvent[]) => {
     const fresh = events
-      .map((event) => ({ ...event, reason: 'ObserveOnly', message: `would be ${event.reason}: ${event.message}` }))
+      .map((event) => ({
+        ...event,
+        reason: 'ObserveOnly' as const,
+        message: `would be ${event.reason}: ${event.message}`,
+      }))
       .filter(({ id, message }) => {
         const known = told.get(id) ?? new Set();
         told.set(id, known);

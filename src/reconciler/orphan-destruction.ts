@@ -1,4 +1,5 @@
 /** Orphan destruction: where the configuration says so, an orphan becomes an enclave that is to vanish. */
+import { newEvent } from '../enclave/event-reasons.ts';
 import { READER_VERSION } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { SPEC_HASH_VERSION } from '../enclave/spec.ts';
@@ -46,15 +47,8 @@ export async function destroyOrphans(orphans: readonly Orphan[], options: Orphan
     if (result === 'conflict') continue;
     onLifecycle(orphan.id, lifecycle);
     const message = `${orphan.instanceId} in ${orphan.region} is of no enclave: it is destroyed from its Terraform state`;
-    const event = {
-      id: orphan.id,
-      at,
-      type: 'Warning',
-      reason: 'OrphanDestroyed',
-      message,
-      actor: 'operator',
-    } as const;
-    await ports.history.append([{ v: 1, minReader: 1, ...event }]);
+    const event = newEvent({ type: 'Warning', reason: 'OrphanDestroyed' }, { id: orphan.id, at, message });
+    await ports.history.append([event]);
   }
 }
 

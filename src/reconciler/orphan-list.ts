@@ -1,6 +1,7 @@
 /** Orphan list: all orphans that are known, as they are told and as the next leader and people find them. */
+
+import { type EmittedEvent, newEvent } from '../enclave/event-reasons.ts';
 import type { Control } from '../enclave/fleet-items.ts';
-import type { OperatorEvent } from '../enclave/items.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Ports } from './ports.ts';
 
@@ -83,12 +84,12 @@ export class OrphanList {
   }
 }
 
-function foundEvent({ id, region, instanceId, resources = [] }: Orphan, at: string): OperatorEvent {
+function foundEvent({ id, region, instanceId, resources = [] }: Orphan, at: string): EmittedEvent {
   const nobody = `${id}, of which there is neither record nor lifecycle`;
   const beside = resources.length === 0 ? '' : `; so do ${namesOf(resources)}`;
   const message =
     instanceId === NO_HOST
       ? `left in ${region} of ${nobody}, and without a host: ${namesOf(resources)}`
       : `${instanceId} in ${region} carries the tag of ${nobody}${beside}`;
-  return { v: 1, minReader: 1, id, at, type: 'Warning', reason: 'OrphanFound', message, actor: 'operator' };
+  return newEvent({ type: 'Warning', reason: 'OrphanFound' }, { id, at, message });
 }

@@ -56,7 +56,7 @@ export function planEvents(before: Lifecycle | undefined, { planned }: Lifecycle
   if (planned === undefined || planned.run === before?.planned?.run) return [];
   if (planned.verdict === 'Unknown') {
     const { class: why, message } = planned.failure ?? { class: 'unknown', message: 'the run ended without a result' };
-    return [{ type: 'emitEvent', severity: 'Warning', reason: 'PlanFailed', message: `${why}: ${message}` }];
+    return [{ type: 'emitEvent', event: { type: 'Warning', reason: 'PlanFailed', message: `${why}: ${message}` } }];
   }
   const known = before?.planned;
   if (
@@ -69,5 +69,5 @@ export function planEvents(before: Lifecycle | undefined, { planned }: Lifecycle
   });
   const left = (planned.differences ?? []).length - shown.length;
   const message = `${shown.join('; ')}${left > 0 ? `; and ${left} more` : ''}`;
-  return [{ type: 'emitEvent', severity: 'Warning', reason: 'PlanFoundDrift', message }];
+  return [{ type: 'emitEvent', event: { type: 'Warning', reason: 'PlanFoundDrift', message } }];
 }

@@ -1,8 +1,9 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
 import type { DriftAnswer } from '../enclave/drift-answer.ts';
+import type { EmittedEvent } from '../enclave/event-reasons.ts';
 import type { Control, Lease } from '../enclave/fleet-items.ts';
 import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
-import type { Lock, OperatorEvent, Request } from '../enclave/items.ts';
+import type { Lock, Request } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.ts';
@@ -135,7 +136,7 @@ export interface HistoryStore {
   requestCancel(id: string, name: string, at: string): Promise<'requested' | 'settled'>;
   /** Writes the outcome if there is none. */
   settle(id: string, name: string, outcome: Outcome): Promise<'settled' | 'already'>;
-  append(events: readonly OperatorEvent[]): Promise<void>;
+  append(events: readonly EmittedEvent[]): Promise<void>;
   /** Writes the answer to a request if there is none. */
   answer(answer: DriftAnswer): Promise<'answered' | 'already'>;
 }

@@ -1,6 +1,6 @@
 /** Reconcile: one enclave, once: observe, decide, commit, act, publish. */
 
-import { isFromTheFuture, type Lock, type OperatorEvent, REQUEST_VERBS, type Request } from '../enclave/items.ts';
+import { isFromTheFuture, type Lock, REQUEST_VERBS, type Request } from '../enclave/items.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { STACK_VERSION, stateKey } from '../enclave/names.ts';
 import { type EnclaveRecord, isManaged, readRecord } from '../enclave/record.ts';
@@ -8,7 +8,7 @@ import type { Report } from '../enclave/report-item.ts';
 import type { RunItem, RunVariables } from '../enclave/run-item.ts';
 import type { SpecResult } from '../enclave/spec.ts';
 import { type Assessment, decide, deletionHeld, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
-import { act } from './act.ts';
+import { type ActorsEvent, act } from './act.ts';
 import { approvalEvents, takeRequests } from './approvals.ts';
 import { assess, lookAtHost, policyOf, readSpec, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
@@ -247,8 +247,9 @@ function bareVariables(lifecycle: Lifecycle, config: Config): RunVariables {
   };
 }
 
-function requestEvents(requests: readonly Request[]): readonly Pick<OperatorEvent, 'reason' | 'message' | 'actor'>[] {
+function requestEvents(requests: readonly Request[]): readonly ActorsEvent[] {
   return requests.map((request) => ({
+    type: 'Normal',
     reason: 'Requested',
     message: `${request.verb} requested`,
     actor: request.actor,

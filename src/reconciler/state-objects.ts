@@ -1,6 +1,7 @@
 /** State objects: Terraform states that are of no enclave, and enclaves whose state is gone or locked for too long. */
+
+import { type EmittedEvent, newEvent } from '../enclave/event-reasons.ts';
 import type { Control } from '../enclave/fleet-items.ts';
-import type { OperatorEvent } from '../enclave/items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Config } from './config.ts';
 import { readOwned } from './ownership.ts';
@@ -168,7 +169,7 @@ export class StateObjects {
   }
 }
 
-function foundEvent({ id, key }: OrphanState, at: string): OperatorEvent {
+function foundEvent({ id, key }: OrphanState, at: string): EmittedEvent {
   const message = `the Terraform state ${key} is there, and neither record nor lifecycle of ${id}`;
-  return { v: 1, minReader: 1, id, at, type: 'Warning', reason: 'OrphanStateFound', message, actor: 'operator' };
+  return newEvent({ type: 'Warning', reason: 'OrphanStateFound' }, { id, at, message });
 }

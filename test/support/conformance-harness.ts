@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { toItem } from '../../src/aws/marshal.ts';
-import { type Lock, type OperatorEvent, READER_VERSION, type Request } from '../../src/enclave/items.ts';
+import type { EmittedEvent } from '../../src/enclave/event-reasons.ts';
+import { type Lock, READER_VERSION, type Request } from '../../src/enclave/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
@@ -130,13 +131,16 @@ export const aRequest = (id: string, key: string): Request => ({
   at: AT,
 });
 
-export const anEvent = (id: string, changes: Partial<OperatorEvent> = {}): OperatorEvent => ({
+/** Of the reasons that any type of event may have. */
+type EventChanges = Partial<Omit<EmittedEvent, 'reason'>> & { readonly reason?: 'PhaseChanged' | 'ObserveOnly' };
+
+export const anEvent = (id: string, changes: EventChanges = {}): EmittedEvent => ({
   v: 1,
   minReader: 1,
   id,
   at: AT,
   type: 'Normal',
-  reason: 'Deployed',
+  reason: 'PhaseChanged',
   message: 'deployed',
   actor: 'operator',
   ...changes,

@@ -125,7 +125,7 @@ export function historyStoreConformance(name: string, makeHarness: MakeHarness):
       await history.append([{ ...at('09:59'), run: 'run-2' }]);
       const stored = await harness.item('history', eventKey(at('00:00')));
       expect(stored).toMatchObject({ id, firstAt: '2030-01-01T00:01:00.000Z', count: 5, run: 'run-2' });
-      expect(stored).toMatchObject({ at: '2030-01-01T00:09:59.000Z', actor: 'operator', reason: 'Deployed' });
+      expect(stored).toMatchObject({ at: '2030-01-01T00:09:59.000Z', actor: 'operator', reason: 'PhaseChanged' });
       expect(Number.isInteger(stored?.expiresAt)).toBe(true);
       await history.append([at('10:00')]);
       expect(await harness.item('history', eventKey(at('10:00')))).toMatchObject({ count: 1 });
@@ -143,7 +143,7 @@ export function historyStoreConformance(name: string, makeHarness: MakeHarness):
     });
 
     it.each([
-      { what: 'reason', changes: { reason: 'Other' } },
+      { what: 'reason', changes: { reason: 'ObserveOnly' } },
       { what: 'message', changes: { message: 'other' } },
       { what: 'type', changes: { type: 'Warning' } },
       { what: 'actor', changes: { actor: 'somebody' } },

@@ -169,7 +169,9 @@ describe('noting a plan', () => {
     const differences = [{ address: GROUP, attributes: ['egress'] }];
     const before = resting();
     const told = (changes: Partial<PlanResult>) =>
-      planEvents(before, notePlan(before, result(changes), T0)).map((event) => 'reason' in event && event.reason);
+      planEvents(before, notePlan(before, result(changes), T0)).map(
+        (effect) => 'event' in effect && effect.event.reason,
+      );
     expect(told({})).toEqual([]);
     expect(told({ drifted: true, differences })).toEqual(['PlanFoundDrift']);
     expect(told({ drifted: true, differences: before.planned!.differences })).toEqual([]);

@@ -1,6 +1,7 @@
 /** Notifications: what people are told, and when it is the same as before. Pure. */
 import { createHash } from 'node:crypto';
 import { conditionOf, isSecurityFinding } from '../../enclave/conditions.ts';
+import type { EventReason } from '../../enclave/event-reasons.ts';
 import type { Control } from '../../enclave/fleet-items.ts';
 import type { OperatorEvent } from '../../enclave/items.ts';
 import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
@@ -44,7 +45,7 @@ const LONGEST_MESSAGE = 1_000;
 const LONGEST_SUBJECT = 256;
 
 /** Events that are told; what is also a condition of an enclave is told from there, where no crash loses it. */
-export const TOLD_EVENTS: Readonly<Record<string, Pick<Notification, 'kind' | 'severity'>>> = {
+export const TOLD_EVENTS: Readonly<Partial<Record<EventReason, Pick<Notification, 'kind' | 'severity'>>>> = {
   BreakerOpened: { kind: 'Breaker', severity: 'critical' },
   BreakerClosed: { kind: 'Breaker', severity: 'info' },
   OrphanFound: { kind: 'Orphan', severity: 'warning' },
@@ -102,7 +103,7 @@ export function heldDeletions({ reason, since }: NonNullable<Control['deletionHo
 
 /** Undefined: the event is nobody's alarm. */
 export function toldEvent({ id, at, reason, message }: OperatorEvent): Draft | undefined {
-  const told = Object.hasOwn(TOLD_EVENTS, reason) ? TOLD_EVENTS[reason] : undefined;
+  const told = Object.hasOwn(TOLD_EVENTS, reason) ? TOLD_EVENTS[reason as EventReason] : undefined;
   return told === undefined ? undefined : { ...told, subject: id, reason, message, since: at };
 }
 

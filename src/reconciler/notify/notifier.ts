@@ -1,6 +1,7 @@
 /** Notifier: tells people what they must know, and that somebody is there to tell it. */
+
+import type { EmittedEvent } from '../../enclave/event-reasons.ts';
 import type { Control } from '../../enclave/fleet-items.ts';
-import type { OperatorEvent } from '../../enclave/items.ts';
 import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
 import type { Config } from '../config.ts';
 import { heartbeats } from '../heartbeat.ts';
@@ -48,7 +49,7 @@ export class Notifier {
     if (hold !== undefined) this.#tell(heldDeletions(hold));
   }
 
-  sawEvents(events: readonly OperatorEvent[]): void {
+  sawEvents(events: readonly EmittedEvent[]): void {
     for (const event of events) {
       const draft = toldEvent(event);
       if (draft !== undefined) this.#tell(draft);
