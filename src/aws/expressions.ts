@@ -51,8 +51,13 @@ export const isNoText = (attribute: string): Condition =>
     ':emptyText': '',
   });
 
-export const startsWith = (attribute: string, prefix: string): Condition =>
-  condition(`begins_with(${nameOf(attribute)}, :${attribute}Prefix)`, attribute, { [`:${attribute}Prefix`]: prefix });
+/** With any of the prefixes. */
+export const startsWith = (attribute: string, ...prefixes: readonly string[]): Condition =>
+  condition(
+    prefixes.map((_, index) => `begins_with(${nameOf(attribute)}, :${attribute}Prefix${index})`).join(' OR '),
+    attribute,
+    Object.fromEntries(prefixes.map((prefix, index) => [`:${attribute}Prefix${index}`, prefix])),
+  );
 
 export const either = (...conditions: readonly Condition[]): Condition => joined(conditions, ' OR ');
 

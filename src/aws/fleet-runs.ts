@@ -64,6 +64,22 @@ export function createFleetRunStore(options: StateStoreOptions): FleetRunStore {
       );
       return answer === 'already' ? 'already' : 'settled';
     },
+
+    async deliver(results) {
+      for (const result of results) {
+        const input = {
+          TableName: stateTable,
+          Item: toItem({ ...result, ...keys.planResult(result.id, result.run) }),
+          ...conditionInput(absent('pk')),
+        };
+        await call(
+          'dynamodb:PutItem',
+          `a plan result of enclave ${result.id}`,
+          () => client.send(new PutItemCommand(input)),
+          onNames('exists' as const, 'ConditionalCheckFailedException'),
+        );
+      }
+    },
   };
 
   function itemOf(run: NonNullable<Parameters<FleetRunStore['commit']>[0]['start']>) {

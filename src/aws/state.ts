@@ -9,6 +9,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { ControlSchema } from '../enclave/fleet-items.ts';
+import { PlanResultSchema } from '../enclave/fleet-run.ts';
 import { keys, LockSchema, READER_VERSION, RequestSchema } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import { LifecycleSchema, ListedLifecycleSchema } from '../enclave/lifecycle-item.ts';
@@ -48,11 +49,12 @@ export interface LockingOptions extends StateStoreOptions {
   readonly place: Pick<Config, 'region' | 'accountId' | 'prefix'>;
 }
 
-/** TransactWriteItems takes 100 items: lifecycle, lock, run and these. Requests beyond are consumed by a later commit. */
+/** TransactWriteItems takes 100 items: lifecycle, lock, run and these. What is beyond is consumed by a later commit. */
 const MOST_REQUESTS_A_COMMIT = 90;
+const MOST_PLAN_RESULTS_A_COMMIT = 7;
 
 /** What a list must know of the state table: reports and locks are left where they are. */
-const LISTED = either(equal('sk', 'lifecycle'), startsWith('pk', keys.requests('')));
+const LISTED = either(equal('sk', 'lifecycle'), startsWith('pk', keys.requests(''), keys.planResults('')));
 const LISTED_ATTRIBUTES = ['pk', 'sk', ...Object.keys(ListedLifecycleSchema.shape)].map((name) =>
   name === 'snapshot' ? 'snapshot.region' : name,
 );
@@ -80,10 +82,23 @@ export function createStateStore(options: LockingOptions): StateStore {
     ...conditionInput(condition),
   });
 
+  const deleteIf = (key: ItemKey, condition: Condition, what: string) =>
+    call(
+      'dynamodb:DeleteItem',
+      what,
+      () =>
+        client.send(new DeleteItemCommand({ TableName: stateTable, Key: toItem(key), ...conditionInput(condition) })),
+      onNames('gone' as const, 'ConditionalCheckFailedException'),
+    );
+
   /** What a commit writes and deletes beside the lifecycle. */
-  const besides = ({ lifecycle, start, consumed }: Commit): TransactWriteItem[] => {
-    const items: TransactWriteItem[] = consumed.slice(0, MOST_REQUESTS_A_COMMIT).map((request) => ({
-      Delete: { TableName: stateTable, Key: toItem(keys.request(request.id, request.key)) },
+  const besides = ({ lifecycle, start, consumed, planResults = [] }: Commit): TransactWriteItem[] => {
+    const deleted = [
+      ...consumed.slice(0, MOST_REQUESTS_A_COMMIT).map(({ id, key }) => keys.request(id, key)),
+      ...planResults.slice(0, MOST_PLAN_RESULTS_A_COMMIT).map(({ id, run }) => keys.planResult(id, run)),
+    ];
+    const items: TransactWriteItem[] = deleted.map((key) => ({
+      Delete: { TableName: stateTable, Key: toItem(key) },
     }));
     if (start === undefined) return items;
     const run = { ...start.run, expiresAt: start.run.expiresAt ?? expiresAt() };
@@ -153,6 +168,13 @@ export function createStateStore(options: LockingOptions): StateStore {
         .filter((request) => request !== undefined);
     },
 
+    async planResults(id) {
+      const items = await table.partition(keys.planResults(id));
+      return items
+        .map((item) => readOr(PlanResultSchema, item, leaveOut(item)))
+        .filter((result) => result !== undefined);
+    },
+
     async commit(commit) {
       const { id } = commit.lifecycle;
       const lifecycle = put(stateTable, keys.lifecycle(id), packLifecycle(commit.lifecycle), lifecycleAsRead(commit));
@@ -176,17 +198,13 @@ export function createStateStore(options: LockingOptions): StateStore {
 
     async dismiss(requests) {
       for (const { id, key, at } of requests) {
-        const input = {
-          TableName: stateTable,
-          Key: toItem(keys.request(id, key)),
-          ...conditionInput(equal('at', at)),
-        };
-        await call(
-          'dynamodb:DeleteItem',
-          `a request of enclave ${id}`,
-          () => client.send(new DeleteItemCommand(input)),
-          onNames('gone' as const, 'ConditionalCheckFailedException'),
-        );
+        await deleteIf(keys.request(id, key), equal('at', at), `a request of enclave ${id}`);
+      }
+    },
+
+    async discardPlanResults(results) {
+      for (const { id, run, askedAt } of results) {
+        await deleteIf(keys.planResult(id, run), equal('askedAt', askedAt), `a plan result of enclave ${id}`);
       }
     },
 

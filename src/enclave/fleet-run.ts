@@ -21,13 +21,38 @@ export const DriftResultSchema = z.looseObject({
 });
 export type DriftResult = z.infer<typeof DriftResultSchema>;
 
+/**
+ * `plan#<id>` / `<run>` of the state table: what a plan run found of one enclave. The scheduler writes it once the run is
+ * over; the enclave's reconcile deletes it in the transaction that commits it to the lifecycle.
+ */
+export const PlanResultSchema = DriftResultSchema.extend({
+  ...Versioned,
+  run: z.string(),
+  /** When the run was requested, by the operator's clock. */
+  askedAt: z.string(),
+  /** The run ended before it planned this enclave. */
+  lost: z.boolean(),
+  /** Of the lifecycle that was planned. Absent: an earlier version started the run. */
+  incarnation: z.string().optional(),
+  expiresAt: z.number().int().optional(),
+});
+export type PlanResult = z.infer<typeof PlanResultSchema>;
+
 /** `fleet` / `<name>` of the history table: a drift run over several enclaves, which takes no lock. */
 export const FleetRunItemSchema = z.looseObject({
   ...Versioned,
   name: z.string(),
   action: z.literal('drift'),
   requestedAt: z.string(),
-  enclaves: z.array(z.looseObject({ id: z.string(), generation: z.number().int(), variables: RunVariablesSchema })),
+  enclaves: z.array(
+    z.looseObject({
+      id: z.string(),
+      generation: z.number().int(),
+      variables: RunVariablesSchema,
+      /** Of the lifecycle, as its results name it. */
+      incarnation: z.string().optional(),
+    }),
+  ),
   cancelRequestedAt: z.string().optional(),
   /** As in an enclave's run: the one task that may work, and where. */
   taskArn: z.string().optional(),
@@ -42,7 +67,7 @@ export const FleetRunItemSchema = z.looseObject({
 });
 export type FleetRunItem = z.infer<typeof FleetRunItemSchema>;
 
-/** `fleet` / `drift` of the state table: the drift runs that were begun and whose results are not all entered yet. */
+/** `fleet` / `drift` of the state table: the plan runs whose results are not written yet. */
 export const FleetLedgerSchema = z.looseObject({
   ...Versioned,
   runs: z.array(

@@ -59,6 +59,7 @@ export const EventSchema = z.looseObject({
 export type OperatorEvent = z.infer<typeof EventSchema>;
 
 const REQUESTS = 'request#';
+const PLAN_RESULTS = 'plan#';
 const FLEET = 'fleet';
 
 /** Keys of both tables, in one place. */
@@ -70,8 +71,11 @@ export const keys = {
   report: (id: string, instanceId: string) => ({ pk: `report#${id}`, sk: instanceId }),
   requests: (id: string) => `${REQUESTS}${id}`,
   request: (id: string, key: string) => ({ pk: `${REQUESTS}${id}`, sk: key }),
-  /** The enclave a partition holds requests of: one, or none. */
-  requestedOf: (pk: string) => (pk.startsWith(REQUESTS) ? [pk.slice(REQUESTS.length)] : []),
+  planResults: (id: string) => `${PLAN_RESULTS}${id}`,
+  planResult: (id: string, run: string) => ({ pk: `${PLAN_RESULTS}${id}`, sk: run }),
+  /** The enclave a partition holds requests or plan results of: one, or none. */
+  requestedOf: (pk: string) =>
+    [REQUESTS, PLAN_RESULTS].flatMap((prefix) => (pk.startsWith(prefix) ? [pk.slice(prefix.length)] : [])),
   control: { pk: FLEET, sk: 'control' },
   lease: { pk: FLEET, sk: 'lease' },
   runs: (id: string) => `run#${id}`,

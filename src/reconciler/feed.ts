@@ -26,7 +26,7 @@ export interface FeedOptions {
   readonly onListed: (records: number) => void;
   /** A run over several enclaves has an outcome. */
   readonly onFleetRun: (name: string) => void;
-  /** Something is requested of an enclave: told before it is enqueued. */
+  /** A request or a plan result waits for an enclave: told before it is enqueued. */
   readonly onRequested: (id: string) => void;
   /** `fleet/control` has changed. */
   readonly onControl: () => void;
@@ -37,7 +37,7 @@ export interface FeedOptions {
  * written after it is in the stream. Any gap makes a list at once; a list every `relistMs` bounds what a fault nobody
  * noticed can cost.
  *
- * *Guarantees*: after `synced`, every change of a record, every outcome, report, request and lock release enqueues its
+ * *Guarantees*: after `synced`, every change of a record, every outcome, report, request, plan result and lock release enqueues its
  * enclave, at the latest with the next list. The operator's own publishes do not.
  */
 export class Feed {
@@ -226,6 +226,11 @@ export class Feed {
       this.#options.onRequested(id);
       this.#options.enqueue(id, PRIORITY.command);
     } else if (kind === 'enclave' && sk === 'lock' && !put) this.#options.enqueue(id, PRIORITY.change);
+    // A run's results arrive at once, for many enclaves.
+    else if (kind === 'plan' && put) {
+      this.#options.onRequested(id);
+      this.#options.enqueue(id, PRIORITY.drift);
+    }
     // Every host reports every few minutes: a fleet's reports must not keep what was asked for waiting.
     else if (kind === 'report' && put) this.#options.enqueue(id, PRIORITY.drift);
   }

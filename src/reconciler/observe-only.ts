@@ -43,6 +43,7 @@ export function observeOnly(ports: Ports): Required<Omit<Ports, 'states'>> & Pic
       run: (name) => fleetRuns.run(name),
       commit: async () => 'committed',
       settle: async () => 'settled',
+      deliver: async () => {},
     },
     workflows: watching(ports.workflows),
     tasks: { describe: (arns) => tasks.describe(arns), stop: async () => {} },
@@ -107,11 +108,13 @@ function remembering(state: StateStore): StateStore {
     },
     reports: (id, instanceIds) => state.reports(id, instanceIds),
     requests: (id) => state.requests(id),
+    planResults: (id) => state.planResults(id),
     scan: (signal) => state.scan(signal),
     control: () => state.control(),
     install: (control) => state.install(control),
     amendControl: async () => {},
     dismiss: async () => {},
+    discardPlanResults: async () => {},
     forget: async (id) => {
       known.delete(id);
       return 'committed';

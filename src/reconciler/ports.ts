@@ -2,7 +2,7 @@
 import type { DriftAnswer } from '../enclave/drift-answer.ts';
 import type { EmittedEvent } from '../enclave/event-reasons.ts';
 import type { Control, Lease } from '../enclave/fleet-items.ts';
-import type { FleetLedger, FleetRunItem } from '../enclave/fleet-run.ts';
+import type { FleetLedger, FleetRunItem, PlanResult } from '../enclave/fleet-run.ts';
 import type { Lock, Request } from '../enclave/items.ts';
 import type { JsonMap } from '../enclave/json.ts';
 import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
@@ -85,11 +85,13 @@ export interface Commit {
   readonly start?: { readonly lock: Lock; readonly run: RunItem } | undefined;
   /** Requests whose effect this commits; deleted with it. */
   readonly consumed: readonly Request[];
+  /** Plan results that are taken into this lifecycle, or that it has overtaken; deleted with it. */
+  readonly planResults?: readonly PlanResult[] | undefined;
 }
 
 export interface StatePage {
   readonly lifecycles: readonly ListedLifecycle[];
-  /** Enclaves of which something is requested. */
+  /** Enclaves for which a request or a plan result waits. */
   readonly requested: readonly string[];
 }
 
@@ -104,10 +106,14 @@ export interface StateStore {
   reports(id: string, instanceIds: readonly string[]): Promise<readonly Report[]>;
   /** Strongly consistent; oldest first. Malformed ones are left out. */
   requests(id: string): Promise<readonly Request[]>;
+  /** Strongly consistent; in no order. Malformed ones are left out. */
+  planResults(id: string): Promise<readonly PlanResult[]>;
   /** `conflict`: the revision moved, the stored epoch is higher, or the lock or run exists. Nothing was written. */
   commit(commit: Commit): Promise<'committed' | 'conflict'>;
   /** Deletes requests that nobody can carry out, each if it is still the one read. */
   dismiss(requests: readonly Request[]): Promise<void>;
+  /** Deletes plan results of an enclave that no longer exists, each if it is still the one read. */
+  discardPlanResults(results: readonly PlanResult[]): Promise<void>;
   /** Deletes the lifecycle if its revision is still the one read. */
   forget(id: string, readRevision: number): Promise<'committed' | 'conflict'>;
   /** Deletes the lock if `run` holds it in one of `states`. */
@@ -160,6 +166,8 @@ export interface FleetRunStore {
   run(name: string): Promise<FleetRunItem | undefined>;
   /** Writes the outcome if there is none. */
   settle(name: string, outcome: Outcome): Promise<'settled' | 'already'>;
+  /** Writes plan results to the state table, each unless it is there: written again, it stays as it is. */
+  deliver(results: readonly PlanResult[]): Promise<void>;
 }
 
 export interface ExecutionView {

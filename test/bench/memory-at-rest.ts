@@ -66,7 +66,9 @@ const ports: Ports = {
     }),
     reports: async (id) => [made.report(id)],
     requests: async () => [],
+    planResults: async () => [],
     dismiss: never,
+    discardPlanResults: never,
     commit: never,
     forget: never,
     release: never,
@@ -79,7 +81,7 @@ const ports: Ports = {
   },
   leases: { read: never, replace: never },
   history: { run: never, runs: never, requestCancel: never, settle: never, append: never, answer: never },
-  fleetRuns: { ledger: never, commit: never, run: never, settle: never },
+  fleetRuns: { ledger: never, commit: never, run: never, settle: never, deliver: never },
   workflows: { start: never, startFleetRun: never, running: never, describe: never, tasks: never, abort: never },
   tasks: { describe: never, stop: never },
   hosts: {

@@ -30,7 +30,7 @@ function portsOver(records: MemoryTable, state: MemoryTable, hosts: readonly Hos
     state: memoryState(state, history, never),
     leases: memoryLeases(state),
     history: memoryHistory(history, never),
-    fleetRuns: { ledger: never, commit: never, run: never, settle: never },
+    fleetRuns: { ledger: never, commit: never, run: never, settle: never, deliver: never },
     workflows: { start: never, startFleetRun: never, running: never, describe: never, tasks: never, abort: never },
     tasks: { describe: never, stop: never },
     hosts: {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { toItem } from '../../src/aws/marshal.ts';
 import { ReportSchema } from '../../src/enclave/report-item.ts';
-import { aLifecycle, aLock, anEvent, aReport, aRun } from '../support/conformance-harness.ts';
+import { aLifecycle, aLock, anEvent, aPlanResult, aReport, aRun } from '../support/conformance-harness.ts';
 import { awsAtEndpoint, jsonError } from '../support/memory-endpoint.ts';
 import type { MemoryLog } from '../support/memory-world.ts';
 
@@ -63,24 +63,30 @@ describe('DynamoDB, where it fails as no local database does', () => {
     await expect(aws.ports.history.append([anEvent('e-1')])).rejects.toMatchObject({ class: 'Throttled' });
   });
 
-  it('consumes no more requests than a transaction holds', async () => {
+  it('consumes no more requests and plan results than a transaction holds', async () => {
     aws.endpoint.script(() => ({ body: {} }));
     const consumed = Array.from({ length: 120 }, (_, index) => ({
       ...{ v: 1, minReader: 1, id: 'e-1', verb: 'retry', actor: 'a', at: 'now' },
       key: String(index),
     }));
-    await aws.ports.state.commit({ lifecycle: aLifecycle('e-1'), readRevision: 1, consumed });
+    const planResults = Array.from({ length: 20 }, (_, index) => aPlanResult('e-1', `drift-1-${index}`));
+    const start = { lock: aLock('e-1'), run: aRun('e-1', 'e-1') };
+    await aws.ports.state.commit({ lifecycle: aLifecycle('e-1'), readRevision: 1, start, consumed, planResults });
     expect((aws.inputs()[0]!.TransactItems as unknown[]).length).toBeLessThanOrEqual(100);
   });
 
-  it('asks for lifecycles and requests only when it scans the state table', async () => {
+  it('asks for lifecycles, requests and plan results only when it scans the state table', async () => {
     aws.endpoint.script(() => ({ body: { Items: [] } }));
     for await (const page of aws.ports.state.scan(new AbortController().signal)) {
       expect(page).toEqual({ lifecycles: [], requested: [] });
     }
     const filter = {
-      FilterExpression: '#sk = :sk OR begins_with(#pk, :pkPrefix)',
-      ExpressionAttributeValues: { ':sk': { S: 'lifecycle' }, ':pkPrefix': { S: 'request#' } },
+      FilterExpression: '#sk = :sk OR begins_with(#pk, :pkPrefix0) OR begins_with(#pk, :pkPrefix1)',
+      ExpressionAttributeValues: {
+        ':sk': { S: 'lifecycle' },
+        ':pkPrefix0': { S: 'request#' },
+        ':pkPrefix1': { S: 'plan#' },
+      },
     };
     expect(aws.inputs()).toMatchObject(aws.inputs().map(() => ({ ConsistentRead: true, ...filter })));
     expect(aws.inputs().length).toBeGreaterThan(0);

@@ -2,7 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FleetLedger, FleetRunItem } from '../../src/enclave/fleet-run.ts';
 import { keys } from '../../src/enclave/items.ts';
-import { AT, aRun, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
+import {
+  AT,
+  aPlanResult,
+  aRun,
+  freshId,
+  type MakeHarness,
+  putPlain,
+  type TablesHarness,
+} from './conformance-harness.ts';
 import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
 
 const freshRun = () => `drift-1-${freshId().slice(2, 10)}`;
@@ -69,6 +77,17 @@ export function fleetRunStoreConformance(name: string, makeHarness: MakeHarness)
       expect(await fleetRuns.settle(run.name, { ...outcome, by: 'operator' })).toBe('already');
       expect((await fleetRuns.run(run.name))?.outcome).toEqual(outcome);
       expect(await fleetRuns.settle(freshRun(), outcome)).toBe('already');
+    });
+
+    it('delivers plan results to their enclaves, where what is there stays as it is', async () => {
+      const { fleetRuns, state } = harness.ports;
+      const [one, other] = [freshId(), freshId()];
+      const results = [aPlanResult(one, 'drift-1-1'), aPlanResult(other, 'drift-1-1', { drifted: true })];
+      await fleetRuns.deliver(results.slice(0, 1));
+      await fleetRuns.deliver(results.map((result) => ({ ...result, planDigest: 'again' })));
+      expect(await state.planResults(one)).toEqual(results.slice(0, 1));
+      expect(await state.planResults(other)).toEqual([{ ...results[1], planDigest: 'again' }]);
+      await fleetRuns.deliver([]);
     });
 
     it('an enclave called drift has its runs to itself', async () => {

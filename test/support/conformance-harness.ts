@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { toItem } from '../../src/aws/marshal.ts';
 import type { EmittedEvent } from '../../src/enclave/event-reasons.ts';
+import type { PlanResult } from '../../src/enclave/fleet-run.ts';
 import { type Lock, READER_VERSION, type Request } from '../../src/enclave/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
@@ -100,6 +101,13 @@ export function aRun(id: string, name: string, changes: Partial<RunItem> = {}): 
     requestedAt: AT,
     variables,
     ...changes,
+  };
+}
+
+export function aPlanResult(id: string, run: string, changes: Partial<PlanResult> = {}): PlanResult {
+  return {
+    ...{ v: 1, minReader: 1, id, run, generation: 1, incarnation: 'abc123', startedAt: AT, at: AT, askedAt: AT },
+    ...{ lost: false, drifted: false, planDigest: 'none', expiresAt: 1_893_456_000, ...changes },
   };
 }
 

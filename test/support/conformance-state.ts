@@ -6,6 +6,7 @@ import {
   AT,
   aLifecycle,
   aLock,
+  aPlanResult,
   aReport,
   aRequest,
   aRun,
@@ -36,6 +37,12 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
       const request = aRequest(id, key);
       await putPlain(harness, 'state', { ...request, ...keys.request(id, key) });
       return request;
+    };
+
+    const putPlanResult = async (id: string, run: string) => {
+      const result = aPlanResult(id, run);
+      await putPlain(harness, 'state', { ...result, ...keys.planResult(id, run) });
+      return result;
     };
 
     describe('reading', () => {
@@ -141,6 +148,24 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         expect(listed.filter(({ id }) => id === victim.id).map(({ phase }) => phase)).toEqual([victim.phase]);
       });
 
+      it('reads plan results of one enclave, malformed ones left out', async () => {
+        const id = freshId();
+        const results = [await putPlanResult(id, 'drift-1-1'), await putPlanResult(id, 'drift-1-2')];
+        await putPlain(harness, 'state', { run: {}, ...keys.planResult(id, 'drift-1-3') });
+        await putPlanResult(freshId(), 'drift-1-1');
+        expect(await state.planResults(id)).toEqual(results);
+        expect(await state.planResults(freshId())).toEqual([]);
+      });
+
+      it('discards the plan results it is given, and no others', async () => {
+        const id = freshId();
+        const discarded = await putPlanResult(id, 'drift-1-1');
+        const kept = await putPlanResult(id, 'drift-1-2');
+        await state.discardPlanResults([discarded, { ...kept, askedAt: '1999-01-01T00:00:00.000Z' }]);
+        expect(await state.planResults(id)).toEqual([kept]);
+        await state.discardPlanResults([discarded]);
+      });
+
       it('dismisses the requests it is given, and no others', async () => {
         const id = freshId();
         const dismissed = await putRequest(id, '2030-01-01');
@@ -150,15 +175,18 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         await state.dismiss([dismissed]);
       });
 
-      it('scans lifecycles, and of what something is requested; a malformed one hides no other', async () => {
+      it('scans lifecycles, and for which a request or a plan result waits; a malformed one hides no other', async () => {
         const lifecycles = await Promise.all([stored(), stored({ message: 'm'.repeat(10) }), stored()]);
         await putPlain(harness, 'state', { phase: 'dancing', ...keys.lifecycle(freshId()) });
         const asked = freshId();
         await putRequest(asked, 'k');
+        const planned = freshId();
+        await putPlanResult(planned, 'drift-1-1');
         const pages: StatePage[] = [];
         for await (const page of state.scan(new AbortController().signal)) pages.push(page);
         const scanned = new Map(pages.flatMap((page) => page.lifecycles).map((each) => [each.id, each]));
         expect(pages.flatMap((page) => page.requested)).toContain(asked);
+        expect(pages.flatMap((page) => page.requested)).toContain(planned);
         for (const lifecycle of lifecycles) expect(scanned.get(lifecycle.id)).toMatchObject({ id: lifecycle.id });
         expect([...scanned.values()].every((each) => typeof each.revision === 'number')).toBe(true);
       });
@@ -250,6 +278,18 @@ export function stateStoreConformance(name: string, makeHarness: MakeHarness): v
         expect(remembered.lock?.run).toBe(lock ? 'other' : undefined);
         expect((await harness.ports.history.run(id, 'run-1'))?.reason).toBe(run ? 'older' : undefined);
         expect(await state.requests(id)).toEqual([request]);
+      });
+
+      it('consumes plan results with the lifecycle that takes them in, and does not mind one that is gone', async () => {
+        const lifecycle = await stored();
+        const { id } = lifecycle;
+        const planResults = [await putPlanResult(id, 'drift-1-1'), aPlanResult(id, 'drift-1-0')];
+        const unread = await putPlanResult(id, 'drift-1-2');
+        const next = { ...lifecycle, revision: 2 };
+        expect(await state.commit({ lifecycle: next, readRevision: 7, consumed: [], planResults })).toBe('conflict');
+        expect(await state.planResults(id)).toEqual([planResults[0], unread]);
+        expect(await state.commit({ lifecycle: next, readRevision: 1, consumed: [], planResults })).toBe('committed');
+        expect(await state.planResults(id)).toEqual([unread]);
       });
 
       it('consumes a request without a run, and does not mind one that is gone', async () => {

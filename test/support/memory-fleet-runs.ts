@@ -36,6 +36,12 @@ export function memoryFleetRuns(state: MemoryTable, history: MemoryTable, expire
       history.put({ ...stored, outcome });
       return 'settled';
     },
+    async deliver(results) {
+      for (const result of results) {
+        const key = keys.planResult(result.id, result.run);
+        if (state.get(key.pk, key.sk) === undefined) state.put({ ...result, ...key });
+      }
+    },
   };
 }
 

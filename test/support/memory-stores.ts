@@ -4,6 +4,7 @@ import { isLifecycle } from '../../src/aws/state.ts';
 import { minReaderOf, readOr, readOrRefuse, readReport } from '../../src/aws/stored.ts';
 import { countEvents } from '../../src/enclave/event-window.ts';
 import { ControlSchema, LeaseSchema } from '../../src/enclave/fleet-items.ts';
+import { PlanResultSchema } from '../../src/enclave/fleet-run.ts';
 import { keys, LockSchema, READER_VERSION, RequestSchema } from '../../src/enclave/items.ts';
 import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
 import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
@@ -88,6 +89,7 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
     return readReport(Object.fromEntries(projected) as JsonMap, String(item.sk), () => {});
   });
   const requestOf = lenient(RequestSchema);
+  const planResultOf = lenient(PlanResultSchema);
   const controlOf = strict(ControlSchema, 'control of');
 
   return {
@@ -113,7 +115,14 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
         .filter((request) => request !== undefined);
     },
 
-    async commit({ lifecycle, readRevision, start, consumed }) {
+    async planResults(id) {
+      return state
+        .partition(keys.planResults(id))
+        .map(planResultOf)
+        .filter((result) => result !== undefined);
+    },
+
+    async commit({ lifecycle, readRevision, start, consumed, planResults = [] }) {
       const { id } = lifecycle;
       const stored = at(keys.lifecycle(id));
       if (readRevision === undefined) {
@@ -134,6 +143,7 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
         const key = keys.request(request.id, request.key);
         state.delete(key.pk, key.sk);
       }
+      for (const result of planResults) state.delete(keys.planResults(result.id), result.run);
       return 'committed';
     },
 
@@ -141,6 +151,12 @@ export function memoryState(state: MemoryTable, history: MemoryTable, expiresAt:
       for (const request of requests) {
         const key = keys.request(request.id, request.key);
         if (at(key)?.at === request.at) state.delete(key.pk, key.sk);
+      }
+    },
+
+    async discardPlanResults(results) {
+      for (const { id, run, askedAt } of results) {
+        if (at(keys.planResult(id, run))?.askedAt === askedAt) state.delete(keys.planResults(id), run);
       }
     },
 

@@ -315,6 +315,7 @@ describe('the feed', () => {
 
   it.each([
     { what: 'a request', table: 'state', item: { ...keys.request('x', 'k'), v: 1 }, priority: PRIORITY.command },
+    { what: 'a plan result', table: 'state', item: keys.planResult('x', 'drift-1-1'), priority: PRIORITY.drift },
     { what: 'a report', table: 'state', item: { pk: keys.reports('x'), sk: 'i-1' }, priority: PRIORITY.drift },
     { what: 'an outcome', table: 'history', item: { ...keys.run('x', 'r'), outcome: {} }, priority: PRIORITY.change },
   ] as const)('$what enqueues its enclave', async ({ table, item, priority }) => {

@@ -13,7 +13,7 @@ import { createRecordStore } from '../../src/aws/records.ts';
 import { createStateStore } from '../../src/aws/state.ts';
 import type { FleetRunItem } from '../../src/enclave/fleet-run.ts';
 import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
-import { aLifecycle, aLock, anEvent, aRequest, aRun } from '../support/conformance-harness.ts';
+import { aLifecycle, aLock, anEvent, aPlanResult, aRequest, aRun } from '../support/conformance-harness.ts';
 import { type Call, decide, type JsonPolicy } from '../support/iam.ts';
 import { build, configs, type Synthesized } from '../support/platform.ts';
 import { dynamodbCall, recordedCalls } from '../support/recorded-calls.ts';
@@ -108,6 +108,9 @@ function callsOfOperator(names: ReturnType<typeof namesOf>, config: PlacedConfig
           start: { lock: aLock('e-1'), run: aRun('enc_1', 'e-1') },
           consumed: [request],
         }),
+      () => state.planResults('enc_1'),
+      () => state.commit({ lifecycle, readRevision: 1, consumed: [], planResults: [aPlanResult('enc_1', 'd-1')] }),
+      () => state.discardPlanResults([aPlanResult('enc_1', 'd-1')]),
       () => state.dismiss([request]),
       () => state.forget('enc_1', 1),
       () => state.release('enc_1', 'e-1', ['intended']),
@@ -128,6 +131,7 @@ function callsOfOperator(names: ReturnType<typeof namesOf>, config: PlacedConfig
       () => fleetRuns.commit({ ledger, readRevision: 1 }),
       () => fleetRuns.run('d-1'),
       () => fleetRuns.settle('d-1', outcome),
+      () => fleetRuns.deliver([aPlanResult('enc_1', 'd-1')]),
     ];
   });
 }
@@ -192,7 +196,7 @@ describe.each(configs)('%s', (_name, config) => {
     const actions = ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'];
     const strange = [
       ...actions.flatMap((action) => [
-        ...['report#enc_1', 'request#enc_1', 'fleet'].map((key) => item(action, stateTable, key)),
+        ...['report#enc_1', 'request#enc_1', 'plan#enc_1', 'fleet'].map((key) => item(action, stateTable, key)),
         ...['event#enc_1', 'enclave#enc_1', 'fleet2'].map((key) => item(action, historyTable, key)),
         ...[stateTable, historyTable].map((table) => item(action, table)),
       ]),
