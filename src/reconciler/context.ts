@@ -7,7 +7,6 @@ import type { AttestationObserver } from './attestation-observer.ts';
 import type { Config } from './config.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { DriftAnswers } from './drift-answers.ts';
-import type { DriftRuns } from './drift-runs.ts';
 import type { HostObserver } from './host-observer.ts';
 import type { NameCollisions } from './name-collisions.ts';
 import type { Ports } from './ports.ts';
@@ -41,7 +40,6 @@ export interface ReconcileContext {
   readonly names: NameCollisions;
   readonly repairs: RepairGovernor;
   readonly driftAnswers: Pick<DriftAnswers, 'requested'>;
-  readonly plans: Pick<DriftRuns, 'resultOf' | 'entered'>;
   readonly states: Pick<StateObjects, 'isMissing' | 'isLockStale'>;
   readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
@@ -51,7 +49,7 @@ export interface ReconcileContext {
   readonly dependencies: Dependencies;
   /** True while deletions of records that vanished are carried out. */
   readonly deletionsAllowed: () => boolean;
-  /** Something may be requested of this enclave; where not, nobody looks. */
+  /** A request or a plan result may wait for this enclave; where not, neither is read. */
   readonly asked: boolean;
   /** Told of every lifecycle as it now stands; undefined: forgotten. */
   readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;

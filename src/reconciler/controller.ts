@@ -72,7 +72,7 @@ export class Controller {
   readonly #failures = new Map<string, number>();
   /** Conflicts in a row, by enclave. */
   readonly #conflicts = new Map<string, number>();
-  /** Enclaves of which something was requested since it was last looked for. */
+  /** Enclaves for which a request or a plan result was written since they were last read. */
   readonly #asked = new Set<string>();
   #reconciles = 0;
   readonly #stopping = new AbortController();
@@ -198,7 +198,6 @@ export class Controller {
       publishes: this.#publishes,
       repairs,
       driftAnswers: this.#driftAnswers,
-      plans: this.#deep.plans,
       states: this.#deep.states,
       reports,
       secondLooks,

@@ -53,7 +53,6 @@ export class DeepLooks {
       slots,
       mayStart,
       ask,
-      enqueue,
       onEnded: (item, outcome) => tellFleetRun(metrics.runs, item, outcome),
     });
     const { orphans = [], orphanStates = [] } = control();

@@ -1,10 +1,11 @@
-/** Drift runs: whose full plan is due, which runs make them, and what came of each. */
-import type { FleetLedger, FleetRunItem, LedgerRun } from '../enclave/fleet-run.ts';
+/** Plan scheduler: starts the plan runs, and delivers what each found. */
+import type { FleetRunItem, LedgerRun } from '../enclave/fleet-run.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Outcome } from '../enclave/run-item.ts';
 import type { Config } from './config.ts';
-import { isPlanAsked, planDueAt } from './plan-due.ts';
-import type { PlanResult } from './plan-notes.ts';
+import { PlanSchedule, WAIT_PART } from './plan-due.ts';
+import { PlanLedger } from './plan-ledger.ts';
+import { resultsOf } from './plan-notes.ts';
 import type { Ports } from './ports.ts';
 import type { RunSlots } from './run-slots.ts';
 
@@ -29,95 +30,59 @@ export interface DriftRunsOptions {
   readonly mayStart: () => boolean;
   /** Reads the enclave anew. */
   readonly ask: (id: string) => Promise<Asked>;
-  /** Told of an enclave whose result is to be entered. */
-  readonly enqueue: (id: string) => void;
-  /** Told once of every run that is over and entered. */
+  /** Told once of every run that is over and delivered. */
   readonly onEnded: (item: FleetRunItem, outcome: Outcome) => void;
-}
-
-interface Ended {
-  readonly item: FleetRunItem | undefined;
-  readonly outcome: Outcome;
-  /** Enclaves whose result is not entered yet. */
-  readonly pending: Set<string>;
-  /** Local time from which nobody waits for them, ms. */
-  readonly until: number;
 }
 
 const LONGEST_TICK_MS = 30_000;
 const SHORTEST_TICK_MS = 1_000;
 /** While somebody waits for a plan. */
 const QUICK_MS = 2_000;
-/** Where fewer than a run takes are due, they wait for others, for this part of the interval. */
-const WAIT_PART = 1 / 24;
-/** Of a run item, ms and bytes: DynamoDB takes 400 KB, and results come to what was asked. */
+/** Of a run item, in bytes: DynamoDB takes 400 KB, and results come to what was asked. */
 const MOST_BYTES = 200_000;
-const ENTER_MS = 10 * 60_000;
 
 /** A key that no enclave's id is. */
 const slotOf = (name: string) => `\u0000${name}`;
 
 /**
  * ```
- *  due ─► ledger+run item, one transaction ─► StartExecution ─► results, outcome ─► entered by reconciles ─► off the ledger
+ *  due ─► ledger+run item, one transaction ─► StartExecution ─► results, outcome ─► plan results ─► off the ledger
  *                │ found in the ledger by whoever leads next:        │ execution over, no outcome: written here
  *                └──► started again under its name                   └──► its enclaves come due again, later
  * ```
  *
- * *Guarantees*: an enclave is in one run at a time; never more runs than `maxDriftRuns`, and none for which somebody
- * else waits; a result stays readable until a reconcile has entered it. *Caveats*: what is due is known of enclaves that
- * were listed or committed.
+ * *Guarantees*: an enclave is in one run at a time, and in none while a result of it waits; never more runs than
+ * `maxDriftRuns`, and none for which somebody else waits; a run stays on the ledger until the result of each of its
+ * enclaves is stored, where the enclave's reconcile consumes it. *Caveats*: what is due is known of enclaves that were
+ * listed or committed.
  */
 export class DriftRuns {
   readonly #options: DriftRunsOptions;
-  readonly #due = new Map<string, number>();
-  readonly #asked = new Set<string>();
-  /** Revisions of which nothing is to be planned, whatever is due. */
-  readonly #skipped = new Map<string, number>();
-  readonly #results = new Map<string, PlanResult>();
-  readonly #ended = new Map<string, Ended>();
+  readonly #schedule: PlanSchedule;
+  readonly #ledger: PlanLedger;
   /** Local time of the last look, ms. */
   readonly #lookedAt = new Map<string, number>();
   readonly #held = new Set<string>();
-  #ledger: FleetLedger | undefined;
-  #isLoaded = false;
   #count = 0;
   #wake: () => void = () => {};
 
   constructor(options: DriftRunsOptions) {
     this.#options = options;
+    const { ports, config, epoch } = options;
+    this.#schedule = new PlanSchedule({ clock: ports.clock, config });
+    this.#ledger = new PlanLedger({ fleetRuns: ports.fleetRuns, epoch });
   }
 
   /** Told of a lifecycle as it now stands; undefined: forgotten. */
   know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    this.#asked.delete(id);
-    const dueAt = lifecycle === undefined ? undefined : planDueAt(lifecycle, this.#options.config.driftEveryMs);
-    if (dueAt === undefined) this.#due.delete(id);
-    else this.#due.set(id, dueAt);
-    if (lifecycle === undefined) {
-      this.#skipped.delete(id);
-      this.#forgetResult(id);
-    } else if (this.#skipped.get(id) === lifecycle.revision) this.#due.delete(id);
-    else if (isPlanAsked(lifecycle, this.#options.ports.clock.now())) {
-      this.#asked.add(id);
-      this.#wake();
-    }
+    if (lifecycle === undefined) this.#schedule.onDelete(id);
+    else if (this.#schedule.onUpsert(id, lifecycle)) this.#wake();
   }
 
   /** A run has an outcome. */
   told(name: string): void {
     this.#lookedAt.delete(name);
     this.#wake();
-  }
-
-  /** What was found of this enclave and is not entered yet. */
-  resultOf(id: string): PlanResult | undefined {
-    return this.#results.get(id);
-  }
-
-  /** A reconcile has committed it, or has found it overtaken. */
-  entered(id: string, run: string): void {
-    if (this.#results.get(id)?.run === run) this.#forgetResult(id);
   }
 
   /** Runs until the signal aborts. Never rejects. */
@@ -130,50 +95,38 @@ export class DriftRuns {
         await this.#step();
       } catch (error) {
         // What was written, if anything, is read before the next write.
-        this.#isLoaded = false;
-        log.warn({ error: String(error) }, 'drift runs could not be seen to; trying again');
+        this.#ledger.invalidate();
+        log.warn({ error: String(error) }, 'plan runs could not be observed; trying again');
       }
       await clock.sleep(this.#pauseMs, AbortSignal.any([signal, woken.signal]));
     }
   }
 
   get #pauseMs(): number {
-    if (this.#asked.size > 0) return QUICK_MS;
+    if (this.#schedule.hasRequests) return QUICK_MS;
     const { driftEveryMs } = this.#options.config;
     const waitMs = driftEveryMs === 0 ? LONGEST_TICK_MS : driftEveryMs * WAIT_PART;
     return Math.max(SHORTEST_TICK_MS, Math.min(LONGEST_TICK_MS, waitMs));
   }
 
   async #step(): Promise<void> {
-    const { mayStart } = this.#options;
-    if (!this.#isLoaded) await this.#load();
+    if (!this.#ledger.isCurrent) await this.#load();
     const running = this.#listOnce();
-    for (const run of this.#runs) await this.#look(run, running);
-    await this.#clear();
-    if (!mayStart()) return;
-    const { driftRunSize } = this.#options.config;
-    const busy = this.#busy();
-    const asked = [...this.#asked].filter((id) => !busy.has(id)).slice(0, driftRunSize);
+    for (const run of this.#ledger.runs) await this.#look(run, running);
+    if (!this.#ledger.isCurrent || !this.#options.mayStart()) return;
+    const asked = this.#schedule.requested(this.#ledger.enclaves);
     if (asked.length > 0) await this.#begin(asked);
-    for (let ripe = this.#ripe(); ripe.length > 0 && this.#isBelowCap; ripe = this.#ripe()) {
-      if (!(await this.#begin(ripe))) return;
+    while (this.#ledger.runs.length < this.#options.config.maxDriftRuns) {
+      const due = this.#schedule.due(this.#ledger.enclaves);
+      if (due.length === 0 || !(await this.#begin(due))) return;
     }
   }
 
-  get #runs(): readonly LedgerRun[] {
-    return this.#ledger?.runs ?? [];
-  }
-
-  get #isBelowCap(): boolean {
-    return this.#runs.filter(({ name }) => !this.#ended.has(name)).length < this.#options.config.maxDriftRuns;
-  }
-
   async #load(): Promise<void> {
-    this.#ledger = await this.#options.ports.fleetRuns.ledger();
-    this.#isLoaded = true;
-    const names = new Set(this.#runs.map(({ name }) => name));
+    await this.#ledger.load();
+    const names = new Set(this.#ledger.runs.map(({ name }) => name));
     for (const name of this.#held) if (!names.has(name)) this.#release(name);
-    for (const name of names) if (!this.#ended.has(name)) this.#hold(name);
+    for (const name of names) this.#hold(name);
   }
 
   #hold(name: string): void {
@@ -185,30 +138,6 @@ export class DriftRuns {
   #release(name: string): void {
     this.#held.delete(name);
     this.#options.slots.release(slotOf(name));
-  }
-
-  #forgetResult(id: string): void {
-    this.#results.delete(id);
-    for (const { pending } of this.#ended.values()) if (pending.delete(id) && pending.size === 0) this.#wake();
-  }
-
-  /** Enclaves of runs that are not entered. */
-  #busy(): ReadonlySet<string> {
-    return new Set(this.#runs.flatMap(({ enclaves }) => enclaves));
-  }
-
-  /** Whose plan is due, the oldest first; none where fewer than a run takes have waited for too short a time. */
-  #ripe(): readonly string[] {
-    const { config, ports } = this.#options;
-    const now = ports.clock.now();
-    const busy = this.#busy();
-    const due: [string, number][] = [];
-    // Most of a fleet is not due, and this passes over all of it.
-    for (const entry of this.#due) if (entry[1] <= now && !busy.has(entry[0])) due.push(entry);
-    due.sort(([, a], [, b]) => a - b);
-    const waitedMs = now - (due[0]?.[1] ?? now);
-    const isRipe = due.length >= config.driftRunSize || waitedMs >= config.driftEveryMs * WAIT_PART;
-    return due.length > 0 && isRipe ? due.slice(0, config.driftRunSize).map(([id]) => id) : [];
   }
 
   /** False: nothing more can be begun now. */
@@ -228,7 +157,7 @@ export class DriftRuns {
     const deadlineAt = new Date(now + config.driftDeadlineMs).toISOString();
     const run: LedgerRun = { name, startedAt, deadlineAt, enclaves: enclaves.map(({ id }) => id) };
     const start: FleetRunItem = { v: 1, minReader: 1, name, action: 'drift', requestedAt: startedAt, enclaves };
-    if (!(await this.#commit([...this.#runs, run], start))) return false;
+    if (!(await this.#ledger.add(run, start))) return false;
     this.#lookedAt.set(name, ports.clock.monotonic());
     await this.#start(run);
     return true;
@@ -237,10 +166,8 @@ export class DriftRuns {
   async #subjectOf(id: string): Promise<Subject | undefined> {
     const asked = await this.#options.ask(id);
     if (asked.kind === 'subject') return asked.subject;
-    // What is listed or committed from now on says anew whether something is due.
-    this.#due.delete(id);
-    this.#asked.delete(id);
-    if (asked.kind === 'never') this.#skipped.set(id, asked.revision);
+    if (asked.kind === 'never') this.#schedule.skip(id, asked.revision);
+    else this.#schedule.drop(id);
     return undefined;
   }
 
@@ -248,23 +175,6 @@ export class DriftRuns {
     const { workflows, log } = this.#options.ports;
     const answer = await workflows.startFleetRun(name, 'drift');
     if (answer === 'started') log.info({ run: name, enclaves: enclaves.length }, 'a drift run was started');
-  }
-
-  async #commit(runs: readonly LedgerRun[], start?: FleetRunItem): Promise<boolean> {
-    const { fleetRuns } = this.#options.ports;
-    const readRevision = this.#ledger?.revision;
-    const ledger: FleetLedger = {
-      v: 1,
-      minReader: 1,
-      ...this.#ledger,
-      runs: [...runs],
-      revision: (readRevision ?? 0) + 1,
-      epoch: this.#options.epoch(),
-    };
-    const result = await fleetRuns.commit({ ledger, readRevision, start });
-    if (result === 'committed') this.#ledger = ledger;
-    else this.#isLoaded = false;
-    return result === 'committed';
   }
 
   /** One list for all runs of a step. */
@@ -279,7 +189,6 @@ export class DriftRuns {
   /** Reads the item of a run that was told of, or has not been looked at for a while. */
   async #look(run: LedgerRun, running: () => Promise<ReadonlySet<string>>): Promise<void> {
     const { ports, config } = this.#options;
-    if (this.#ended.has(run.name)) return;
     const now = ports.clock.monotonic();
     const lookedAt = this.#lookedAt.get(run.name);
     if (lookedAt !== undefined && now - lookedAt < config.runBackstopMs) return;
@@ -291,7 +200,7 @@ export class DriftRuns {
       await ports.fleetRuns.settle(run.name, lost);
       item = await ports.fleetRuns.run(run.name);
     }
-    this.#conclude(run, item);
+    await this.#conclude(run, item);
   }
 
   /** What to write where the run can no longer end by itself; undefined where it can. Starts what never began. */
@@ -326,40 +235,20 @@ export class DriftRuns {
     }
   }
 
-  /** Every enclave of the run gets a result, be it that there is none. */
-  #conclude(run: LedgerRun, item: FleetRunItem | undefined): void {
-    const { ports, enqueue } = this.#options;
-    const at = new Date(ports.clock.now()).toISOString();
+  /** Results first, then off the ledger: a leader that dies in between leaves a run that the next one delivers again. */
+  async #conclude(run: LedgerRun, item: FleetRunItem | undefined): Promise<void> {
+    const { ports, epoch, onEnded } = this.#options;
+    const now = ports.clock.now();
+    const at = new Date(now).toISOString();
     const gone: Outcome = { result: 'failed', class: 'unknown', message: 'the run item is gone', at, by: 'operator' };
     const outcome = item?.outcome ?? gone;
-    const { class: why = 'unknown', message = 'the run ended before it came to this enclave' } = outcome;
-    for (const id of run.enclaves) {
-      const found = item?.results?.[id];
-      const generation = item?.enclaves.find((each) => each.id === id)?.generation ?? -1;
-      const lost = { id, generation, startedAt: run.startedAt, at, failure: { class: why, message } };
-      const result = { ...(found ?? lost), run: run.name, askedAt: run.startedAt, lost: found === undefined };
-      this.#results.set(id, result);
-    }
-    const until = ports.clock.monotonic() + ENTER_MS;
-    this.#ended.set(run.name, { item, outcome, pending: new Set(run.enclaves), until });
+    // Where any of this fails, the run is looked at again at once.
     this.#lookedAt.delete(run.name);
+    epoch();
+    await ports.fleetRuns.deliver(resultsOf(run, item, outcome, now));
+    if (!(await this.#ledger.remove(run.name))) return;
     this.#release(run.name);
-    for (const id of run.enclaves) enqueue(id);
-  }
-
-  /** Takes off the ledger what is entered. */
-  async #clear(): Promise<void> {
-    const { ports, onEnded } = this.#options;
-    const now = ports.clock.monotonic();
-    const done = [...this.#ended].filter(([, { pending, until }]) => pending.size === 0 || now >= until);
-    if (done.length === 0) return;
-    const names = new Set(done.map(([name]) => name));
-    if (!(await this.#commit(this.#runs.filter(({ name }) => !names.has(name))))) return;
-    for (const [name, { item, outcome, pending }] of done) {
-      this.#ended.delete(name);
-      for (const id of pending) if (this.#results.get(id)?.run === name) this.#results.delete(id);
-      if (item !== undefined) onEnded(item, outcome);
-    }
+    if (item !== undefined) onEnded(item, outcome);
   }
 }
 

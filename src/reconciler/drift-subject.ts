@@ -21,7 +21,12 @@ const NOT_NOW: Asked = { kind: 'notNow' };
  */
 export async function driftSubject(id: string, context: ReconcileContext): Promise<Asked> {
   const { ports, config } = context;
-  const { lifecycle, fromTheFuture } = await ports.state.read(id);
+  const [{ lifecycle, fromTheFuture }, results] = await Promise.all([
+    ports.state.read(id),
+    ports.state.planResults(id),
+  ]);
+  // What was found last time says when the next plan is due.
+  if (results.some((result) => !isFromTheFuture(result))) return NOT_NOW;
   if (lifecycle === undefined || fromTheFuture || isFromTheFuture(lifecycle)) return NOT_NOW;
   const now = ports.clock.now();
   const policy = policyOf(lifecycle);
@@ -35,7 +40,10 @@ export async function driftSubject(id: string, context: ReconcileContext): Promi
     ? appliedVariables(lifecycle, policy, asked)
     : await wantedVariables(lifecycle, policy, context);
   if (variables === undefined) return NOT_NOW;
-  return { kind: 'subject', subject: { id, generation: lifecycle.generation, variables } };
+  return {
+    kind: 'subject',
+    subject: { id, generation: lifecycle.generation, variables, incarnation: lifecycle.incarnation },
+  };
 }
 
 /** For as long as this revision stands: a suspension that ends by itself is waited for. */

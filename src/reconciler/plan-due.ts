@@ -1,5 +1,7 @@
-/** When an enclave's next plan is due. Pure: computed from what is remembered alone, so that a restart plans nothing early. */
+/** Plan schedule: when an enclave's next plan is due, and whose is due now. */
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { Config } from './config.ts';
+import type { Clock } from './ports.ts';
 
 /** A new enclave's first plan comes within this part of the interval, wherever in it. */
 const FIRST_WITHIN = 0.8;
@@ -32,7 +34,10 @@ function isAtRest(lifecycle: ListedLifecycle): boolean {
   return phase === 'ready' && desired === 'Running' && run === undefined && drift === undefined && prepared && applied;
 }
 
-/** Wall time, ms; undefined: none is due as things stand, or drift runs are off. */
+/**
+ * Wall time, ms; undefined: none is due as things stand, or plan runs are off. Computed from the lifecycle alone, so that
+ * a restart plans nothing early.
+ */
 export function planDueAt(lifecycle: ListedLifecycle, everyMs: number): number | undefined {
   if (everyMs === 0 || !isAtRest(lifecycle)) return undefined;
   const { id, planned, ranAt, commandAt } = lifecycle;
@@ -51,4 +56,77 @@ export function isPlanAsked(lifecycle: ListedLifecycle, now: number): boolean {
   const { planAsked, run, desired, phase, adopted, pinned } = lifecycle;
   if (planAsked === undefined || run !== undefined || desired === 'Absent' || phase === 'destroyed') return false;
   return now - Date.parse(planAsked.at) < ASKED_MS && (!adopted || pinned.legacy !== undefined);
+}
+
+/** If fewer enclaves are due than a run takes, they wait for others for this part of the interval. */
+export const WAIT_PART = 1 / 24;
+
+export interface PlanScheduleOptions {
+  readonly clock: Clock;
+  readonly config: Pick<Config, 'driftEveryMs' | 'driftRunSize'>;
+}
+
+/** Keeps, of every enclave that was listed or committed, when its next plan is due. */
+export class PlanSchedule {
+  readonly #options: PlanScheduleOptions;
+  readonly #due = new Map<string, number>();
+  readonly #requested = new Set<string>();
+  /** Revisions of which nothing is to be planned, whatever is due. */
+  readonly #skipped = new Map<string, number>();
+
+  constructor(options: PlanScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** True while a person waits for a plan. */
+  get hasRequests(): boolean {
+    return this.#requested.size > 0;
+  }
+
+  /** Returns true if a person waits for a plan of this enclave. */
+  onUpsert(id: string, lifecycle: ListedLifecycle): boolean {
+    const { clock, config } = this.#options;
+    this.drop(id);
+    const dueAt = planDueAt(lifecycle, config.driftEveryMs);
+    if (this.#skipped.get(id) === lifecycle.revision) return false;
+    if (dueAt !== undefined) this.#due.set(id, dueAt);
+    if (!isPlanAsked(lifecycle, clock.now())) return false;
+    this.#requested.add(id);
+    return true;
+  }
+
+  onDelete(id: string): void {
+    this.drop(id);
+    this.#skipped.delete(id);
+  }
+
+  /** Nothing is due of it until it is listed or committed again. */
+  drop(id: string): void {
+    this.#due.delete(id);
+    this.#requested.delete(id);
+  }
+
+  /** Nothing is due of it for as long as this revision stands. */
+  skip(id: string, revision: number): void {
+    this.drop(id);
+    this.#skipped.set(id, revision);
+  }
+
+  /** Enclaves of which a person waits for a plan, as many as a run takes. */
+  requested(busy: ReadonlySet<string>): readonly string[] {
+    return [...this.#requested].filter((id) => !busy.has(id)).slice(0, this.#options.config.driftRunSize);
+  }
+
+  /** Enclaves whose plan is due, the oldest first; none if they are fewer than a run takes and may still wait. */
+  due(busy: ReadonlySet<string>): readonly string[] {
+    const { config, clock } = this.#options;
+    const now = clock.now();
+    const due: [string, number][] = [];
+    // Most of a fleet is not due, and this passes over all of it.
+    for (const entry of this.#due) if (entry[1] <= now && !busy.has(entry[0])) due.push(entry);
+    due.sort(([, a], [, b]) => a - b);
+    const waitedMs = now - (due[0]?.[1] ?? now);
+    const isRipe = due.length >= config.driftRunSize || waitedMs >= config.driftEveryMs * WAIT_PART;
+    return due.length > 0 && isRipe ? due.slice(0, config.driftRunSize).map(([id]) => id) : [];
+  }
 }

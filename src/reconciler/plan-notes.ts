@@ -1,29 +1,62 @@
-/** Plan notes: how what a plan found enters the lifecycle, and what is told of it. Pure. */
-import type { DriftResult } from '../enclave/fleet-run.ts';
+/** Plan result: what a run found of each enclave, and how it enters the enclave's lifecycle. Pure. */
+import type { FleetRunItem, LedgerRun, PlanResult } from '../enclave/fleet-run.ts';
 import { equalJson } from '../enclave/json.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { MOST_DIFFERENCES, type Planned } from '../enclave/planned.ts';
+import type { Outcome } from '../enclave/run-item.ts';
 import type { Effect } from '../machines/index.ts';
 
-/** What a drift run found of one enclave, or that it was lost before it found anything. */
-export interface PlanResult extends DriftResult {
-  readonly run: string;
-  /** When the run was asked for, by the operator's clock. */
-  readonly askedAt: string;
-  readonly lost: boolean;
+/** A result nobody has read for so long says nothing of what is. */
+const KEPT_SECONDS = 2 * 24 * 60 * 60;
+
+/** One result for every enclave of a run that is over, even where the run ended before it planned the enclave. */
+export function resultsOf(
+  run: LedgerRun,
+  item: FleetRunItem | undefined,
+  outcome: Outcome,
+  now: number,
+): readonly PlanResult[] {
+  const at = new Date(now).toISOString();
+  const expiresAt = Math.floor(now / 1_000) + KEPT_SECONDS;
+  const { class: why = 'unknown', message = 'the run ended before it planned this enclave' } = outcome;
+  return run.enclaves.map((id) => {
+    const found = item?.results?.[id];
+    const { generation = -1, incarnation } = item?.enclaves.find((each) => each.id === id) ?? {};
+    const lost = { id, generation, startedAt: run.startedAt, at, failure: { class: why, message } };
+    return {
+      v: 1,
+      minReader: 1,
+      ...(found ?? lost),
+      run: run.name,
+      askedAt: run.startedAt,
+      lost: found === undefined,
+      ...(incarnation === undefined ? {} : { incarnation }),
+      expiresAt,
+    };
+  });
 }
 
-/** The plan says nothing of what is: another run was under way or has been since, or another generation is wanted. */
-export function isOvertaken(lifecycle: Lifecycle, { generation, askedAt, run }: PlanResult): boolean {
+/**
+ * The plan says nothing of what is: another run was under way or has been since, another generation is wanted, or
+ * another enclave has the id now. True as well of a result that is known already.
+ */
+export function isOvertaken(lifecycle: Lifecycle, { generation, askedAt, run, incarnation }: PlanResult): boolean {
   const { ranAt, planned } = lifecycle;
   const ran = lifecycle.run !== undefined || (ranAt !== undefined && Date.parse(ranAt) >= Date.parse(askedAt));
   const known = planned !== undefined && (planned.run === run || Date.parse(planned.askedAt) > Date.parse(askedAt));
-  return ran || known || generation !== lifecycle.generation;
+  const isAnother = incarnation !== undefined && incarnation !== lifecycle.incarnation;
+  return ran || known || isAnother || generation !== lifecycle.generation;
+}
+
+/** With every result that waits, the oldest first. */
+export function notePlans(lifecycle: Lifecycle, results: readonly PlanResult[], now: number): Lifecycle {
+  const inOrder = results.toSorted((a, b) => Date.parse(a.askedAt) - Date.parse(b.askedAt));
+  return inOrder.reduce((noted, result) => notePlan(noted, result, now), lifecycle);
 }
 
 /** The lifecycle with what was found; as it is, where that is overtaken. */
-export function notePlan(lifecycle: Lifecycle, result: PlanResult | undefined, now: number): Lifecycle {
-  if (result === undefined || isOvertaken(lifecycle, result)) return lifecycle;
+export function notePlan(lifecycle: Lifecycle, result: PlanResult, now: number): Lifecycle {
+  if (isOvertaken(lifecycle, result)) return lifecycle;
   const { planAsked, ...rest } = lifecycle;
   const answers = planAsked === undefined || Date.parse(planAsked.at) <= Date.parse(result.askedAt);
   return {

@@ -13,7 +13,7 @@ import { approvalEvents, takeRequests } from './approvals.ts';
 import { assess, lookAtHost, policyOf, readSpec, withPolicy } from './assess.ts';
 import type { Config } from './config.ts';
 import type { ReconcileContext } from './context.ts';
-import { notePlan, type PlanResult, planEvents } from './plan-notes.ts';
+import { notePlans, planEvents } from './plan-notes.ts';
 import { OperatorError } from './ports.ts';
 import { publicationOf, smallPublication, waitingPublication } from './publication.ts';
 import { regionOf } from './region-of.ts';
@@ -29,7 +29,7 @@ export type ReconcileResult =
       readonly kind: 'done';
       readonly requeueAfterMs: number;
       readonly changed: boolean;
-      /** Requests were found: there may be more than one commit consumes. */
+      /** Requests or plan results were found: there may be more than one commit consumes. */
       readonly asked: boolean;
     };
 
@@ -44,16 +44,18 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   const { ports, config } = context;
 
   // Observe: what is asked for, and what is remembered.
-  const [raw, remembered, asked] = await Promise.all([
+  const [raw, remembered, asked, planned] = await Promise.all([
     ports.records.get(id),
     ports.state.read(id),
     context.asked ? ports.state.requests(id) : [],
+    context.asked ? ports.state.planResults(id) : [],
   ]);
   if (remembered.fromTheFuture || (remembered.lifecycle !== undefined && isFromTheFuture(remembered.lifecycle))) {
     ports.log.error({ enclaveId: id }, 'written by a newer operator: left alone until this one is upgraded');
     return { kind: 'ignored' };
   }
   const requests = asked.filter(isUnderstood);
+  const planResults = planned.filter((result) => !isFromTheFuture(result));
   const record = raw === undefined ? undefined : readRecord(raw);
   const read = record === undefined ? undefined : readSpec(record, remembered.lifecycle, context);
   const resolved = resolveIntent({
@@ -72,10 +74,12 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
   if (resolved === undefined) {
     context.slots.release(id);
     if (record === undefined && requests.length > 0) await dismiss(id, requests, context);
+    if (planResults.length > 0) await ports.state.discardPlanResults(planResults);
     return { kind: 'ignored' };
   }
-  const found = context.plans.resultOf(id);
-  const intent = taken(withPolicy(resolved, record), found, requests, ports.clock.now());
+  const found = withPolicy(resolved, record);
+  const noted = notePlans(found.lifecycle, planResults, ports.clock.now());
+  const intent: Intent = { ...found, lifecycle: takeRequests(noted, requests, ports.clock.now()) };
   // Of a record that is another's, or in nobody's status, nothing is applied.
   const spec = intent.record === 'ours' ? read : undefined;
 
@@ -106,7 +110,8 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
 
   // Commit.
   let lifecycle = decision.lifecycle;
-  if (decision.changed || requests.length > 0) {
+  const isAsked = requests.length + planResults.length > 0;
+  if (decision.changed || isAsked) {
     const epoch = context.epoch();
     lifecycle = { ...lifecycle, revision: (remembered.lifecycle?.revision ?? 0) + 1, epoch };
     const begun = lifecycle.run !== undefined && lifecycle.run.name !== remembered.lifecycle?.run?.name;
@@ -117,6 +122,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
       readRevision: remembered.lifecycle?.revision,
       start: begun ? startOf(lifecycle, config, ports.clock.now()) : undefined,
       consumed: requests,
+      planResults,
     });
     if (result === 'conflict') return { kind: 'conflict', startsRun: begun };
     context.onLifecycle(id, lifecycle);
@@ -124,7 +130,6 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     const lookedBefore = context.hosts.before(host.foundIn ?? regionOf(lifecycle, config.region), host.observedAt);
     context.onCommitted({ before: remembered.lifecycle, after: lifecycle, run, lookedBefore });
   }
-  if (found !== undefined) context.plans.entered(id, found.run);
 
   // Act. What fails here is derived anew by the next assessment; what is to be seen is published all the same.
   const outcome = run.state === 'finished' ? run.outcome : undefined;
@@ -144,7 +149,7 @@ export async function reconcile(id: string, context: ReconcileContext): Promise<
     kind: 'done',
     requeueAfterMs: requeueAfter(decision.effects),
     changed: decision.changed,
-    asked: requests.length > 0,
+    asked: isAsked,
   };
 }
 
@@ -172,11 +177,6 @@ async function dismiss(id: string, requests: readonly Request[], { ports, epoch 
 /** Verbs of a newer enclavectl are left for a newer operator. */
 function isUnderstood(request: Request): boolean {
   return (REQUEST_VERBS as readonly string[]).includes(request.verb) && !isFromTheFuture(request);
-}
-
-/** With what a plan has found, and what is asked of plans. */
-function taken(intent: Intent, found: PlanResult | undefined, requests: readonly Request[], now: number): Intent {
-  return { ...intent, lifecycle: takeRequests(notePlan(intent.lifecycle, found, now), requests, now) };
 }
 
 /** Of what kind a run of this enclave would be now, and whose. */

@@ -51,7 +51,6 @@ export function contextOf(ports: Ports, config: Config, control: Control): Recon
       onBreaker: () => {},
     }),
     driftAnswers: { requested: () => {} },
-    plans: { resultOf: () => undefined, entered: () => {} },
     states: { isMissing: () => false, isLockStale: () => false },
     publishes: new Stopwatches(ports.clock),
     reports: new ReportFreshness(ports.clock),

@@ -130,7 +130,7 @@ export class App {
       [8, () => this.gated(owned)],
       [3, () => this.edit(owned)],
       [1, () => this.rename(owned)],
-      [1, () => this.request(owned, dice.pick(['retry', 'adopt', UNKNOWN_VERB]))],
+      [1, () => this.request(owned, dice.pick(['retry', 'adopt', 'plan', UNKNOWN_VERB]))],
       [this.#stage.has('lateCommands') ? 4 : 0, () => this.#late(owned)],
       [this.#stage.has('deletions') ? 3 : 0, () => this.#delete(owned)],
     ])();

@@ -20,6 +20,7 @@ export function unrest(stage: Stage, { id }: Owned): string | undefined {
   if (tables.state.get(keys.enclave(id), 'lock') !== undefined) return 'its lock is held';
   // A verb this operator does not know is left for one that does.
   if (tables.state.partition(keys.requests(id)).some(({ verb }) => verb !== UNKNOWN_VERB)) return 'a request waits';
+  if (tables.state.partition(keys.planResults(id)).length > 0) return 'a plan result waits';
   for (const execution of runs.executions.values()) {
     if (execution.enclaveId === id && execution.state === 'running') return `${execution.name} runs`;
   }

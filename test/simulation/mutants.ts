@@ -122,4 +122,11 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "const attempts = { key: '', count: 0 };",
     seed: 5,
   },
+  {
+    name: 'a plan result deleted and not taken in',
+    file: 'src/reconciler/reconcile.ts',
+    find: 'const noted = notePlans(found.lifecycle, planResults, ports.clock.now());',
+    replace: 'const noted = notePlans(found.lifecycle, [], ports.clock.now());',
+    seed: 11,
+  },
 ];

@@ -105,6 +105,7 @@ function configOf(dice: Dice): Config {
     pauseDeadlineMs: 4 * MINUTE,
     resumeDeadlineMs: 4 * MINUTE,
     breakerRestMs: 2 * MINUTE,
+    driftEveryMs: 30 * MINUTE,
     logLevel: 'warn',
   });
 }

@@ -8,6 +8,7 @@ import { disobedience, unrest } from './goal.ts';
 import { Limits } from './limits.ts';
 import { Liveness } from './liveness.ts';
 import { Operators } from './operators.ts';
+import { PlanSafety } from './plan-safety.ts';
 import { Safety } from './safety.ts';
 import { type Options, type Settings, settingsOf } from './settings.ts';
 import { OWN_RULE, Stage, type Violation } from './stage.ts';
@@ -78,6 +79,7 @@ class Play {
     this.#cloud = new Cloud(stage);
     this.#app = new App(stage);
     this.#safety = new Safety(stage, this.#app);
+    new PlanSafety(stage);
     this.#liveness = new Liveness(stage, this.#app, this.#safety);
     this.#operators = new Operators(stage, this.#liveness);
   }

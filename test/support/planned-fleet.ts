@@ -1,9 +1,10 @@
 /** A fleet at rest on virtual time, of which nothing happens but that it is planned. */
+import type { PlanResult } from '../../src/enclave/fleet-run.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { DriftRuns } from '../../src/reconciler/drift-runs.ts';
 import { planDueAt } from '../../src/reconciler/plan-due.ts';
-import { notePlan } from '../../src/reconciler/plan-notes.ts';
+import { notePlans } from '../../src/reconciler/plan-notes.ts';
 import { RunSlots } from '../../src/reconciler/run-slots.ts';
 import { aLifecycle } from './conformance-harness.ts';
 import { MemoryFleet, memoryFleetRuns } from './memory-fleet-runs.ts';
@@ -53,7 +54,7 @@ export function plannedFleet(size: number, deployedWithinMs: number, overrides: 
       ports: {
         clock,
         log: memoryLog(),
-        fleetRuns,
+        fleetRuns: { ...fleetRuns, deliver: async (results) => consume(results) },
         workflows: {
           start: async () => 'exists',
           startFleetRun: async (name) => {
@@ -76,18 +77,20 @@ export function plannedFleet(size: number, deployedWithinMs: number, overrides: 
         if (lifecycle?.snapshot === undefined || dueAt === undefined || dueAt > clock.now()) return { kind: 'notNow' };
         return { kind: 'subject', subject: { id, generation: lifecycle.generation, variables: lifecycle.snapshot } };
       },
-      enqueue: (id) => {
-        const found = drift.resultOf(id);
+      onEnded: () => {},
+    });
+    /** As the reconcile of each does. */
+    const consume = (results: readonly PlanResult[]) => {
+      for (const result of results) {
+        const { id } = result;
         const before = lifecycles.get(id);
-        if (found === undefined || before === undefined) return;
-        const after = notePlan(before, found, clock.now());
+        if (before === undefined) continue;
+        const after = notePlans(before, [result], clock.now());
         if (after !== before) plans.set(id, [...(plans.get(id) ?? []), clock.now()]);
         lifecycles.set(id, after);
         drift.know(id, after);
-        drift.entered(id, found.run);
-      },
-      onEnded: () => {},
-    });
+      }
+    };
     for (const [id, lifecycle] of lifecycles) drift.know(id, lifecycle);
     void drift.run(leader.signal);
   };

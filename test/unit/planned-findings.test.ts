@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { type Finding, ROWS } from '../../src/drift/index.ts';
+import { type FleetRunItem, type PlanResult, PlanResultSchema } from '../../src/enclave/fleet-run.ts';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { omit } from '../../src/enclave/omit.ts';
 import type { Planned } from '../../src/enclave/planned.ts';
-import { notePlan, type PlanResult, planEvents } from '../../src/reconciler/plan-notes.ts';
+import { notePlan, notePlans, planEvents, resultsOf } from '../../src/reconciler/plan-notes.ts';
 import { plannedFindings, withPlanned } from '../../src/reconciler/planned-findings.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
+import { aLifecycle, aRun } from '../support/conformance-harness.ts';
 
 const T0 = Date.parse('2030-01-01T00:00:00.000Z');
 const at = (minutes: number) => new Date(T0 + minutes * 60_000).toISOString();
@@ -32,6 +33,8 @@ function resting(planned: Partial<Planned> = {}, changes: Partial<Lifecycle> = {
 }
 
 const result = (changes: Partial<PlanResult> = {}): PlanResult => ({
+  v: 1,
+  minReader: 1,
   id: 'enc_1',
   generation: 2,
   startedAt: at(61),
@@ -129,6 +132,7 @@ describe('noting a plan', () => {
     { why: 'the generation has moved', lifecycle: resting({}, { generation: 3 }) },
     { why: 'a later one is known', lifecycle: resting({ askedAt: at(70), run: 'drift-2-1' }) },
     { why: 'it was noted already', lifecycle: resting(), found: { run: 'drift-1-1' } },
+    { why: 'an earlier enclave of this id was planned', lifecycle: resting(), found: { incarnation: 'before' } },
     {
       why: 'a run is under way',
       lifecycle: resting(
@@ -165,6 +169,18 @@ describe('noting a plan', () => {
     expect(notePlan(asked(61), result(), T0).planAsked).toBeDefined();
   });
 
+  it('takes the results that wait in the order of their runs, whatever order they are read in', () => {
+    const failure = { class: 'throttled' as const, message: 'slow down' };
+    const { drifted: _none, ...failed } = result({ run: 'drift-1-9', askedAt: at(60), failure });
+    const later = result({ run: 'drift-1-10', askedAt: at(90), incarnation: resting().incarnation });
+    for (const results of [
+      [failed, later],
+      [later, failed],
+    ])
+      expect(notePlans(resting(), results, T0).planned).toMatchObject({ verdict: 'Match', run: 'drift-1-10' });
+    expect(notePlans(resting(), [], T0)).toEqual(resting());
+  });
+
   it('is told where something differs that did not, or no plan could be made', () => {
     const differences = [{ address: GROUP, attributes: ['egress'] }];
     const before = resting();
@@ -177,5 +193,38 @@ describe('noting a plan', () => {
     expect(told({ drifted: true, differences: before.planned!.differences })).toEqual([]);
     expect(told({ failure: { class: 'state', message: 'locked' } })).toEqual(['PlanFailed']);
     expect(planEvents(before, before)).toEqual([]);
+  });
+});
+
+describe('the results of a run', () => {
+  const run = { name: 'drift-1-2', startedAt: at(60), deadlineAt: at(120), enclaves: ['enc_1', 'enc_2'] };
+  const { variables } = aRun('enc_1', 'r');
+  const subject = (id: string) => ({ id, generation: 2, variables, incarnation: `of ${id}` });
+  const item: FleetRunItem = {
+    ...{ v: 1, minReader: 1, name: run.name, action: 'drift', requestedAt: run.startedAt },
+    enclaves: run.enclaves.map(subject),
+    results: { enc_1: { id: 'enc_1', generation: 2, startedAt: at(61), at: at(62), drifted: false, planDigest: 'e' } },
+  };
+  const outcome = { result: 'failed', class: 'timeout', message: 'too late', at: at(121), by: 'operator' } as const;
+
+  it('are one an enclave, lost where the run did not come to it', () => {
+    const [found, lost] = resultsOf(run, item, outcome, T0);
+    expect(found).toMatchObject({ id: 'enc_1', run: run.name, askedAt: at(60), lost: false, incarnation: 'of enc_1' });
+    expect(found).toMatchObject({ drifted: false, planDigest: 'e' });
+    const failure = { class: 'timeout', message: 'too late' };
+    expect(lost).toMatchObject({ id: 'enc_2', generation: 2, lost: true, failure, incarnation: 'of enc_2' });
+    expect(PlanResultSchema.parse(lost)).toEqual(lost);
+  });
+
+  it('expire, in whole seconds', () => {
+    for (const { expiresAt } of resultsOf(run, item, outcome, T0 + 1)) expect(expiresAt).toBe(T0 / 1_000 + 172_800);
+  });
+
+  it('match no generation where the run item is gone', () => {
+    const results = resultsOf(run, undefined, outcome, T0);
+    expect(results.map(({ id, generation, lost }) => [id, generation, lost])).toEqual([
+      ['enc_1', -1, true],
+      ['enc_2', -1, true],
+    ]);
   });
 });
