@@ -21,12 +21,11 @@ const NOT_NOW: Asked = { kind: 'notNow' };
  */
 export async function driftSubject(id: string, context: ReconcileContext): Promise<Asked> {
   const { ports, config } = context;
-  const [{ lifecycle, fromTheFuture }, results] = await Promise.all([
-    ports.state.read(id),
-    ports.state.planResults(id),
-  ]);
-  // What was found last time says when the next plan is due.
+  // Results before the lifecycle: one that is consumed between the two reads is in the lifecycle that is read. What was
+  // found last time says when the next plan is due.
+  const results = await ports.state.planResults(id);
   if (results.some((result) => !isFromTheFuture(result))) return NOT_NOW;
+  const { lifecycle, fromTheFuture } = await ports.state.read(id);
   if (lifecycle === undefined || fromTheFuture || isFromTheFuture(lifecycle)) return NOT_NOW;
   const now = ports.clock.now();
   const policy = policyOf(lifecycle);

@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/reconcile.ts',
     find: 'readRevision: remembered.lifecycle?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
-    seed: 12,
+    seed: 15,
   },
   {
     name: 'lock freed on execution end alone',
@@ -69,7 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/reconciler/enclave-view.ts',
     find: 'const fresh = isFresh(report, lifecycle.baseline);',
     replace: 'const fresh = isFresh(report, undefined);',
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'LATEST for child shards',
@@ -86,7 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `if (options.delayMs === undefined) return;
       processing.again =
         processing.again === undefined`,
-    seed: 27,
+    seed: 12,
   },
   {
     name: 'Unknown treated as missing',

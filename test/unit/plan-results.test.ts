@@ -2,8 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetLedger, PlanResult } from '../../src/enclave/fleet-run.ts';
 import { keys } from '../../src/enclave/items.ts';
-import type { Config } from '../../src/reconciler/config.ts';
+import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
+import type { ReconcileContext } from '../../src/reconciler/context.ts';
+import { driftSubject } from '../../src/reconciler/drift-subject.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
 import { scrape } from '../support/scrape.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
@@ -182,6 +186,27 @@ describe('a plan result', () => {
     expect(planned(v)).toMatchObject({ run: name, verdict: 'Drift' });
     expect(ledger(v)?.runs).toEqual([]);
   });
+});
+
+it('does not plan an enclave whose result is consumed while the scheduler reads what is stored of it', async () => {
+  const clock = new VirtualClock();
+  const at = new Date(clock.now()).toISOString();
+  const before = new Date(clock.now() - 100 * HOUR).toISOString();
+  const due = aLifecycle(ID, { phase: 'ready', observedGeneration: 1, ranAt: before, applied: { cpuCount: 2 } });
+  const known = { ...{ askedAt: at, at, run: 'drift-1-1', generation: 1, verdict: 'Match' as const }, failures: 0 };
+  let isConsumed = false;
+  const state = {
+    read: async () => ({ lifecycle: isConsumed ? { ...due, planned: known } : due, fromTheFuture: false }),
+    planResults: async () => {
+      isConsumed = true;
+      return [];
+    },
+  };
+  const context = { ports: { clock, state }, config: ConfigSchema.parse({}) } as unknown as ReconcileContext;
+  expect(await driftSubject(ID, context)).toEqual({ kind: 'notNow' });
+  state.planResults = async () => [];
+  isConsumed = false;
+  expect(await driftSubject(ID, context)).toMatchObject({ kind: 'subject', subject: { incarnation: due.incarnation } });
 });
 
 const newer = (v: VirtualOperator) => ({
