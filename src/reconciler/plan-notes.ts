@@ -22,11 +22,12 @@ export function resultsOf(
   return run.enclaves.map((id) => {
     const found = item?.results?.[id];
     const { generation = -1, incarnation } = item?.enclaves.find((each) => each.id === id) ?? {};
-    const lost = { id, generation, startedAt: run.startedAt, at, failure: { class: why, message } };
+    const lost = { generation, startedAt: run.startedAt, at, failure: { class: why, message } };
     return {
+      ...(found ?? lost),
       v: 1,
       minReader: 1,
-      ...(found ?? lost),
+      id,
       run: run.name,
       askedAt: run.startedAt,
       lost: found === undefined,

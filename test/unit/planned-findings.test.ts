@@ -216,6 +216,12 @@ describe('the results of a run', () => {
     expect(PlanResultSchema.parse(lost)).toEqual(lost);
   });
 
+  it('go to the enclave that the ledger names, in the form of this version, whatever the runner wrote', () => {
+    const written = { ...item.results!.enc_1!, id: 'enc_9', v: 9, minReader: 9 };
+    const [found] = resultsOf(run, { ...item, results: { enc_1: written } }, outcome, T0);
+    expect(found).toMatchObject({ id: 'enc_1', v: 1, minReader: 1 });
+  });
+
   it('expire, in whole seconds', () => {
     for (const { expiresAt } of resultsOf(run, item, outcome, T0 + 1)) expect(expiresAt).toBe(T0 / 1_000 + 172_800);
   });
