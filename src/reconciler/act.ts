@@ -4,7 +4,7 @@ import { assertNever } from '../enclave/assert-never.ts';
 import { type EmittedEvent, type EventDraft, newEvent } from '../enclave/event-reasons.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Effect } from '../machines/index.ts';
-import type { ReconcileContext } from './context.ts';
+import type { ReconcileContext, ReconcileRequest } from './context.ts';
 import { regionOf } from './region-of.ts';
 
 /** `actor`: a person; absent: the operator itself. */
@@ -12,7 +12,7 @@ export type ActorsEvent = EventDraft & { readonly actor?: string };
 
 /** Carries out effects in order, each only while this process leads; then appends what happened. */
 export async function act(
-  id: string,
+  { id, log }: ReconcileRequest,
   lifecycle: Lifecycle,
   effects: readonly Effect[],
   requested: readonly ActorsEvent[],
@@ -31,7 +31,7 @@ export async function act(
   } finally {
     if (events.length > 0) {
       for (const event of events)
-        ports.log.info(
+        log.info(
           {
             enclaveId: id,
             reason: event.reason,
@@ -96,7 +96,7 @@ async function perform(
     case 'forget': {
       context.epoch();
       const result = await ports.state.forget(id, lifecycle.revision);
-      if (result === 'committed') context.onLifecycle(id, undefined);
+      if (result === 'committed') context.lifecycles.onDelete(id);
       return;
     }
     case 'emitEvent':
@@ -113,13 +113,13 @@ async function askHost(
   id: string,
   region: string,
   instanceId: string,
-  { ports, secondLooks, reports }: ReconcileContext,
+  { ports, observers }: ReconcileContext,
   emit: (draft: EventDraft) => void,
 ): Promise<void> {
   // Before it is asked: what it reports meanwhile may be the answer.
-  const reported = reports.seen(id) ?? '';
+  const reported = observers.reports.seen(id) ?? '';
   const result = await ports.hosts.askToReport(region, instanceId);
-  secondLooks.asked(id, result, reported);
+  observers.secondLooks.asked(id, result, reported);
   const message =
     result === 'asked'
       ? `asked ${instanceId} to report before it is restarted`

@@ -42,7 +42,10 @@ export function freezeAt({ freeze }: Pick<Control, 'freeze'>, now: number): Cont
 }
 
 /** What has never run begins only when all it depends on is ready; what runs already no longer asks. */
-function dependencyOf(lifecycle: Lifecycle, dependencies: Dependencies): Admission | undefined {
+function dependencyOf(
+  lifecycle: Lifecycle,
+  dependencies: Pick<Dependencies, 'cycle' | 'missing'>,
+): Admission | undefined {
   if (lifecycle.serving || lifecycle.observedGeneration > 0 || lifecycle.desired !== 'Running') return undefined;
   const cycle = dependencies.cycle(lifecycle.id);
   if (cycle !== undefined) {
@@ -62,7 +65,10 @@ export function admit(
   policy: EnclavePolicy,
   lifecycle: Lifecycle,
   change: SpecChange | undefined,
-  fleet: { readonly control: Pick<Control, 'freeze'>; readonly dependencies: Dependencies },
+  fleet: {
+    readonly control: Pick<Control, 'freeze'>;
+    readonly dependencies: Pick<Dependencies, 'cycle' | 'missing'>;
+  },
   now: number,
 ): Admission {
   const frozen = freezeAt(fleet.control, now);

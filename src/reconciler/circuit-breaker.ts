@@ -80,17 +80,27 @@ export class CircuitBreaker {
     this.#failedRepairs.set(id, failedRepair);
   }
 
-  /** Why a repair of this enclave may not begin now; undefined where it may. After a rest, the first to ask tries alone. */
+  /** Why a repair of this enclave may not begin now; undefined where it may. Changes nothing. */
   refusal(id: string): BreakerRefusal | undefined {
     const state = this.#state;
     if (state.state === 'closed' || (state.state === 'halfOpen' && state.canary === id)) return undefined;
     const { clock, limits } = this.#options;
-    const at = clock.now();
     const until = state.since + limits.breakerRestMs;
-    if (at < until) return { reason: 'BreakerOpen', message: `${state.why}; one is tried alone first`, until };
+    if (clock.now() >= until) return undefined;
+    return { reason: 'BreakerOpen', message: `${state.why}; one is tried alone first`, until };
+  }
+
+  /** A repair of this enclave begins: after a rest, the first that does is tried alone. The result undoes that. */
+  reserve(id: string): () => void {
+    const before = this.#state;
+    const isCanary = before.state === 'halfOpen' && before.canary === id;
+    if (before.state === 'closed' || isCanary || this.refusal(id) !== undefined) return () => {};
     // A canary whose repair has not worked in this time is followed by another.
-    this.#state = { state: 'halfOpen', since: at, why: state.why, canary: id };
-    return undefined;
+    const taken: State = { state: 'halfOpen', since: this.#options.clock.now(), why: before.why, canary: id };
+    this.#state = taken;
+    return () => {
+      if (this.#state === taken) this.#state = before;
+    };
   }
 
   /** `enclaves`: how many the region has. */

@@ -1,15 +1,13 @@
-/** Context: what every reconcile of one term shares. */
-import type { Control } from '../enclave/fleet-items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+/** Context: what every reconcile of one term of leadership shares. */
 import type { SpecContext, workOut } from '../enclave/spec.ts';
-import type { Limits } from '../machines/index.ts';
 import type { AttestationObserver } from './attestation-observer.ts';
 import type { Config } from './config.ts';
-import type { Dependencies } from './dependencies.ts';
 import type { DriftAnswers } from './drift-answers.ts';
+import type { Fleet } from './fleet.ts';
 import type { HostObserver } from './host-observer.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { NameCollisions } from './name-collisions.ts';
-import type { Ports } from './ports.ts';
+import type { Log, Ports } from './ports.ts';
 import type { RepairGovernor } from './repair-governor.ts';
 import type { ReportFreshness } from './report-freshness.ts';
 import type { RunObserver } from './run-observer.ts';
@@ -22,39 +20,57 @@ import type { Told } from './tell-commit.ts';
 import type { WalletQuota } from './wallet-quota.ts';
 import type { Stopwatches } from './watchdog.ts';
 
-export interface ReconcileContext {
-  readonly ports: Ports;
-  readonly config: Config;
-  readonly limits: Limits;
-  /** `fleet/control` as it was last read. */
-  readonly control: Control;
-  readonly specContext: SpecContext;
+/** One reconcile's own; everything else is the term's. */
+export interface ReconcileRequest {
+  readonly id: string;
+  /** A request or a plan result may wait for this enclave. False: neither is read. */
+  readonly requested: boolean;
+  /** Adds the reconcile's id to every line. */
+  readonly log: Log;
+}
+
+/** How specs are read in this installation. */
+export interface SpecReader {
+  readonly context: SpecContext;
   readonly workOut: typeof workOut;
+}
+
+/** What is known of the world outside. */
+export interface Observers {
   readonly hosts: HostObserver;
   readonly statuses: StatusObserver;
   readonly surroundings: SurroundingsObserver;
   readonly attestations: AttestationObserver;
   readonly runs: RunObserver;
-  readonly slots: RunSlots;
-  readonly quota: WalletQuota;
-  readonly names: NameCollisions;
-  readonly repairs: RepairGovernor;
-  readonly driftAnswers: Pick<DriftAnswers, 'requested'>;
-  readonly states: Pick<StateObjects, 'isMissing' | 'isLockStale'>;
-  readonly publishes: Stopwatches;
   readonly reports: ReportFreshness;
   readonly secondLooks: SecondLooks;
+  readonly states: Pick<StateObjects, 'isMissing' | 'isLockStale'>;
+}
+
+/** What enclaves share and only some of them can have at a time. */
+export interface SharedLimits {
+  readonly slots: RunSlots;
+  readonly repairs: RepairGovernor;
+  readonly quota: WalletQuota;
+  readonly names: NameCollisions;
+}
+
+export interface ReconcileContext {
+  readonly ports: Ports;
+  readonly config: Config;
   /** The epoch under which this process leads; throws where it no longer does. */
   readonly epoch: () => number;
-  readonly dependencies: Dependencies;
-  /** True while deletions of records that vanished are carried out. */
-  readonly deletionsAllowed: () => boolean;
-  /** A request or a plan result may wait for this enclave; where not, neither is read. */
-  readonly asked: boolean;
-  /** Told of every lifecycle as it now stands; undefined: forgotten. */
-  readonly onLifecycle: (id: string, lifecycle: Lifecycle | undefined) => void;
-  /** Told of what each commit changed, for metrics. */
+  readonly specs: SpecReader;
+  readonly fleet: Pick<Fleet, 'control' | 'dependencies' | 'deletionsAllowed'>;
+  readonly observers: Observers;
+  readonly limits: SharedLimits;
+  /** Called for every lifecycle that is written or deleted. */
+  readonly lifecycles: LifecycleListener;
+  /** Answers requests to compare an enclave, once they are committed. */
+  readonly driftAnswers: Pick<DriftAnswers, 'requested'>;
+  readonly publishes: Stopwatches;
+  /** Called once for each commit, for metrics. */
   readonly onCommitted: (commit: Told) => void;
-  /** Told of the `updatedAt` of every publish, so that the feed knows its echo. */
+  /** Called with the `updatedAt` of every publish, so that the feed recognizes its echo. */
   readonly onPublished: (id: string, updatedAt: string) => void;
 }

@@ -1,7 +1,8 @@
 /** Control loop: competes for the lease, leads while it holds, hands over. */
+import { assemble } from './assemble.ts';
 import { type BudgetState, Budgets } from './budgets.ts';
 import type { Config } from './config.ts';
-import { Controller } from './controller.ts';
+import type { Controller } from './controller.ts';
 import { type HealthView, POLL_SILENCE_MS } from './health.ts';
 import { acquireLease, type Term } from './leader.ts';
 import type { Metrics } from './metrics/index.ts';
@@ -37,15 +38,15 @@ export class ControlLoop {
     this.#options = { ...options, config, ports: isObserving ? observeOnly(ports) : ports };
     this.#watchdog = new Watchdog(options.ports.clock, options.ports.log, [
       {
-        overdue: () => this.#controller?.overdueReconciles() ?? [],
+        overdue: () => this.#controller?.progress.overdueReconciles() ?? [],
         message: 'the reconcile takes longer than reconcileTimeoutMs; no other begins before it ends',
       },
       {
-        overdue: () => this.#controller?.overduePublishes() ?? [],
+        overdue: () => this.#controller?.progress.overduePublishes() ?? [],
         message: 'the record has not been written within publishTimeoutMs; the reconcile waits for it',
       },
       {
-        overdue: () => ((this.#controller?.pollSilenceMs() ?? 0) >= POLL_SILENCE_MS ? ['streams'] : []),
+        overdue: () => ((this.#controller?.progress.pollSilenceMs() ?? 0) >= POLL_SILENCE_MS ? ['streams'] : []),
         message: 'no stream answers: changes are found by lists alone, and /healthz fails',
       },
     ]);
@@ -72,8 +73,8 @@ export class ControlLoop {
     return {
       role: this.#role,
       synced: this.#controller?.synced ?? false,
-      stuckMs: this.#controller?.stuckMs() ?? 0,
-      pollSilenceMs: this.#controller?.pollSilenceMs() ?? 0,
+      stuckMs: this.#controller?.progress.stuckMs() ?? 0,
+      pollSilenceMs: this.#controller?.progress.pollSilenceMs() ?? 0,
       loopLagMs: this.#watchdog.lagMs,
       epoch: this.#term?.epoch,
     };
@@ -111,7 +112,7 @@ export class ControlLoop {
       await ports.state.install({ v: 1, minReader: 1, installedAt: new Date(ports.clock.now()).toISOString() });
       const control = await ports.state.control();
       if (control === undefined) throw new Error('fleet/control vanished right after it was written');
-      const controller = new Controller({ ports, config, control, term, metrics });
+      const { controller } = assemble({ ports, config, control, term, metrics });
       controller.start();
       return controller;
     } catch (error) {

@@ -96,11 +96,9 @@ export class DeletionGuard {
     this.#hold = hold !== undefined && Date.parse(hold.since) > this.#confirmedAt ? hold : undefined;
   }
 
-  /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined, now: number): void {
-    if (lifecycle === undefined || lifecycle.phase === 'destroyed') {
-      this.#existing.delete(id);
-      this.#kept.delete(id);
+  onUpsert(id: string, lifecycle: ListedLifecycle, now: number): void {
+    if (lifecycle.phase === 'destroyed') {
+      this.onDelete(id);
       return;
     }
     if (waitsForDeletion(lifecycle)) this.#kept.add(id);
@@ -113,6 +111,11 @@ export class DeletionGuard {
       this.#vanished.set(id, at);
       this.#count(now);
     }
+  }
+
+  onDelete(id: string): void {
+    this.#existing.delete(id);
+    this.#kept.delete(id);
   }
 
   /** Told of a whole list: a table without any record is one that was lost, not a fleet that was deleted. */

@@ -1,6 +1,7 @@
 /** Dependencies: which enclaves wait for which, by `policy.dependsOn`. */
 import { conditionOf } from '../enclave/conditions.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 
 /** The way from `id` back to itself, beginning and ending with it; undefined where there is none. */
 export function findCycle(
@@ -29,8 +30,8 @@ export function findCycle(
 /** What others ask of an enclave; nothing is kept of one that does not exist. */
 type Standing = 'ready' | 'exists';
 
-function standingOf(lifecycle: ListedLifecycle | undefined): Standing | undefined {
-  if (lifecycle === undefined || lifecycle.phase === 'destroyed') return undefined;
+function standingOf(lifecycle: ListedLifecycle): Standing | undefined {
+  if (lifecycle.phase === 'destroyed') return undefined;
   // Wait also for an enclave that runs but is not Ready.
   const isReady = conditionOf(lifecycle.conditions, 'Ready')?.status !== 'False';
   if (lifecycle.phase === 'ready' && isReady) return 'ready';
@@ -42,7 +43,7 @@ function standingOf(lifecycle: ListedLifecycle | undefined): Standing | undefine
  *
  * *Guarantees*: whoever may wait for a change of an enclave is woken by it.
  */
-export class Dependencies {
+export class Dependencies implements LifecycleListener {
   readonly #wake: (id: string) => void;
   readonly #needs = new Map<string, readonly string[]>();
   readonly #neededBy = new Map<string, Set<string>>();
@@ -76,15 +77,20 @@ export class Dependencies {
     }
   }
 
-  /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    const standing = standingOf(lifecycle);
-    if (standing !== this.#standing.get(id)) {
-      if (standing === undefined) this.#standing.delete(id);
-      else this.#standing.set(id, standing);
-      this.#wakeAround(id);
-    }
-    if (lifecycle === undefined) this.declare(id, []);
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
+    this.#stands(id, standingOf(lifecycle));
+  }
+
+  onDelete(id: string): void {
+    this.#stands(id, undefined);
+    this.declare(id, []);
+  }
+
+  #stands(id: string, standing: Standing | undefined): void {
+    if (standing === this.#standing.get(id)) return;
+    if (standing === undefined) this.#standing.delete(id);
+    else this.#standing.set(id, standing);
+    this.#wakeAround(id);
   }
 
   /** What must be ready before the enclave begins, and is not. */

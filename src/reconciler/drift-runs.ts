@@ -3,6 +3,7 @@ import type { FleetRunItem, LedgerRun } from '../enclave/fleet-run.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Outcome } from '../enclave/run-item.ts';
 import type { Config } from './config.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import { PlanSchedule, WAIT_PART } from './plan-due.ts';
 import { PlanLedger } from './plan-ledger.ts';
 import { resultsOf } from './plan-notes.ts';
@@ -56,7 +57,7 @@ const slotOf = (name: string) => `\u0000${name}`;
  * enclaves is stored, where the enclave's reconcile consumes it. *Caveats*: what is due is known of enclaves that were
  * listed or committed.
  */
-export class DriftRuns {
+export class DriftRuns implements LifecycleListener {
   readonly #options: DriftRunsOptions;
   readonly #schedule: PlanSchedule;
   readonly #ledger: PlanLedger;
@@ -73,10 +74,12 @@ export class DriftRuns {
     this.#ledger = new PlanLedger({ fleetRuns: ports.fleetRuns, epoch });
   }
 
-  /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    if (lifecycle === undefined) this.#schedule.onDelete(id);
-    else if (this.#schedule.onUpsert(id, lifecycle)) this.#wake();
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
+    if (this.#schedule.onUpsert(id, lifecycle)) this.#wake();
+  }
+
+  onDelete(id: string): void {
+    this.#schedule.onDelete(id);
   }
 
   /** A run has an outcome. */
@@ -132,7 +135,7 @@ export class DriftRuns {
   #hold(name: string): void {
     this.#held.add(name);
     // Of no wallet, and no measure of how long others' runs take.
-    this.#options.slots.hold(slotOf(name), { kind: 'destroy', owner: '' }, true);
+    this.#options.slots.hold(slotOf(name), { kind: 'destroy', owner: '' });
   }
 
   #release(name: string): void {

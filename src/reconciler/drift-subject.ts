@@ -7,11 +7,14 @@ import { readRecord } from '../enclave/record.ts';
 import type { RunVariables } from '../enclave/run-item.ts';
 import { specHash } from '../enclave/spec.ts';
 import { onLegacyHost, pendingChange } from './admission.ts';
-import { mendingOf, policyOf, readSpec, variablesOf } from './assess.ts';
 import type { ReconcileContext } from './context.ts';
 import type { Asked } from './drift-runs.ts';
 import { isWithoutAgent } from './enclave-view.ts';
+import { policyOf, readSpec } from './observe-enclave.ts';
 import { isPlanAsked, planDueAt } from './plan-due.ts';
+import { mendingOf, variablesOf } from './run-request.ts';
+
+type SubjectContext = Pick<ReconcileContext, 'ports' | 'config' | 'specs'>;
 
 const NOT_NOW: Asked = { kind: 'notNow' };
 
@@ -19,7 +22,7 @@ const NOT_NOW: Asked = { kind: 'notNow' };
  * What was applied, where its plan is due. Where somebody asks, what a run that is begun now would be given: so that it
  * can be looked at before it is begun.
  */
-export async function driftSubject(id: string, context: ReconcileContext): Promise<Asked> {
+export async function driftSubject(id: string, context: SubjectContext): Promise<Asked> {
   const { ports, config } = context;
   // Results before the lifecycle: one that is consumed between the two reads is in the lifecycle that is read. What was
   // found last time says when the next plan is due.
@@ -62,7 +65,7 @@ function appliedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, asked: bo
 }
 
 /** Undefined where the record says something else by now, which the next reconcile takes note of. */
-async function wantedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, context: ReconcileContext) {
+async function wantedVariables(lifecycle: Lifecycle, policy: EnclavePolicy, context: SubjectContext) {
   const { ports, config } = context;
   const { id, pinned } = lifecycle;
   const [raw, reports] = await Promise.all([

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { keys } from '../enclave/items.ts';
 import { canonicalJson } from '../enclave/json.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Config } from './config.ts';
 import { within } from './deadline.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { FeedInstruments, FeedName } from './metrics/index.ts';
 import type { Ports, RawRecord, TableChange } from './ports.ts';
 import { PRIORITY, type Priority } from './queue.ts';
@@ -14,8 +14,8 @@ export interface FeedOptions {
   readonly ports: Ports;
   readonly config: Config;
   readonly enqueue: (id: string, priority: Priority) => void;
-  /** Every lifecycle a list finds. */
-  readonly onLifecycle: (lifecycle: ListedLifecycle) => void;
+  /** Told of every lifecycle a list finds. */
+  readonly lifecycles: Pick<LifecycleListener, 'onUpsert'>;
   /** Every record a list finds. */
   readonly onRecord: (record: RawRecord) => void;
   readonly onRelist: (repaired: number) => void;
@@ -40,7 +40,7 @@ export interface FeedOptions {
  * *Guarantees*: after `synced`, every change of a record, every outcome, report, request, plan result and lock release enqueues its
  * enclave, at the latest with the next list. The operator's own publishes do not.
  */
-export class Feed {
+export class Feed implements LifecycleListener {
   readonly #options: FeedOptions;
   readonly #tables: readonly TableFeed[];
   readonly #own = new Map<string, string>();
@@ -98,7 +98,9 @@ export class Feed {
     this.#own.set(id, updatedAt);
   }
 
-  forget(id: string): void {
+  onUpsert(): void {}
+
+  onDelete(id: string): void {
     this.#own.delete(id);
     this.#listed.delete(id);
   }
@@ -146,7 +148,7 @@ export class Feed {
    * at once, the rest when the list is done: reading each on its own takes from the list what it needs to be quick.
    */
   async #list(signal: AbortSignal): Promise<void> {
-    const { ports, enqueue, onLifecycle, onRecord, onRequested } = this.#options;
+    const { ports, enqueue, lifecycles, onRecord, onRequested } = this.#options;
     const listed = new Map<string, string>();
     const found: string[] = [];
     const toldBefore = this.#told;
@@ -155,7 +157,7 @@ export class Feed {
     try {
       for await (const page of ports.state.scan(signal)) {
         for (const lifecycle of page.lifecycles) {
-          onLifecycle(lifecycle);
+          lifecycles.onUpsert(lifecycle.id, lifecycle, 'listed');
           resting.add(lifecycle.id);
         }
         // Of an enclave that has neither record nor lifecycle nothing else would tell.

@@ -2,6 +2,7 @@
 import { namesOfDrift } from '../drift/index.ts';
 import { CONDITION_TYPES, type ConditionType, conditionOf, isSecurityFinding } from '../enclave/conditions.ts';
 import { type ListedLifecycle, PHASES, type Phase } from '../enclave/lifecycle-item.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { FleetSurvey } from './metrics/fleet.ts';
 
 const STATUSES = ['True', 'False', 'Unknown'] as const;
@@ -24,7 +25,7 @@ interface Standing {
  *
  * *Guarantees*: a survey costs one pass over the fleet, and none where nothing has changed since the last.
  */
-export class FleetTally {
+export class FleetTally implements LifecycleListener {
   readonly #standings = new Map<string, Standing>();
   #survey: FleetSurvey | undefined;
 
@@ -32,11 +33,14 @@ export class FleetTally {
     return this.#standings.size;
   }
 
-  /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
     this.#survey = undefined;
-    if (lifecycle === undefined) this.#standings.delete(id);
-    else this.#standings.set(id, standingOf(lifecycle));
+    this.#standings.set(id, standingOf(lifecycle));
+  }
+
+  onDelete(id: string): void {
+    this.#survey = undefined;
+    this.#standings.delete(id);
   }
 
   survey(): FleetSurvey {

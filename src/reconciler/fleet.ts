@@ -6,6 +6,7 @@ import { parsePolicy } from '../enclave/policy.ts';
 import type { Config } from './config.ts';
 import { DeletionGuard, type DeletionHold } from './deletion-guard.ts';
 import { Dependencies } from './dependencies.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { Ports, RawRecord } from './ports.ts';
 import { PRIORITY, type Priority } from './queue.ts';
 
@@ -26,7 +27,7 @@ export interface FleetOptions {
  * *Guarantees*: a hold that begins here is persisted, at the latest with the next list, and heeded at once. *Caveats*:
  * a member of `fleet/control` that others wrote is known after {@link refresh}.
  */
-export class Fleet {
+export class Fleet implements LifecycleListener {
   readonly #options: FleetOptions;
   readonly #guard: DeletionGuard;
   readonly dependencies: Dependencies;
@@ -52,6 +53,11 @@ export class Fleet {
     return this.#control;
   }
 
+  /** True after the first full list. */
+  get isListed(): boolean {
+    return this.#listed;
+  }
+
   get deletionHold(): DeletionHold | undefined {
     return this.#guard.hold;
   }
@@ -71,10 +77,14 @@ export class Fleet {
     return this.#guard.exists(id);
   }
 
-  /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    this.dependencies.know(id, lifecycle);
-    this.#guard.know(id, lifecycle, this.#options.ports.clock.now());
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
+    this.dependencies.onUpsert(id, lifecycle);
+    this.#guard.onUpsert(id, lifecycle, this.#options.ports.clock.now());
+  }
+
+  onDelete(id: string): void {
+    this.dependencies.onDelete(id);
+    this.#guard.onDelete(id);
   }
 
   /** Told of a record as it was listed: others may depend on what it says before it is reconciled. */

@@ -1,4 +1,5 @@
 /** Leftovers: groups, volumes, log groups and roles of enclaves that nobody knows. */
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import { isHost, NO_HOST, namesOf, type Orphan, type OrphanList, type OrphanResource } from './orphan-list.ts';
 import { YOUNG_MS } from './orphans.ts';
 import type { Ownership } from './ownership.ts';
@@ -69,7 +70,7 @@ const GLOBAL = 'global';
  * a role for the same enclave it is that one's, and without a list of roles nobody can say. Only strays are kept, and no
  * list of more than a thousand.
  */
-export class Leftovers implements Listener {
+export class Leftovers implements Listener, LifecycleListener {
   readonly #options: LeftoversOptions;
   readonly #lists = new Map<string, Whole>();
   #isNews = false;
@@ -99,8 +100,16 @@ export class Leftovers implements Listener {
     };
   }
 
-  /** Told of an enclave that is known, or was until now: what was listed before says nothing of what is left of it. */
-  know(id: string): void {
+  onUpsert(id: string): void {
+    this.#discount(id);
+  }
+
+  onDelete(id: string): void {
+    this.#discount(id);
+  }
+
+  /** The enclave is known, or was until now: what was listed before says nothing of what is left of it. */
+  #discount(id: string): void {
     for (const { strays } of this.#lists.values()) {
       const sight = strays.get(id);
       if (sight !== undefined) strays.set(id, { ...sight, since: undefined, sure: false, cleared: false });
@@ -109,7 +118,7 @@ export class Leftovers implements Listener {
 
   /** Told of a host that nobody knows, at every sweep that shows it; answers what lists have shown beside it. */
   withHost(id: string): readonly OrphanResource[] {
-    this.know(id);
+    this.#discount(id);
     return this.#resourcesOf(id).map(({ kind, name }) => ({ kind, name }));
   }
 

@@ -15,7 +15,8 @@ export function findingsIn(lifecycle: Lifecycle, host: HostView, context: Reconc
   // A look that could not be compared says nothing of what only a plan shows either: it may be over.
   if (observed.length === 0 && lifecycle.pinned.legacy === undefined) return [];
   const { id } = lifecycle;
-  const state = { isMissing: context.states.isMissing(id), isLockStale: context.states.isLockStale(id) };
+  const { states } = context.observers;
+  const state = { isMissing: states.isMissing(id), isLockStale: states.isLockStale(id) };
   const found = [...observed, ...stateFinding(state, host.observedAt)];
   if (lifecycle.planned?.verdict !== 'Drift') return found;
   const decided = new Map(
@@ -37,11 +38,12 @@ function looksAround(lifecycle: Lifecycle, host: HostView, context: ReconcileCon
   const keyArn = foreign ?? made?.keyArn;
   const key = keyArn === undefined ? undefined : { arn: keyArn, own: foreign === undefined };
   const subject = { id, region, instanceId, groupId: made?.groupId, key };
-  const attested = context.attestations.of(region, instanceId, ranAt === undefined ? 0 : Date.parse(ranAt));
+  const { attestations, statuses, surroundings } = context.observers;
+  const attested = attestations.of(region, instanceId, ranAt === undefined ? 0 : Date.parse(ranAt));
   return {
     host,
-    status: context.statuses.of(region, instanceId),
-    around: context.surroundings.of(subject, waitsFor(lifecycle)),
+    status: statuses.of(region, instanceId),
+    around: surroundings.of(subject, waitsFor(lifecycle)),
     attested: attested && {
       observedAt: attested.observedAt,
       sets: attestedBy(attested.seen, lifecycle, context.config.verifyDeadlineMs),

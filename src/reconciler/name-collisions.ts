@@ -2,6 +2,7 @@
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import { idsInNames, LONGEST_UNSHORTENED_ID } from '../enclave/names.ts';
 import type { SpecIssue } from '../enclave/spec.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 
 /**
  * Knows which enclave holds which names.
@@ -9,21 +10,40 @@ import type { SpecIssue } from '../enclave/spec.ts';
  * *Guarantees*: an enclave that may have resources is never refused. *Caveats*: knows what was listed; until the first
  * list is over, the runner alone keeps enclaves apart, by their tags.
  */
-export class NameCollisions {
+export class NameCollisions implements LifecycleListener {
   readonly #holders = new Map<string, Set<string>>();
 
-  /** A lifecycle as it now stands; undefined: it is gone. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    const holds = lifecycle !== undefined && mayHaveResources(lifecycle);
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
+    if (mayHaveResources(lifecycle)) this.#hold(id);
+    else this.onDelete(id);
+  }
+
+  /** Holds the names of an enclave whose run is about to be committed. The result undoes that. */
+  reserve({ id, run }: ListedLifecycle): () => void {
+    if (run === undefined || !this.#hold(id)) return () => {};
+    return () => this.onDelete(id);
+  }
+
+  /** False: it holds them already. */
+  #hold(id: string): boolean {
+    let isNew = false;
     for (const name of idsInNames(id)) {
       const holders = this.#holders.get(name);
-      if (holds && holders === undefined) this.#holders.set(name, new Set([id]));
-      else if (holds) holders?.add(id);
-      else if (holders?.delete(id) === true && holders.size === 0) this.#holders.delete(name);
+      isNew ||= holders?.has(id) !== true;
+      if (holders === undefined) this.#holders.set(name, new Set([id]));
+      else holders.add(id);
+    }
+    return isNew;
+  }
+
+  onDelete(id: string): void {
+    for (const name of idsInNames(id)) {
+      const holders = this.#holders.get(name);
+      if (holders?.delete(id) === true && holders.size === 0) this.#holders.delete(name);
     }
   }
 
-  /** The finding about a new enclave whose names another one holds. */
+  /** The finding about a new enclave whose names another one holds. Changes nothing. */
   refusal(lifecycle: ListedLifecycle): SpecIssue | undefined {
     const { id } = lifecycle;
     if (mayHaveResources(lifecycle)) return undefined;

@@ -35,7 +35,7 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
       longestRunningSeconds: () => (loop.controller?.longestRunningMs() ?? 0) / 1_000,
       runsInFlight: () => loop.controller?.runsInFlight ?? 0,
       feedLagSeconds: () => {
-        const silence = loop.controller?.pollSilenceMs();
+        const silence = loop.controller?.progress.pollSilenceMs();
         return silence === undefined ? undefined : silence / 1_000;
       },
       budgetTokens: () => loop.budgetTokens(),

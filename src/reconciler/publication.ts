@@ -3,9 +3,11 @@ import { type Condition, conditionOf } from '../enclave/conditions.ts';
 import { equalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { omit } from '../enclave/omit.ts';
-import type { EnclaveRecord } from '../enclave/record.ts';
-import { failureText, type Limits, statusToPublish } from '../machines/index.ts';
-import type { Publication } from './ports.ts';
+import { type EnclaveRecord, isManaged } from '../enclave/record.ts';
+import type { SpecResult } from '../enclave/spec.ts';
+import { failureText, type Intent, type Limits, statusToPublish } from '../machines/index.ts';
+import type { ReconcileContext } from './context.ts';
+import { OperatorError, type Publication } from './ports.ts';
 
 /** The incumbent's value of `architecture`; nobody reads it, and records must not differ by who deployed them. */
 const ARCHITECTURE = 'vsocket-v2';
@@ -16,6 +18,42 @@ export interface PublicationInput {
   readonly now: number;
   readonly limits: Limits;
   readonly workloadType: string | undefined;
+}
+
+/** Writes the record where it does not say so already. *Errors*: `Conflict` where the record has changed. */
+export async function publish(
+  record: EnclaveRecord,
+  lifecycle: Lifecycle,
+  intent: Intent,
+  spec: SpecResult | undefined,
+  context: ReconcileContext,
+): Promise<void> {
+  const { ports, config } = context;
+  if (!isManaged(record)) return;
+  const now = ports.clock.now();
+  const publication =
+    intent.record === 'ours'
+      ? publicationOf({
+          lifecycle,
+          record,
+          now,
+          limits: config,
+          workloadType: spec?.ok === true ? spec.spec.workloadType : undefined,
+        })
+      : waitingPublication(record, lifecycle, now);
+  if (publication === undefined) return;
+  context.epoch();
+  const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);
+  const read = { status: text('status'), updatedAt: text('updatedAt'), createdAt: text('createdAt') };
+  let result = await ports.records.publish(record.id, read, publication);
+  if (result === 'tooLarge') {
+    const small = smallPublication(publication);
+    result = small === undefined ? 'published' : await ports.records.publish(record.id, read, small);
+  }
+  if (result === 'published') context.onPublished(record.id, String(publication.set.updatedAt));
+  // The record changed under our hands: what it says now decides.
+  if (result === 'conflict')
+    throw new OperatorError('Conflict', 'dynamodb:UpdateItem', `the record of ${record.id} has changed`);
 }
 
 /** The attributes that differ from the record; undefined where it already says everything. */

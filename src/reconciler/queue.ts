@@ -46,7 +46,7 @@ interface Node {
 
 export class WorkQueue {
   readonly #clock: Clock;
-  readonly #onReady: () => void;
+  #onReady: () => void = () => {};
   readonly #instruments: QueueInstruments | undefined;
   readonly #waiting = new Map<string, Entry>();
   readonly #processing = new Map<
@@ -60,11 +60,14 @@ export class WorkQueue {
   #timerAt = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  /** `onReady` is called whenever `take` may find something it did not find before. */
-  constructor(clock: Clock, onReady: () => void = () => {}, instruments?: QueueInstruments) {
+  constructor(clock: Clock, instruments?: QueueInstruments) {
     this.#clock = clock;
     this.#instruments = instruments;
-    this.#onReady = onReady;
+  }
+
+  /** `listener` is called whenever `take` may find something it did not find before. There is one listener. */
+  onReady(listener: () => void): void {
+    this.#onReady = listener;
   }
 
   /** Keys that wait, ready or not. */

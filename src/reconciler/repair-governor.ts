@@ -10,6 +10,7 @@ import {
   type RepairState,
 } from './circuit-breaker.ts';
 import type { Config } from './config.ts';
+import type { LifecycleListener, LifecycleSource } from './lifecycle-listener.ts';
 import type { Clock } from './ports.ts';
 import { regionOf } from './region-of.ts';
 import { StartPacing } from './start-pacing.ts';
@@ -74,9 +75,10 @@ interface Region {
  *
  * *Guarantees*: no more enclaves than the cap are under repair at once; an enclave uses the budget only while an effect
  * is under way. The region's circuit breaker and its start pacing have to agree as well. *Caveats*: keeps nothing across
- * a restart; it counts anew what the lifecycles say.
+ * a restart; it counts anew what the lifecycles say. What is reserved for a commit that is refused is given back.
+ * *Assumes* that nothing is awaited between {@link ask} and {@link reserve} or {@link wait}.
  */
-export class RepairGovernor {
+export class RepairGovernor implements LifecycleListener {
   readonly #options: RepairGovernorOptions;
   readonly #regions = new Map<string, Region>();
   readonly #regionOf = new Map<string, string>();
@@ -100,33 +102,34 @@ export class RepairGovernor {
     return [...this.#regions].flatMap(([name, { breaker }]) => (breaker.isClosed ? [] : [name]));
   }
 
-  /** For each lifecycle that is listed at the start: its repairs that failed before count no more. */
-  listed(id: string, lifecycle: ListedLifecycle): void {
-    const { failedRepair } = this.#standingOf(lifecycle);
-    if (failedRepair === undefined || this.#regionOf.has(id)) return;
-    this.#region(regionOf(lifecycle, this.#options.defaultRegion)).breaker.disregard(id, failedRepair);
-  }
-
-  /** For each lifecycle as it now is; undefined: deleted. Nothing may be awaited between {@link ask} and this. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    const known = this.#regionOf.get(id);
-    if (lifecycle === undefined || lifecycle.phase === 'destroyed' || lifecycle.desired === 'Absent') {
-      this.#regionOf.delete(id);
-      this.#waiting.delete(id);
-      if (known === undefined) return;
-      const region = this.#region(known);
-      region.enclaves -= 1;
-      region.starts.leave(id);
-      this.#track(id, region, AT_REST);
+  onUpsert(id: string, lifecycle: ListedLifecycle, source: LifecycleSource): void {
+    if (lifecycle.phase === 'destroyed' || lifecycle.desired === 'Absent') {
+      this.onDelete(id);
       return;
     }
-    const name = known ?? regionOf(lifecycle, this.#options.defaultRegion);
+    const name = this.#regionName(id, lifecycle);
     const region = this.#region(name);
-    if (known === undefined) {
+    const standing = this.#standingOf(lifecycle);
+    if (!this.#regionOf.has(id)) {
       this.#regionOf.set(id, name);
       region.enclaves += 1;
+      // What a list finds at first had failed before this process began to lead.
+      if (source === 'listed' && standing.failedRepair !== undefined) {
+        region.breaker.disregard(id, standing.failedRepair);
+      }
     }
-    this.#track(id, region, this.#standingOf(lifecycle));
+    this.#track(id, region, standing);
+  }
+
+  onDelete(id: string): void {
+    const name = this.#regionOf.get(id);
+    this.#regionOf.delete(id);
+    this.#waiting.delete(id);
+    if (name === undefined) return;
+    const region = this.#region(name);
+    region.enclaves -= 1;
+    region.starts.leave(id);
+    this.#track(id, region, AT_REST);
   }
 
   #standingOf({ drift, direct, run, phase, attempts }: ListedLifecycle): Standing {
@@ -147,25 +150,63 @@ export class RepairGovernor {
     };
   }
 
-  /** Why a repair of this enclave may not begin now; undefined where it may. Asking again is harmless. */
+  /** Why a repair of this enclave may not begin now; undefined where it may. Takes nothing, and changes nothing. */
   ask(id: string, regionName: string, first: FirstStep = 'other'): RepairRefusal | undefined {
-    const { limits, clock } = this.#options;
+    const now = this.#options.clock.now();
     const { breaker, starts } = this.#region(regionName);
     const refusal = breaker.refusal(id);
     if (refusal !== undefined) return refusal;
-    const at = clock.now();
-    for (const [busy, until] of this.#busy) if (until <= at && this.#busy.delete(busy)) this.#wakeNext();
-    const cap = Math.max(1, Math.floor((this.#regionOf.size * limits.capPercent) / 100));
-    if (!this.#busy.has(id) && this.#busy.size >= cap) {
-      this.#waiting.add(id);
+    if ((this.#busy.get(id) ?? 0) > now) return undefined;
+    if (this.#isFull(now)) {
       return { reason: 'RepairCapped', message: 'as many enclaves are under repair as may be at once' };
     }
-    this.#waiting.delete(id);
-    if (first === 'startHost' && !this.#busy.has(id) && !starts.admit(id)) {
+    if (first === 'startHost' && !starts.isFree) {
       return { reason: 'RepairCapped', message: 'as many hosts are being started as AWS lets through' };
     }
-    starts.leave(id);
     return undefined;
+  }
+
+  /** Takes what the repair of this lifecycle, which is about to be committed, needs. The result gives it back. */
+  reserve(id: string, lifecycle: ListedLifecycle): () => void {
+    const now = this.#options.clock.now();
+    // An effect that is over makes room for one that waits.
+    for (const [busy, until] of this.#busy) if (until <= now && this.#busy.delete(busy)) this.#wakeNext();
+    const { busyUntil, startedAt } = this.#standingOf(lifecycle);
+    if (busyUntil <= now) return () => {};
+    const { breaker, starts } = this.#region(this.#regionName(id, lifecycle));
+    const before = this.#busy.get(id);
+    this.#busy.set(id, busyUntil);
+    const undo = [breaker.reserve(id), starts.trackStart(id, startedAt)];
+    return () => {
+      for (const each of undo) each();
+      if (before !== undefined) this.#busy.set(id, before);
+      else if (this.#busy.delete(id)) this.#wakeNext();
+    };
+  }
+
+  /** Was refused as `RepairCapped`: woken when it may try again. */
+  wait(id: string, lifecycle: ListedLifecycle): void {
+    if (this.#isFull(this.#options.clock.now())) this.#waiting.add(id);
+    else this.#region(this.#regionName(id, lifecycle)).starts.wait(id);
+  }
+
+  /** Waits for nothing any more. */
+  leave(id: string): void {
+    this.#waiting.delete(id);
+    const name = this.#regionOf.get(id);
+    if (name !== undefined) this.#region(name).starts.leave(id);
+  }
+
+  #isFull(now: number): boolean {
+    const cap = Math.max(1, Math.floor((this.#regionOf.size * this.#options.limits.capPercent) / 100));
+    let busy = 0;
+    for (const until of this.#busy.values()) if (until > now) busy += 1;
+    return busy >= cap;
+  }
+
+  /** That of an enclave never changes. */
+  #regionName(id: string, lifecycle: ListedLifecycle): string {
+    return this.#regionOf.get(id) ?? regionOf(lifecycle, this.#options.defaultRegion);
   }
 
   #track(id: string, { starts, breaker, enclaves }: Region, standing: Standing): void {

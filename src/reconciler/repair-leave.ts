@@ -44,7 +44,7 @@ export function mayReplace({ drift }: Lifecycle, policy: EnclavePolicy, reported
   return drift !== undefined && modeOf(policy, drift, reported) === 'replace';
 }
 
-/** Of what differs, what may be done about it. Asks the governor only for what would be repaired at once. */
+/** Of what differs, what may be done about it. Asks the budget only for what would be repaired at once; takes nothing. */
 export function repairLeave(
   lifecycle: Lifecycle,
   policy: EnclavePolicy,

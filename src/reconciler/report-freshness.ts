@@ -1,9 +1,10 @@
 /** Report freshness: how long a host has been silent, by the local clock. */
 import type { Report } from '../enclave/report-item.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { Clock } from './ports.ts';
 
 /** The host's own times are not trusted: silence is counted from when its report was last seen to change. */
-export class ReportFreshness {
+export class ReportFreshness implements LifecycleListener {
   readonly #clock: Clock;
   readonly #seen = new Map<string, { readonly key: string; readonly at: number }>();
 
@@ -11,8 +12,8 @@ export class ReportFreshness {
     this.#clock = clock;
   }
 
-  /** Milliseconds since the reports of `id` were first seen as they are now. */
-  silentMs(id: string, reports: readonly Report[]): number {
+  /** Notes the reports of `id` as they were just read; returns for how long they have been as they are, ms. */
+  observe(id: string, reports: readonly Report[]): number {
     if (reports.length === 0) {
       this.#seen.delete(id);
       return 0;
@@ -30,7 +31,9 @@ export class ReportFreshness {
     return this.#seen.get(id)?.key;
   }
 
-  forget(id: string): void {
+  onUpsert(): void {}
+
+  onDelete(id: string): void {
     this.#seen.delete(id);
   }
 }

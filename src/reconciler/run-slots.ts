@@ -1,4 +1,6 @@
 /** Run slots: who may begin a Terraform run, and who is next. */
+import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { Clock } from './ports.ts';
 import { type Outlook, RunDurations } from './run-outlook.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -6,11 +8,18 @@ import { TokenBucket } from './token-bucket.ts';
 /** `create`: the run launches a host. */
 export type RunKind = 'destroy' | 'change' | 'create';
 
-export interface Asker {
+/** A run that an enclave wants to begin. */
+export interface RunRequest {
   readonly kind: RunKind;
   /** The wallet. */
   readonly owner: string;
 }
+
+export type RunReservation =
+  /** The slot is held. `cancel`: no run was committed; gives back what was taken, the place in line included. */
+  | { readonly kind: 'reserved'; readonly cancel: () => void }
+  /** No slot is free: the enclave stands in line, and is woken when it may try again. */
+  | { readonly kind: 'wait' };
 
 export interface RunSlotsOptions {
   readonly clock: Clock;
@@ -24,7 +33,7 @@ export interface RunSlotsOptions {
   readonly wake: (id: string) => void;
 }
 
-interface Place extends Asker {
+interface Place extends RunRequest {
   readonly order: number;
 }
 interface Held {
@@ -36,16 +45,22 @@ interface Held {
 const BURST_SECONDS = 2.5;
 
 /**
- * Counts enclaves that have a run marker. Enclaves that want one and find no slot wait in line; whoever is woken has a
- * slot kept for it until it takes it, waits again, or leaves.
+ * ```
+ *            ┌── no slot ──► in line ── woken, a slot is kept ──┐
+ *  reserve ──┤                  ▲                               ▼
+ *            └── reserved ◄─────┼──────────────────────────  reserve
+ *                   │           └─ still none                   │
+ *                   ├── cancel: as before                       └── leave, release: the next in line is woken
+ *                   └── release: the run is over
+ * ```
  *
- * *Guarantees*: never more slots held than `max`, but for markers found at a start with a lower cap, and those that a
- * former leader's delayed write commits later (ADR 0009); destroys go first, then whoever waited longest; an owner at
- * its cap, or a creation before its time, holds up nobody behind it.
- * *Assumes* that nothing waits between `isFree` and `hold`, and that whoever is woken ends in `hold`, `wait`, `release`
- * or `leave`. Only enclaves that would begin a run may wait: each that would not costs the line a reconcile.
+ * *Guarantees*: never more slots held than `max`, but for runs that were under way when this process began to lead, and
+ * those that a former leader's delayed write commits later (ADR 0009); destroys go first, then whoever waited longest; an
+ * owner at its cap, or a creation before its time, holds up nobody behind it; a cancelled reservation changes nothing.
+ * *Assumes* that an enclave that was woken is reconciled, which ends in `reserve`, `release` or `leave`. Only enclaves
+ * that would begin a run reserve: each that would not costs the line a reconcile.
  */
-export class RunSlots {
+export class RunSlots implements LifecycleListener {
   readonly #options: RunSlotsOptions;
   readonly #held = new Map<string, Held>();
   readonly #owners = new Map<string, number>();
@@ -91,36 +106,57 @@ export class RunSlots {
     this.#serve();
   }
 
-  /** True where `id` holds a slot, or could take one now. */
-  isFree(id: string, asker: Asker): boolean {
-    if (this.#held.has(id)) return true;
-    if (!this.#counted) return false;
-    const woken = this.#woken.has(id);
-    // Whoever waits for the pace of creations is woken by it, in turn.
-    if (asker.kind === 'create' && !woken && this.#lines.create.size > 0) return false;
-    const kept = this.#woken.size - (woken ? 1 : 0);
-    return this.#held.size + kept < this.#options.max && this.#mayBegin(id, asker);
+  /**
+   * A marker holds a slot from the moment it is known, so that a restart does not pass the cap. A lifecycle without one
+   * frees nothing: listed, it may be older than a marker that is being committed; written, its reconcile releases.
+   */
+  onUpsert(id: string, { run, identity }: ListedLifecycle): void {
+    if (run === undefined) return;
+    this.hold(id, { kind: run.action === 'destroy' ? 'destroy' : 'change', owner: identity.walletAddress });
   }
 
-  /** A marker exists, or is about to be committed; `found`: it is older than this process knows. */
-  hold(id: string, asker: Asker, found = false): void {
-    this.#forget(id);
-    if (this.#held.has(id)) return;
-    if (!found && asker.kind === 'create') this.#pace?.spend();
-    this.#held.set(id, { owner: asker.owner, since: found ? undefined : this.#options.clock.monotonic() });
-    this.#owners.set(asker.owner, (this.#owners.get(asker.owner) ?? 0) + 1);
-    this.#arm();
+  onDelete(id: string): void {
+    this.release(id);
   }
 
-  /** Would begin a run, and found no slot; keeps its place where it had one. */
-  wait(id: string, asker: Asker): void {
-    const line = this.#lines[asker.kind];
-    const order = this.#woken.get(id)?.order ?? line.get(id)?.order;
-    if (!line.has(id)) {
+  /** How long a run of this enclave would wait; undefined where it holds a slot, or could take one now. Takes nothing. */
+  estimatedWait(id: string, request: RunRequest): Outlook | undefined {
+    return this.#isFree(id, request) ? undefined : this.#outlook(id, request);
+  }
+
+  /** Takes a slot for a run that is about to be committed, or a place in line; a place it had is kept. */
+  reserve(id: string, request: RunRequest): RunReservation {
+    if (this.#held.has(id)) {
       this.#forget(id);
-      line.set(id, { ...asker, order: order ?? this.#orders++ });
+      return { kind: 'reserved', cancel: () => {} };
     }
-    this.#serve();
+    if (!this.#isFree(id, request)) {
+      this.#line(id, request);
+      return { kind: 'wait' };
+    }
+    const woken = this.#woken.get(id);
+    if (request.kind === 'create') this.#pace?.spend();
+    const held = this.#take(id, request, this.#options.clock.monotonic());
+    const cancel = () => {
+      if (this.#held.get(id) !== held) return;
+      this.#drop(id, held);
+      if (request.kind === 'create') this.#pace?.refund();
+      if (woken !== undefined) this.#woken.set(id, woken);
+      this.#serve();
+    };
+    return { kind: 'reserved', cancel };
+  }
+
+  /** The run of this enclave is under way already: it holds a slot, be there one free or not. */
+  hold(id: string, request: RunRequest): void {
+    const held = this.#held.get(id);
+    if (held === undefined) {
+      this.#take(id, request, undefined);
+      return;
+    }
+    this.#forget(id);
+    // Known to exist by now: a reservation that is cancelled no longer frees it.
+    this.#held.set(id, { ...held });
   }
 
   /** Has no run and wants none. */
@@ -128,10 +164,7 @@ export class RunSlots {
     this.#forget(id);
     const held = this.#held.get(id);
     if (held !== undefined) {
-      this.#held.delete(id);
-      const left = (this.#owners.get(held.owner) ?? 1) - 1;
-      if (left === 0) this.#owners.delete(held.owner);
-      else this.#owners.set(held.owner, left);
+      this.#drop(id, held);
       if (held.since !== undefined) this.#durations.ended(this.#options.clock.monotonic() - held.since);
     }
     this.#serve();
@@ -143,21 +176,61 @@ export class RunSlots {
     this.#serve();
   }
 
-  /** What one that waits, or would, may expect. */
-  outlook(id: string, asker: Asker): Outlook {
+  #isFree(id: string, request: RunRequest): boolean {
+    if (this.#held.has(id)) return true;
+    if (!this.#counted) return false;
+    const woken = this.#woken.has(id);
+    // Whoever waits for the pace of creations is woken by it, in turn.
+    if (request.kind === 'create' && !woken && this.#lines.create.size > 0) return false;
+    const kept = this.#woken.size - (woken ? 1 : 0);
+    return this.#held.size + kept < this.#options.max && this.#mayBegin(id, request);
+  }
+
+  #take(id: string, { owner }: RunRequest, since: number | undefined): Held {
+    this.#forget(id);
+    const held = { owner, since };
+    this.#held.set(id, held);
+    this.#owners.set(owner, (this.#owners.get(owner) ?? 0) + 1);
+    this.#arm();
+    return held;
+  }
+
+  #drop(id: string, { owner }: Held): void {
+    this.#held.delete(id);
+    const left = (this.#owners.get(owner) ?? 1) - 1;
+    if (left === 0) this.#owners.delete(owner);
+    else this.#owners.set(owner, left);
+  }
+
+  #line(id: string, request: RunRequest): void {
+    const line = this.#lines[request.kind];
+    if (!line.has(id)) {
+      const kept = this.#woken.get(id)?.order;
+      const order = kept ?? this.#orders++;
+      this.#forget(id);
+      // One that was woken, and finds no slot all the same, stands before those that came after it.
+      const behind = kept === undefined ? [] : [...line].filter((entry) => entry[1].order > kept);
+      for (const [other] of behind) line.delete(other);
+      line.set(id, { ...request, order });
+      for (const [other, place] of behind) line.set(other, place);
+    }
+    this.#serve();
+  }
+
+  #outlook(id: string, request: RunRequest): Outlook {
     const { max, maxPerOwner, createsPerSecond } = this.#options;
     const { destroy, change, create } = this.#lines;
-    const order = this.#lines[asker.kind].get(id)?.order ?? this.#orders;
+    const order = this.#lines[request.kind].get(id)?.order ?? this.#orders;
     const before = (line: Map<string, Place>) => {
       const first = line.values().next().value;
       // Those that left from the middle are still counted: never fewer than there are, for want of a walk of the line.
       return first === undefined ? 0 : Math.min(line.size, Math.max(0, order - first.order));
     };
     return {
-      ahead: asker.kind === 'destroy' ? before(destroy) : destroy.size + before(change) + before(create),
-      creations: asker.kind === 'create' ? before(create) : 0,
-      perSecond: this.#durations.rate(max, asker.kind === 'create' ? createsPerSecond : 0),
-      ownRuns: this.#ownerIsFull(id, asker) ? maxPerOwner : undefined,
+      ahead: request.kind === 'destroy' ? before(destroy) : destroy.size + before(change) + before(create),
+      creations: request.kind === 'create' ? before(create) : 0,
+      perSecond: this.#durations.rate(max, request.kind === 'create' ? createsPerSecond : 0),
+      ownRuns: this.#ownerIsFull(id, request) ? maxPerOwner : undefined,
     };
   }
 
@@ -167,13 +240,13 @@ export class RunSlots {
   }
 
   /** Of those for which a slot is kept, without `id`. */
-  #kept(id: string | undefined, which: (asker: Asker) => boolean): number {
+  #kept(id: string | undefined, which: (place: RunRequest) => boolean): number {
     let count = 0;
-    for (const [other, asker] of this.#woken) if (other !== id && which(asker)) count += 1;
+    for (const [other, place] of this.#woken) if (other !== id && which(place)) count += 1;
     return count;
   }
 
-  #ownerIsFull(id: string, { kind, owner }: Asker): boolean {
+  #ownerIsFull(id: string, { kind, owner }: RunRequest): boolean {
     const { maxPerOwner } = this.#options;
     if (kind === 'destroy' || maxPerOwner === 0) return false;
     return (this.#owners.get(owner) ?? 0) + this.#kept(id, (other) => other.owner === owner) >= maxPerOwner;
@@ -183,8 +256,8 @@ export class RunSlots {
     return this.#pace === undefined || this.#pace.has(1 + this.#kept(id, ({ kind }) => kind === 'create'));
   }
 
-  #mayBegin(id: string, asker: Asker): boolean {
-    return !this.#ownerIsFull(id, asker) && (asker.kind !== 'create' || this.#creationDue(id));
+  #mayBegin(id: string, request: RunRequest): boolean {
+    return !this.#ownerIsFull(id, request) && (request.kind !== 'create' || this.#creationDue(id));
   }
 
   /** Wakes as many as there are slots for. */

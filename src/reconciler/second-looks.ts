@@ -1,6 +1,7 @@
 /** Second looks: what a host says that was asked by another way, before anything is restarted that cannot be undone. */
 import type { Report } from '../enclave/report-item.ts';
 import type { Assessment } from '../machines/index.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import type { Clock } from './ports.ts';
 import { keyOf } from './report-freshness.ts';
 
@@ -16,7 +17,7 @@ interface Asked {
  *
  * *Caveats*: it remembers nothing after a restart: then the host is asked again.
  */
-export class SecondLooks {
+export class SecondLooks implements LifecycleListener {
   readonly #clock: Clock;
   readonly #keptMs: number;
   readonly #asked = new Map<string, Asked>();
@@ -32,24 +33,22 @@ export class SecondLooks {
     this.#asked.set(id, { at: this.#clock.monotonic(), result, reported });
   }
 
-  /** What has come of it; undefined: the host was not asked, or too long ago. */
+  /** What has come of it; undefined: the host was not asked, or too long ago. Changes nothing. */
   answer(
     id: string,
     reports: readonly Report[],
     { verdict }: Pick<Assessment['enclave'], 'verdict'>,
   ): Assessment['secondLook'] {
     const asked = this.#asked.get(id);
-    if (asked === undefined) return undefined;
-    if (this.#clock.monotonic() - asked.at > this.#keptMs) {
-      this.#asked.delete(id);
-      return undefined;
-    }
+    if (asked === undefined || this.#clock.monotonic() - asked.at > this.#keptMs) return undefined;
     if (asked.result === 'unreachable') return 'unreachable';
     if (asked.reported === keyOf(reports) || verdict === 'Unknown') return 'unanswered';
     return verdict === 'Drift' ? 'unwell' : 'well';
   }
 
-  forget(id: string): void {
+  onUpsert(): void {}
+
+  onDelete(id: string): void {
     this.#asked.delete(id);
   }
 }

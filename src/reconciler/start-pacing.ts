@@ -40,12 +40,16 @@ export class StartPacing {
     this.#cancelTurn?.();
   }
 
-  /** Whether a host may be started now; if not, the enclave is woken when it is its turn. */
-  admit(id: string): boolean {
-    if (this.#tokens?.has(1) !== false) return true;
+  /** Whether a host may be started now. Takes nothing. */
+  get isFree(): boolean {
+    return this.#tokens?.has(1) !== false;
+  }
+
+  /** Waits for its turn, and is woken then. */
+  wait(id: string): void {
+    if (this.#isClosed || this.#tokens === undefined) return;
     this.#waiting.add(id);
     this.#scheduleTurn(this.#tokens);
-    return false;
   }
 
   /** Stops waiting. */
@@ -53,16 +57,27 @@ export class StartPacing {
     this.#waiting.delete(id);
   }
 
-  /** Takes a token for a start that was not known. `startedAt`: undefined where the host has not been started. */
-  trackStart(id: string, startedAt: string | undefined): void {
-    if (startedAt === undefined) {
-      this.#startedAt.delete(id);
-      return;
-    }
-    if (this.#startedAt.get(id) === startedAt) return;
-    this.#startedAt.set(id, startedAt);
+  /**
+   * Takes a token for a start that was not known. `startedAt`: undefined where the host has not been started. The result
+   * undoes that.
+   */
+  trackStart(id: string, startedAt: string | undefined): () => void {
+    const before = this.#startedAt.get(id);
+    if (startedAt === before) return () => {};
+    this.#remember(id, startedAt);
     const { clock, settleMs } = this.#options;
-    if (clock.now() - Date.parse(startedAt) < settleMs) this.#tokens?.spend();
+    const takes = startedAt !== undefined && clock.now() - Date.parse(startedAt) < settleMs;
+    if (takes) this.#tokens?.spend();
+    return () => {
+      if (this.#startedAt.get(id) !== startedAt) return;
+      this.#remember(id, before);
+      if (takes) this.#tokens?.refund();
+    };
+  }
+
+  #remember(id: string, startedAt: string | undefined): void {
+    if (startedAt === undefined) this.#startedAt.delete(id);
+    else this.#startedAt.set(id, startedAt);
   }
 
   #scheduleTurn(tokens: TokenBucket): void {

@@ -4,6 +4,7 @@ import { type EmittedEvent, newEvent } from '../enclave/event-reasons.ts';
 import type { Control } from '../enclave/fleet-items.ts';
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Config } from './config.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 import { readOwned } from './ownership.ts';
 import type { Ports, StateObject } from './ports.ts';
 
@@ -38,7 +39,7 @@ const MOST_KEPT = 100;
  * *Guarantees*: what is told was so in two lists; of an orphan neither record nor lifecycle was there when both were read
  * after the second. A list that fails says nothing. *Caveats*: what is in a state is not read.
  */
-export class StateObjects {
+export class StateObjects implements LifecycleListener {
   readonly #options: StateObjectsOptions;
   readonly #orphans = new Map<string, OrphanState>();
   /** Enclaves at rest that were deployed, and when a run of theirs last ended. */
@@ -72,21 +73,27 @@ export class StateObjects {
     return this.#lockStale.has(id) && this.#deployed.has(id);
   }
 
-  /** Told of a lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
-    if (lifecycle === undefined || lifecycle.run !== undefined) {
-      // A run breaks a dead one's lock, and holds its own: what lists showed before it says nothing any more.
-      this.#lockStale.delete(id);
-      this.#suspects.locks.delete(id);
-    }
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
+    // A run breaks a dead one's lock, and holds its own: what lists showed before it says nothing any more.
+    if (lifecycle.run !== undefined) this.#forgetLock(id);
     const holds =
-      lifecycle?.run === undefined &&
-      (lifecycle?.phase === 'ready' || lifecycle?.phase === 'paused') &&
+      lifecycle.run === undefined &&
+      (lifecycle.phase === 'ready' || lifecycle.phase === 'paused') &&
       lifecycle.observedGeneration > 0 &&
       // A state that nothing has prepared may have been made anywhere.
       (!lifecycle.adopted || lifecycle.pinned.legacy !== undefined);
     if (holds) this.#deployed.set(id, Date.parse(lifecycle.ranAt ?? lifecycle.commandAt));
     else this.#deployed.delete(id);
+  }
+
+  onDelete(id: string): void {
+    this.#forgetLock(id);
+    this.#deployed.delete(id);
+  }
+
+  #forgetLock(id: string): void {
+    this.#lockStale.delete(id);
+    this.#suspects.locks.delete(id);
   }
 
   /** Runs until the signal aborts. Never rejects. */

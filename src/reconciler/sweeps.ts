@@ -1,13 +1,13 @@
 /** Sweeps: all hosts of all regions once a minute, and then what EC2 says of their health. */
 import type { Config } from './config.ts';
-import type { ReconcileContext } from './context.ts';
+import type { Observers } from './context.ts';
 import type { Ports } from './ports.ts';
 
 /** Sweeps until the signal aborts. Never rejects. */
 export async function sweepRegions(
   { clock, log }: Pick<Ports, 'clock' | 'log'>,
   config: Pick<Config, 'sweepMs' | 'region'>,
-  { hosts, statuses }: Pick<ReconcileContext, 'hosts' | 'statuses'>,
+  { hosts, statuses }: Pick<Observers, 'hosts' | 'statuses'>,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {

@@ -75,6 +75,12 @@ export class TokenBucket {
     this.#tokens -= 1;
   }
 
+  /** Gives back a token that was spent on a call that was not made. */
+  refund(): void {
+    this.refill();
+    this.#tokens = Math.min(this.#limits.burst, this.#tokens + 1);
+  }
+
   /** Takes one token: at once, or when it is its turn; false: not within `maxWaitMs`. Never rejects. */
   take(maxWaitMs: number, urgent = false): Promise<boolean> {
     this.refill();

@@ -1,6 +1,7 @@
 /** Wallet quota: how many enclaves one wallet may have. */
 import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
 import type { Admission } from '../machines/index.ts';
+import type { LifecycleListener } from './lifecycle-listener.ts';
 
 /**
  * Counts the enclaves of each wallet for which something was begun and is not destroyed. One over the quota waits; when
@@ -9,7 +10,7 @@ import type { Admission } from '../machines/index.ts';
  * *Guarantees*: what exists is never touched for being over a quota. *Caveats*: counts what is known: until the first
  * list is over, a wallet may pass its quota.
  */
-export class WalletQuota {
+export class WalletQuota implements LifecycleListener {
   readonly #max: number;
   readonly #wake: (id: string) => void;
   readonly #enclaves = new Map<string, Set<string>>();
@@ -21,28 +22,51 @@ export class WalletQuota {
     this.#wake = wake;
   }
 
-  /** A lifecycle as it now stands; undefined: forgotten. */
-  know(id: string, lifecycle: ListedLifecycle | undefined): void {
+  onUpsert(id: string, lifecycle: ListedLifecycle): void {
     if (this.#max === 0) return;
-    const wallet = lifecycle?.identity.walletAddress ?? this.#walletOf(id);
-    if (wallet === undefined) return;
-    const begun = lifecycle !== undefined && (lifecycle.touched || lifecycle.run !== undefined);
-    const waits = lifecycle !== undefined && !begun && lifecycle.desired !== 'Absent';
-    if (!waits) removeFrom(this.#waiting, wallet, id);
+    const wallet = lifecycle.identity.walletAddress;
+    const begun = lifecycle.touched || lifecycle.run !== undefined;
+    if (begun || lifecycle.desired === 'Absent') removeFrom(this.#waiting, wallet, id);
     if (begun && lifecycle.phase !== 'destroyed') addTo(this.#enclaves, wallet, id);
     else removeFrom(this.#enclaves, wallet, id);
     this.#serve(wallet);
   }
 
-  /** Undefined: within the quota. Only an enclave for which nothing was begun is ever refused. */
+  onDelete(id: string): void {
+    const wallet = this.#walletOf(id);
+    if (wallet === undefined) return;
+    removeFrom(this.#waiting, wallet, id);
+    removeFrom(this.#enclaves, wallet, id);
+    this.#serve(wallet);
+  }
+
+  /** Undefined: within the quota. Only an enclave for which nothing was begun is ever refused. Changes nothing. */
   refusal({ id, identity, touched, run, desired }: ListedLifecycle): Extract<Admission, { ok: false }> | undefined {
     if (this.#max === 0 || touched || run !== undefined || desired === 'Absent') return undefined;
     const wallet = identity.walletAddress;
-    const count = this.#enclaves.get(wallet)?.size ?? 0;
+    const counted = this.#enclaves.get(wallet);
+    // A commit that failed may have left it counted.
+    const count = (counted?.size ?? 0) - (counted?.has(id) === true ? 1 : 0);
     if (count < this.#max) return undefined;
-    addTo(this.#waiting, wallet, id);
     const message = `QUOTA: the wallet has ${count} enclaves, and may have ${this.#max}; destroy one, or ask for a higher quota (maxEnclavesPerWallet)`;
     return { ok: false, reason: 'QuotaExceeded', message };
+  }
+
+  /** Was refused: woken, in turn, when an enclave of its wallet goes. */
+  wait({ id, identity }: ListedLifecycle): void {
+    addTo(this.#waiting, identity.walletAddress, id);
+  }
+
+  /** Counts an enclave for which something is about to be begun. The result undoes that. */
+  reserve({ id, identity, run }: ListedLifecycle): () => void {
+    const wallet = identity.walletAddress;
+    if (this.#max === 0 || run === undefined || this.#enclaves.get(wallet)?.has(id) === true) return () => {};
+    removeFrom(this.#waiting, wallet, id);
+    addTo(this.#enclaves, wallet, id);
+    return () => {
+      removeFrom(this.#enclaves, wallet, id);
+      this.#serve(wallet);
+    };
   }
 
   #walletOf(id: string): string | undefined {

@@ -2,9 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { Report } from '../../src/enclave/report-item.ts';
+import { assemble } from '../../src/reconciler/assemble.ts';
 import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { Controller } from '../../src/reconciler/controller.ts';
 import { createMetrics } from '../../src/reconciler/metrics/index.ts';
 import type { ChangeStream, Host, Ports } from '../../src/reconciler/ports.ts';
 import { memoryLog } from '../support/memory-world.ts';
@@ -141,7 +141,7 @@ const ports: Ports = {
 };
 
 const metrics = createMetrics();
-const controller = new Controller({
+const { controller } = assemble({
   ports,
   // One list and one sweep: what a later one leaves behind for a moment is no growth.
   config: ConfigSchema.parse({ relistMs: 3_600_000, sweepMs: 3_600_000 }),

@@ -1,13 +1,15 @@
 /** How many enclaves at rest one core looks at in a second. */
+
+import { assemble } from '../../src/reconciler/assemble.ts';
 import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { createMetrics } from '../../src/reconciler/metrics/index.ts';
 import type { Host, Ports } from '../../src/reconciler/ports.ts';
 import { reconcile } from '../../src/reconciler/reconcile.ts';
 import { memoryHistory, memoryLeases, memoryRecords, memoryState } from '../support/memory-stores.ts';
 import { MemoryTable } from '../support/memory-table.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import { enclaveAtRest } from './at-rest.ts';
-import { contextOf } from './context.ts';
 import type { Figures } from './measurement.ts';
 import { median, perCoreSecond } from './statistics.ts';
 
@@ -83,11 +85,15 @@ export async function benchReconcile(): Promise<Figures> {
     ids.push(id);
   }
   const control = { v: 1, minReader: 1, installedAt: '2026-01-01T00:00:00.000Z' };
-  const context = contextOf(portsOver(records, state, hosts), ConfigSchema.parse({}), control);
+  const term = { epoch: 1, lost: new AbortController().signal, assert: () => 1, release: async () => {} };
+  const ports = portsOver(records, state, hosts);
+  const { context } = assemble({ ports, config: ConfigSchema.parse({}), control, term, metrics: createMetrics() });
+  // No list is made here that would count the active runs.
+  context.limits.slots.counted();
   const round = () =>
     perCoreSecond(ENCLAVES, async () => {
       for (const id of ids) {
-        const result = await reconcile(id, context);
+        const result = await reconcile({ id, requested: false, log: ports.log }, context);
         if (result.kind !== 'done' || result.changed) throw new Error(`${id}: ${JSON.stringify(result)}`);
       }
     });

@@ -21,7 +21,7 @@ export async function benchScrape(): Promise<Figures> {
   };
   for (let n = 0; n < ENCLAVES; n += 1) {
     const lifecycle = lifecycleOf(n);
-    tally.know(lifecycle.id, { ...lifecycle, phase: PHASES[n % PHASES.length] ?? 'ready' });
+    tally.onUpsert(lifecycle.id, { ...lifecycle, phase: PHASES[n % PHASES.length] ?? 'ready' });
   }
   collectProcessMetrics(metrics.registry);
   metrics.leading(1);
@@ -38,7 +38,7 @@ export async function benchScrape(): Promise<Figures> {
   let text = '';
   for (let round = 0; round < ROUNDS; round += 1) {
     const lifecycle = lifecycleOf(round);
-    tally.know(lifecycle.id, lifecycle);
+    tally.onUpsert(lifecycle.id, lifecycle);
     const began = performance.now();
     text = await metrics.registry.metrics();
     times.push(performance.now() - began);

@@ -29,7 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'publish without condition',
-    file: 'src/reconciler/reconcile.ts',
+    file: 'src/reconciler/publication.ts',
     find: "const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);",
     replace: `const present: Record<string, unknown> = (await ports.records.get(record.id)) ?? {};
   const text = (name: string) => (typeof present[name] === 'string' ? (present[name] as string) : undefined);`,
@@ -53,7 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'revision ignored',
     file: 'src/reconciler/reconcile.ts',
-    find: 'readRevision: remembered.lifecycle?.revision,',
+    find: 'readRevision: before?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
     seed: 15,
   },
@@ -90,7 +90,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'Unknown treated as missing',
-    file: 'src/reconciler/assess.ts',
+    file: 'src/reconciler/observe-enclave.ts',
     find: 'return UNSEEN;',
     replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
     seed: 6,

@@ -72,7 +72,7 @@ export async function startFeed(options: FeedBenchOptions = {}): Promise<FeedBen
       enqueued.push({ id, priority, at: clock.monotonic() });
       seen.set(id, digest(id));
     },
-    onLifecycle: () => {},
+    lifecycles: { onUpsert: () => {} },
     onRecord: () => {},
     onRelist: (repaired) => relists.push({ repaired, at: clock.monotonic() }),
     onTable: () => {},

@@ -88,10 +88,10 @@ export function plannedFleet(size: number, deployedWithinMs: number, overrides: 
         const after = notePlans(before, [result], clock.now());
         if (after !== before) plans.set(id, [...(plans.get(id) ?? []), clock.now()]);
         lifecycles.set(id, after);
-        drift.know(id, after);
+        drift.onUpsert(id, after);
       }
     };
-    for (const [id, lifecycle] of lifecycles) drift.know(id, lifecycle);
+    for (const [id, lifecycle] of lifecycles) drift.onUpsert(id, lifecycle);
     void drift.run(leader.signal);
   };
   lead();

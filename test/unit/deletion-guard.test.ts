@@ -13,7 +13,7 @@ function bench(fleet: number) {
   const holds: DeletionHold[] = [];
   const guard = new DeletionGuard(LIMITS, (hold) => holds.push(hold));
   const know = (n: number, fields: Partial<Lifecycle>, now = START) =>
-    guard.know(`enc_${n}`, { phase: 'ready', touched: true, ...fields } as Lifecycle, now);
+    guard.onUpsert(`enc_${n}`, { phase: 'ready', touched: true, ...fields } as Lifecycle, now);
   for (let n = 0; n < fleet; n += 1) know(n, {});
   const vanish = (n: number, at = START, fields: Partial<Lifecycle> = {}) =>
     know(n, { missingSince: iso(at), ...fields }, at);
@@ -59,7 +59,7 @@ describe('DeletionGuard', () => {
     expect(slow.guard.hold).toBeUndefined();
     const destroyed = bench(10);
     destroyed.vanish(0);
-    destroyed.guard.know('enc_0', undefined, START + MINUTE);
+    destroyed.guard.onDelete('enc_0');
     destroyed.vanish(1);
     destroyed.know(1, { missingSince: iso(START), phase: 'destroyed' });
     destroyed.vanish(2, START + 9 * MINUTE);
@@ -121,7 +121,7 @@ describe('DeletionGuard', () => {
     vanish(3, START, { phase: 'destroying', run: {} as NonNullable<Lifecycle['run']> });
     vanish(5, START, { phase: 'destroying', absentBecause: 'recordGone' });
     expect(guard.held).toBe(2);
-    guard.know('enc_4', undefined, START);
+    guard.onDelete('enc_4');
     expect(guard.held).toBe(1);
     confirm(START + MINUTE);
     expect(guard.held).toBe(0);

@@ -41,7 +41,9 @@ describe('Dependencies', () => {
     const woken: string[] = [];
     const dependencies = new Dependencies((id) => woken.push(id));
     const know = (id: string, phase: Phase | undefined, touched = true, conditions: readonly object[] = []) =>
-      dependencies.know(id, phase === undefined ? undefined : ({ phase, touched, conditions } as unknown as Lifecycle));
+      phase === undefined
+        ? dependencies.onDelete(id)
+        : dependencies.onUpsert(id, { phase, touched, conditions } as unknown as Lifecycle);
     dependencies.complete();
     return { dependencies, know, woken };
   };

@@ -66,7 +66,7 @@ describe('cardinality', () => {
     const sizes: number[] = [];
     for (const size of [1, 500]) {
       const tally = new FleetTally();
-      for (let n = 0; n < size; n += 1) tally.know(`enc_${n}`, aLifecycle(`enc_${n}`));
+      for (let n = 0; n < size; n += 1) tally.onUpsert(`enc_${n}`, aLifecycle(`enc_${n}`));
       const metrics = leading(tally);
       collectProcessMetrics(metrics.registry);
       const text = await metrics.registry.metrics();
@@ -103,11 +103,11 @@ describe('cardinality', () => {
 
   it('is capped where enclaves are named', async () => {
     const tally = new FleetTally();
-    for (let n = 0; n < 10; n += 1) tally.know(`enc_${n}`, aLifecycle(`enc_${n}`));
+    for (let n = 0; n < 10; n += 1) tally.onUpsert(`enc_${n}`, aLifecycle(`enc_${n}`));
     const metrics = leading(tally, { info: () => tally.some(3) });
     const named = async () => [...(await scrape(metrics)).keys()].filter((name) => name.startsWith('enclave_info'));
     expect(await named()).toHaveLength(3);
-    tally.know('enc_0', undefined);
+    tally.onDelete('enc_0');
     // Made anew at each scrape: of an enclave that is gone nothing is left.
     expect((await named()).join()).not.toContain('enc_0');
     expect(await named()).toHaveLength(3);
@@ -141,16 +141,16 @@ describe('the fleet', () => {
       ...{ type, status, message: '', observedGeneration: 1, lastTransitionTime: since(0) },
       reason: 'Running' as const,
     });
-    tally.know('a', { ...aLifecycle('a'), phase: 'ready', phaseSince: since(60), conditions: [] });
-    tally.know('b', {
+    tally.onUpsert('a', { ...aLifecycle('a'), phase: 'ready', phaseSince: since(60), conditions: [] });
+    tally.onUpsert('b', {
       ...aLifecycle('b'),
       phase: 'ready',
       phaseSince: since(90),
       conditions: [condition('InSync', 'False'), condition('Secure', 'False')],
       drift: { fingerprint: 'host:HostStopped', seen: 2, since: since(5), observedAt: 1 },
     });
-    tally.know('c', { ...aLifecycle('c'), phase: 'stalled', phaseSince: since(10) });
-    tally.know('c', { ...aLifecycle('c'), phase: 'destroying', phaseSince: since(3) });
+    tally.onUpsert('c', { ...aLifecycle('c'), phase: 'stalled', phaseSince: since(10) });
+    tally.onUpsert('c', { ...aLifecycle('c'), phase: 'destroying', phaseSince: since(3) });
     const series = await scrape(leading(tally, { openBreakers: () => 1, orphans: () => 4, deletionsHeld: () => 3 }));
     expect(series.get('enclaves{phase="ready"}')).toBe(2);
     expect(series.get('enclaves{phase="stalled"}')).toBe(0);
@@ -164,7 +164,7 @@ describe('the fleet', () => {
     expect(series.get('breaker_open')).toBe(1);
     expect(series.get('orphans')).toBe(4);
     expect(series.get('deletions_held')).toBe(3);
-    tally.know('b', undefined);
+    tally.onDelete('b');
     const next = await scrape(leading(tally));
     expect(next.get('enclaves{phase="ready"}')).toBe(1);
     expect(next.get('conditions{type="Secure",status="False"}')).toBe(0);
@@ -182,7 +182,7 @@ describe('the fleet', () => {
     ['an enclave of which a destroy run has left nothing', { phase: 'destroying' as const, teardown: empty }],
   ])('%s counts in its phase and in no condition or finding', async (_, gone) => {
     const tally = new FleetTally();
-    tally.know('a', { ...aLifecycle('a'), conditions: [insecure('DebugEnclave')], drift, ...gone });
+    tally.onUpsert('a', { ...aLifecycle('a'), conditions: [insecure('DebugEnclave')], drift, ...gone });
     const series = await scrape(leading(tally));
     expect(series.get(`enclaves{phase="${gone.phase}"}`)).toBe(1);
     const counted = [...series].filter(([name, value]) => /^(conditions|drift_findings)\{/.test(name) && value > 0);
@@ -191,9 +191,9 @@ describe('the fleet', () => {
 
   it('counts requested debug mode as a low finding, not a security finding', async () => {
     const tally = new FleetTally();
-    tally.know('a', { ...aLifecycle('a'), phase: 'ready', conditions: [insecure('DebugRequested')] });
-    tally.know('b', { ...aLifecycle('b'), phase: 'ready', conditions: [insecure('DebugEnclave')] });
-    tally.know('c', { ...aLifecycle('c'), phase: 'destroying', conditions: [insecure('DebugEnclave')] });
+    tally.onUpsert('a', { ...aLifecycle('a'), phase: 'ready', conditions: [insecure('DebugRequested')] });
+    tally.onUpsert('b', { ...aLifecycle('b'), phase: 'ready', conditions: [insecure('DebugEnclave')] });
+    tally.onUpsert('c', { ...aLifecycle('c'), phase: 'destroying', conditions: [insecure('DebugEnclave')] });
     const series = await scrape(leading(tally));
     expect(series.get('drift_findings{attribute="secure",severity="low"}')).toBe(1);
     expect(series.get('drift_findings{attribute="secure",severity="security"}')).toBe(2);

@@ -86,7 +86,8 @@ describe('the work queue', () => {
       fc.asyncProperty(fc.array(anyOperation, { maxLength: 60 }), fc.nat(200), async (operations, closeAt) => {
         const clock = new VirtualClock();
         let calls = 0;
-        const queue = new WorkQueue(clock, () => {
+        const queue = new WorkQueue(clock);
+        queue.onReady(() => {
           calls += 1;
         });
         const model = new NaiveQueue();
@@ -155,7 +156,8 @@ describe('the work queue', () => {
   ])('a delay of $delayMs ms is one of $readyAfter', async ({ delayMs, readyAfter }) => {
     const clock = new VirtualClock();
     let readies = 0;
-    const queue = new WorkQueue(clock, () => {
+    const queue = new WorkQueue(clock);
+    queue.onReady(() => {
       readies += 1;
     });
     queue.add('a', { delayMs });

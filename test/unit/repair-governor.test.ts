@@ -30,7 +30,8 @@ const started = (id: string) =>
 /** As a reconcile does. */
 function tryToStart(id: string): string | undefined {
   const refusal = governor.ask(id, REGION, 'startHost');
-  if (refusal === undefined) governor.know(id, started(id));
+  if (refusal === undefined) governor.onUpsert(id, started(id), 'written');
+  else governor.wait(id, aLifecycle(id, { phase: 'ready' }));
   return refusal?.message;
 }
 
@@ -47,7 +48,7 @@ beforeEach(() => {
     wake: (id) => woken.push(id),
     onBreaker: ({ message }) => told.push(message),
   });
-  for (const id of ids) governor.know(id, aLifecycle(id, { phase: 'ready' }));
+  for (const id of ids) governor.onUpsert(id, aLifecycle(id, { phase: 'ready' }), 'written');
 });
 
 describe('starts of hosts', () => {
@@ -72,7 +73,8 @@ describe('starts of hosts', () => {
 
   it('that were begun long ago take no token of now, as a new leader hears of them', () => {
     const long = { effect: 'startHost' as const, at: new Date(clock.now() - 3_600_000).toISOString(), count: 1 };
-    for (const id of ids.slice(50, 60)) governor.know(id, aLifecycle(id, { phase: 'ready', direct: long }));
+    for (const id of ids.slice(50, 60))
+      governor.onUpsert(id, aLifecycle(id, { phase: 'ready', direct: long }), 'written');
     expect([tryToStart('enc_0'), tryToStart('enc_1')]).toEqual([undefined, undefined]);
   });
 
@@ -95,23 +97,23 @@ describe('repairs in vain', () => {
   const attempts = (fingerprint: string, count: number) => ({ attempts: { key: `drift:${fingerprint}`, count } });
 
   it('open the breaker, three in a row', () => {
-    for (const id of ids.slice(0, 2)) governor.know(id, differs(id, attempts('host:stopped', 2)));
+    for (const id of ids.slice(0, 2)) governor.onUpsert(id, differs(id, attempts('host:stopped', 2)), 'written');
     expect(governor.openRegions).toEqual([]);
-    governor.know('enc_2', differs('enc_2', attempts('host:stopped', 2)));
+    governor.onUpsert('enc_2', differs('enc_2', attempts('host:stopped', 2)), 'written');
     expect(told).toEqual(['3 repairs in us-west-2 did not heal what they were to heal']);
   });
 
   it('are those that stalled after the first as well', () => {
     for (const id of ids.slice(0, 3)) {
-      governor.know(id, differs(id));
+      governor.onUpsert(id, differs(id), 'written');
       const stalled = omit(differs(id, { phase: 'stalled', ...attempts('host:stopped', 1) }), 'drift');
-      governor.know(id, stalled);
+      governor.onUpsert(id, stalled, 'written');
     }
     expect(governor.openRegions).toEqual([REGION]);
   });
 
   it('are not those at another difference, which has healed since', () => {
-    for (const id of ids.slice(0, 3)) governor.know(id, differs(id, attempts('apply:tags', 2)));
+    for (const id of ids.slice(0, 3)) governor.onUpsert(id, differs(id, attempts('apply:tags', 2)), 'written');
     expect(governor.openRegions).toEqual([]);
   });
 
@@ -119,23 +121,23 @@ describe('repairs in vain', () => {
     const id = (n: number) => `old_${n}`;
     for (let n = 0; n < 5; n += 1) {
       const stalled = omit(differs(id(n), { phase: 'stalled', ...attempts('host:stopped', 1) }), 'drift');
-      governor.listed(id(n), stalled);
-      governor.know(id(n), stalled);
+      governor.onUpsert(id(n), stalled, 'listed');
     }
     expect(governor.openRegions).toEqual([]);
   });
 
   it('are not made good by what is over without a repair', () => {
     for (const id of ids.slice(0, 3)) {
-      governor.know(id, differs(id, attempts('host:stopped', 2)));
-      governor.know('enc_9', differs('enc_9'));
-      governor.know('enc_9', aLifecycle('enc_9', { phase: 'ready' }));
+      governor.onUpsert(id, differs(id, attempts('host:stopped', 2)), 'written');
+      governor.onUpsert('enc_9', differs('enc_9'), 'written');
+      governor.onUpsert('enc_9', aLifecycle('enc_9', { phase: 'ready' }), 'written');
     }
     expect(governor.openRegions).toEqual([REGION]);
   });
 
   it('count once, however often they are told of', () => {
-    for (let time = 0; time < 5; time += 1) governor.know('enc_0', differs('enc_0', attempts('host:stopped', 2)));
+    for (let time = 0; time < 5; time += 1)
+      governor.onUpsert('enc_0', differs('enc_0', attempts('host:stopped', 2)), 'written');
     expect(governor.openRegions).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { outlookText } from '../../src/reconciler/run-outlook.ts';
 import { type RunKind, RunSlots, type RunSlotsOptions } from '../../src/reconciler/run-slots.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 
@@ -13,31 +14,26 @@ function setUp(limits: Partial<RunSlotsOptions> = {}) {
   return { clock, woken, slots };
 }
 
-const asker = (kind: RunKind, owner = 'wallet') => ({ kind, owner });
-const change = asker('change');
-const create = asker('create');
-const destroy = asker('destroy');
+const run = (kind: RunKind, owner = 'wallet') => ({ kind, owner });
+const change = run('change');
+const create = run('create');
+const destroy = run('destroy');
 
 describe('run slots', () => {
   it('wakes the enclave that waited longest, one a free slot', () => {
     const { slots, woken } = setUp({ max: 2 });
-    slots.hold('a', change);
-    slots.hold('b', change);
-    for (const id of ['c', 'd', 'e']) {
-      expect(slots.isFree(id, change)).toBe(false);
-      slots.wait(id, change);
-    }
+    for (const id of ['a', 'b']) expect(slots.reserve(id, change).kind).toBe('reserved');
+    for (const id of ['c', 'd', 'e']) expect(slots.reserve(id, change).kind).toBe('wait');
     slots.release('a');
     expect(woken).toEqual(['c']);
-    slots.hold('c', change);
+    expect(slots.reserve('c', change).kind).toBe('reserved');
     slots.release('b');
     expect(woken).toEqual(['c', 'd']);
   });
 
   it('passes the turn on where the one that was woken wants none, or cannot say', () => {
     const { slots, woken } = setUp();
-    slots.hold('a', change);
-    for (const id of ['b', 'c', 'd']) slots.wait(id, change);
+    for (const id of ['a', 'b', 'c', 'd']) slots.reserve(id, change);
     slots.release('a');
     slots.release('b');
     slots.leave('c');
@@ -48,58 +44,86 @@ describe('run slots', () => {
     const woken: string[] = [];
     const wake = (id: string) => woken.push(id);
     const slots = new RunSlots({ clock: new VirtualClock(), max: 1, maxPerOwner: 0, createsPerSecond: 0, wake });
-    expect(slots.isFree('a', change)).toBe(false);
-    slots.wait('a', change);
+    expect(slots.reserve('a', change).kind).toBe('wait');
     expect(woken).toEqual([]);
     slots.counted();
     expect(woken).toEqual(['a']);
-    expect(slots.isFree('a', change)).toBe(true);
+    expect(slots.reserve('a', change).kind).toBe('reserved');
   });
 
   it('holds what was found at a start even above the cap', () => {
     const { slots } = setUp();
-    slots.hold('a', change, true);
-    slots.hold('b', change, true);
+    slots.hold('a', change);
+    slots.hold('b', change);
     expect(slots.inFlight).toBe(2);
     slots.release('a');
-    expect(slots.isFree('c', change)).toBe(false);
+    expect(slots.reserve('c', change).kind).toBe('wait');
+  });
+
+  it('holds a slot for a lifecycle with an active run, and frees none for a listed one without', () => {
+    const { slots } = setUp();
+    const active = {
+      name: 'run-1',
+      seq: 1,
+      action: 'deploy' as const,
+      reason: 'deploy' as const,
+      generation: 1,
+      startedAt: '2030-01-01T00:00:00.000Z',
+      deadlineAt: '2030-01-01T01:00:00.000Z',
+    };
+    slots.onUpsert('a', aLifecycle('a', { run: active }));
+    expect(slots.inFlight).toBe(1);
+    slots.onUpsert('a', aLifecycle('a'));
+    expect(slots.inFlight).toBe(1);
+    slots.onDelete('a');
+    expect(slots.inFlight).toBe(0);
   });
 
   it('keeps the slot for the one that was woken', () => {
     const { slots } = setUp();
-    slots.hold('a', change);
-    slots.wait('b', change);
+    slots.reserve('a', change);
+    slots.reserve('b', change);
     slots.release('a');
-    expect(slots.isFree('newcomer', change)).toBe(false);
-    expect(slots.isFree('b', change)).toBe(true);
-    slots.hold('b', change);
+    expect(slots.estimatedWait('newcomer', change)).toBeDefined();
+    expect(slots.estimatedWait('b', change)).toBeUndefined();
+    expect(slots.reserve('b', change).kind).toBe('reserved');
     slots.release('b');
-    expect(slots.isFree('newcomer', change)).toBe(true);
+    expect(slots.reserve('newcomer', change).kind).toBe('reserved');
+  });
+
+  it('keeps the place of one that was woken and finds no slot all the same', () => {
+    const { slots, woken } = setUp();
+    slots.reserve('a', change);
+    for (const id of ['b', 'c']) slots.reserve(id, change);
+    slots.release('a');
+    // A former leader's run, found late.
+    slots.hold('found', change);
+    expect(slots.reserve('b', change).kind).toBe('wait');
+    slots.release('found');
+    expect(woken).toEqual(['b', 'b']);
   });
 
   it('serves destroys first, and the others in the order they came', () => {
     const { slots, woken } = setUp();
-    slots.hold('a', change);
-    slots.wait('create', create);
-    slots.wait('change', change);
-    slots.wait('destroy', destroy);
+    slots.reserve('a', change);
+    slots.reserve('create', create);
+    slots.reserve('change', change);
+    slots.reserve('destroy', destroy);
     for (const id of ['a', 'destroy', 'create']) {
       slots.release(id);
       const next = woken.at(-1)!;
-      slots.hold(next, next === 'destroy' ? destroy : change);
+      expect(slots.reserve(next, next === 'destroy' ? destroy : change).kind).toBe('reserved');
     }
     expect(woken).toEqual(['destroy', 'create', 'change']);
   });
 
   it('caps the runs of one wallet, holds up no other for it, and lets its destroys pass', () => {
     const { slots, woken } = setUp({ max: 3, maxPerOwner: 1 });
-    slots.hold('a1', asker('change', 'a'));
-    expect(slots.isFree('a2', asker('change', 'a'))).toBe(false);
-    slots.wait('a2', asker('change', 'a'));
-    expect(slots.isFree('b1', asker('change', 'b'))).toBe(true);
-    slots.hold('b1', asker('change', 'b'));
-    expect(slots.isFree('a3', asker('destroy', 'a'))).toBe(true);
-    expect(slots.outlook('a2', asker('change', 'a')).ownRuns).toBe(1);
+    slots.reserve('a1', run('change', 'a'));
+    expect(slots.reserve('a2', run('change', 'a')).kind).toBe('wait');
+    expect(slots.reserve('b1', run('change', 'b')).kind).toBe('reserved');
+    expect(slots.estimatedWait('a3', run('destroy', 'a'))).toBeUndefined();
+    expect(slots.estimatedWait('a2', run('change', 'a'))?.ownRuns).toBe(1);
     expect(woken).toEqual([]);
     slots.release('a1');
     expect(woken).toEqual(['a2']);
@@ -109,12 +133,10 @@ describe('run slots', () => {
     const { clock, slots, woken } = setUp({ max: 100, createsPerSecond: 0.5 });
     const begunAt: number[] = [];
     const begin = (id: string) => {
-      if (!slots.isFree(id, create)) return slots.wait(id, create);
-      begunAt.push(clock.monotonic() / 1_000);
-      slots.hold(id, create);
+      if (slots.reserve(id, create).kind === 'reserved') begunAt.push(clock.monotonic() / 1_000);
     };
     for (let n = 0; n < 5; n += 1) begin(`c${n}`);
-    expect(slots.isFree('change', change)).toBe(true);
+    expect(slots.estimatedWait('change', change)).toBeUndefined();
     for (let n = 0; n < 40; n += 1) {
       await clock.advance(250);
       for (const id of woken.splice(0)) begin(id);
@@ -125,9 +147,9 @@ describe('run slots', () => {
 
   it('tells how many are ahead, how fast they go, and how long that takes', async () => {
     const { clock, slots } = setUp({ max: 4, createsPerSecond: 0.5 });
-    const text = (id: string, asked = create) => outlookText(slots.outlook(id, asked));
-    for (let n = 0; n < 4; n += 1) slots.hold(`run-${n}`, change);
-    for (let n = 0; n < 341; n += 1) slots.wait(`c${n}`, create);
+    const text = (id: string, asked = create) => outlookText(slots.estimatedWait(id, asked)!);
+    for (let n = 0; n < 4; n += 1) slots.reserve(`run-${n}`, change);
+    for (let n = 0; n < 341; n += 1) slots.reserve(`c${n}`, create);
     expect(text('c0')).toBe('waiting for a free run slot: next in line');
     expect(text('c1')).toBe('waiting for a free run slot: less than a minute: 1 creation is ahead, 0.5 a second');
     expect(text('c340')).toBe('waiting for a free run slot: about 11 minutes: 340 creations are ahead, 0.5 a second');
@@ -135,6 +157,80 @@ describe('run slots', () => {
     await clock.advance(80_000);
     slots.release('run-0');
     expect(text('c340')).toBe('waiting for a free run slot: about 113 minutes: 340 creations are ahead, 3 a minute');
+  });
+
+  it('takes nothing by an estimate', () => {
+    const { slots, woken } = setUp({ max: 1, createsPerSecond: 0.4 });
+    for (let n = 0; n < 10; n += 1) expect(slots.estimatedWait(`c${n}`, create)).toBeUndefined();
+    expect([slots.inFlight, slots.waiting, woken.length]).toEqual([0, 0, 0]);
+    expect(slots.reserve('c0', create).kind).toBe('reserved');
+  });
+});
+
+describe('a reservation that is cancelled', () => {
+  const reserved = (slots: RunSlots, id: string, request = change) => {
+    const reservation = slots.reserve(id, request);
+    if (reservation.kind !== 'reserved') throw new Error(`no slot for ${id}`);
+    return reservation;
+  };
+
+  it('frees the slot for the next in line', () => {
+    const { slots, woken } = setUp();
+    const { cancel } = reserved(slots, 'a');
+    slots.reserve('b', change);
+    cancel();
+    expect(slots.inFlight).toBe(0);
+    expect(woken).toEqual(['b']);
+  });
+
+  it('leaves the slot kept for an enclave that was woken', () => {
+    const { slots, woken } = setUp();
+    slots.reserve('a', change);
+    for (const id of ['b', 'c']) slots.reserve(id, change);
+    slots.release('a');
+    reserved(slots, 'b').cancel();
+    expect(woken).toEqual(['b']);
+    expect(slots.reserve('newcomer', change).kind).toBe('wait');
+    expect(slots.reserve('b', change).kind).toBe('reserved');
+  });
+
+  it('gives back the turn of a creation, and says nothing about how long runs take', async () => {
+    const { clock, slots } = setUp({ max: 2, createsPerSecond: 0.4 });
+    reserved(slots, 'a', create).cancel();
+    expect(slots.estimatedWait('b', create)).toBeUndefined();
+    reserved(slots, 'b', create);
+    await clock.advance(1_000);
+    slots.reserve('c', create);
+    expect(slots.estimatedWait('d', change)).toBeUndefined();
+    slots.reserve('d', change);
+    slots.reserve('e', change);
+    expect(slots.estimatedWait('f', change)?.perSecond).toBeUndefined();
+  });
+
+  it('frees no slot that was held before, and does so once', () => {
+    const { slots } = setUp({ max: 2 });
+    slots.hold('a', change);
+    reserved(slots, 'a').cancel();
+    expect(slots.inFlight).toBe(1);
+    const first = reserved(slots, 'b');
+    first.cancel();
+    reserved(slots, 'b');
+    first.cancel();
+    expect(slots.inFlight).toBe(2);
+  });
+
+  it('frees no slot of a run that was found meanwhile', () => {
+    const { slots } = setUp();
+    const { cancel } = reserved(slots, 'a');
+    slots.hold('a', change);
+    cancel();
+    expect(slots.inFlight).toBe(1);
+  });
+
+  it('frees the share of its wallet', () => {
+    const { slots } = setUp({ max: 5, maxPerOwner: 1 });
+    reserved(slots, 'a').cancel();
+    expect(slots.reserve('b', change).kind).toBe('reserved');
   });
 });
 

@@ -58,6 +58,21 @@ describe('a state table that is put back to an earlier time', () => {
 });
 
 describe('an enclave whose commits conflict without end', () => {
+  it('holds no run slot between its attempts', async () => {
+    const v = virtualOperator({ maxRuns: 1 });
+    const { loop, metrics } = v.start();
+    await v.clock.advance(5_000);
+    v.world.tables.state.put({ run: 'e-unknown', state: 'claimed', ...keys.lock(ID) });
+    v.post(ID);
+    const held = new Set<number | undefined>();
+    for (let time = 0; time < 500; time += 1) {
+      await v.clock.advance(10);
+      held.add(loop.controller?.runsInFlight);
+    }
+    expect((await scrape(metrics)).get(CONFLICTS)).toBeGreaterThan(2);
+    expect([...held]).toEqual([0]);
+  });
+
   it('the operator retries with growing pauses, logs and counts the conflicts, and recovers once the lock is deleted', async () => {
     const v = virtualOperator({ maxRuns: 1 });
     const { metrics, connection } = v.start();

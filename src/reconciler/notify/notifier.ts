@@ -5,6 +5,7 @@ import type { Control } from '../../enclave/fleet-items.ts';
 import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
 import type { Config } from '../config.ts';
 import { heartbeats } from '../heartbeat.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
 import type { HistoryStore, Ports } from '../ports.ts';
 import { type Draft, heldDeletions, type Notification, notification, standingOf, toldEvent } from './notification.ts';
 import { Outbox, type OutboxState } from './outbox.ts';
@@ -13,8 +14,6 @@ export interface NotifierOptions {
   readonly ports: Ports;
   readonly config: Config;
   readonly epoch: number;
-  /** True while the loop makes progress: a heartbeat says so, and nothing less. */
-  readonly alive: () => boolean;
 }
 
 /**
@@ -24,7 +23,7 @@ export interface NotifierOptions {
  * persisted, again by every leader: at least once. *Caveats*: events are told once they happen; one that has passed is
  * lost with the process that was to tell it.
  */
-export class Notifier {
+export class Notifier implements LifecycleListener {
   readonly #options: NotifierOptions;
   readonly #outboxes: readonly Outbox[];
 
@@ -38,11 +37,13 @@ export class Notifier {
     return this.#outboxes.map((outbox) => outbox.state());
   }
 
-  /** Told of every lifecycle that was listed or committed. */
-  sawLifecycle(lifecycle: ListedLifecycle): void {
+  onUpsert(_id: string, lifecycle: ListedLifecycle): void {
     if (this.#outboxes.length === 0) return;
     for (const draft of standingOf(lifecycle)) this.#tell(draft);
   }
+
+  /** What a deleted lifecycle said stands no more, and nobody is told that it is over. */
+  onDelete(): void {}
 
   /** Told of a hold when it begins, and of one that stands after every list. */
   sawHold(hold: Control['deletionHold']): void {
@@ -72,9 +73,10 @@ export class Notifier {
     };
   }
 
-  async run(signal: AbortSignal): Promise<void> {
+  /** Runs until the signal aborts; sends heartbeats while `alive` says that the loop makes progress. */
+  async run(alive: () => boolean, signal: AbortSignal): Promise<void> {
     if (this.#outboxes.length === 0) return;
-    const { ports, config, alive } = this.#options;
+    const { ports, config } = this.#options;
     const beat = () => {
       for (const outbox of this.#outboxes) outbox.beat(this.#heartbeat(outbox.state()));
     };
