@@ -45,9 +45,6 @@ const NO_REPORT: EnclaveView = {
   sequence: undefined,
 };
 
-/** What no policy makes a match of. */
-const UNTRUSTED: ReadonlySet<Attribute> = new Set(['enclave.debug', 'enclave.measurements']);
-
 /** What one difference is called, what it is in words, and whether anything is repaired for it. */
 interface Difference {
   readonly reason: Reason;
@@ -141,7 +138,11 @@ function judge(
   const isApplied = report.appliedGeneration === lifecycle.observedGeneration;
   const compared = leadingFirst(isApplied ? found : withoutSpec(found));
   const findings = underPolicy(compared, expected);
-  const conclude = (verdict: Verdict, difference: Difference) => ({ ...say(verdict, difference), findings });
+  const conclude = (verdict: Verdict, difference: Difference) => ({
+    ...say(verdict, difference),
+    // An enclave that is as it should be differs in nothing that its report leaves out.
+    findings: verdict === 'Match' ? findings.filter((each) => each.verdict !== 'Unknown') : findings,
+  });
   // What the spec itself wants reported only leaves the enclave as it should be.
   const differences = compared
     .filter(({ verdict, rung }) => verdict === 'Drift' && rung !== 'alert')
@@ -154,8 +155,8 @@ function judge(
   if (unproven !== undefined) return conclude('Unknown', unproven);
   const [told] = counting;
   if (told !== undefined) return { ...conclude('Drift', told), told: true };
-  // Whoever lets it be: what does not run is no match, nor is what is not to be trusted.
-  const left = differences.find(({ attribute }) => seen.running !== true || UNTRUSTED.has(attribute));
+  // Whatever the policy says: an enclave that does not run is no match, nor is one that is not to be trusted.
+  const left = differences.find(({ attribute }) => seen.running !== true || ENTRIES[attribute].security === true);
   return left === undefined
     ? conclude('Match', { reason: 'Running' })
     : conclude('Unknown', { reason: left.reason, message: left.message });

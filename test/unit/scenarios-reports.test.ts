@@ -74,14 +74,21 @@ describe('what a host reports', () => {
     expect(others.map((each) => calls(`hosts.${each}`))).toEqual([0, 0]);
   });
 
-  it('keeps what the host reports among the findings of the enclave, and drops it once that is over', async () => {
-    const stage = await deployed();
-    const { v, says } = stage;
-    const names = () => v.lifecycle(ID)?.findings?.map(({ attribute, repair }) => `${attribute} ${repair}`);
-    says({ proxies: [{ destination: 'a.example:443', state: 'failed' }] });
+  it.each<[string, Partial<Report>, Partial<Report>]>([
+    [
+      'enclave.proxies',
+      { proxies: [{ destination: 'a.example:443', state: 'failed' }] },
+      { proxies: [{ destination: 'a.example:443', state: 'active' }] },
+    ],
+    // What the report leaves out does not keep a finding of an enclave that is as it should be.
+    ['enclave.health', { health: 'failing' }, { health: 'none' }],
+  ])('keeps %s among the findings of the enclave, and drops it once that is over', async (attribute, bad, good) => {
+    const { v, says } = await deployed({ exposePorts: [80] });
+    const names = () => v.lifecycle(ID)?.findings?.map((each) => `${each.attribute} ${each.repair}`);
+    says(bad);
     await v.until(() => names() !== undefined, 'it is found', 2 * MINUTE);
-    expect(names()).toEqual(['enclave.proxies restartEnclave']);
-    says({ proxies: [{ destination: 'a.example:443', state: 'active' }] });
+    expect(names()).toEqual([`${attribute} restartEnclave`]);
+    says(good);
     await v.until(() => names() === undefined, 'it is over', 2 * MINUTE);
   });
 
