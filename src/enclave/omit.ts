@@ -1,7 +1,9 @@
 /** A copy of an object without some of its members. */
 
-/** Unlike `Omit`, keeps the types of the other members where an index signature allows any. */
-export type Without<T, K extends PropertyKey> = { [P in keyof T as P extends K ? never : P]: T[P] };
+/** Unlike `Omit`, keeps the types of the other members where an index signature allows any, or where a key is any text. */
+export type Without<T, K extends PropertyKey> = string extends K
+  ? T
+  : { [P in keyof T as P extends K ? never : P]: T[P] };
 
 export function omit<T extends object, K extends keyof T>(object: T, ...keys: readonly K[]): Without<T, K> {
   let rest = object as Readonly<Record<PropertyKey, unknown>>;

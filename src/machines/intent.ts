@@ -2,6 +2,7 @@
 
 import { READER_VERSION } from '../enclave/items.ts';
 import type { Desired, Lifecycle } from '../enclave/lifecycle-item.ts';
+import { omit } from '../enclave/omit.ts';
 import { type EnclaveRecord, isCommand, isManaged, type RecordIdentity, sameIdentity } from '../enclave/record.ts';
 import { compareHash, type EnclaveSpec, SPEC_HASH_VERSION, specHash } from '../enclave/spec.ts';
 import type { Assessment } from './assessment.ts';
@@ -125,14 +126,12 @@ function present(input: IntentInput, old: Lifecycle, record: EnclaveRecord): Int
 /** Most have none, and a copy of a lifecycle costs more than the rest of an intent. */
 function withoutAbsence(lifecycle: Lifecycle): Lifecycle {
   if (lifecycle.missingSince === undefined) return lifecycle;
-  const { missingSince: _back, ...rest } = lifecycle;
-  return rest;
+  return omit(lifecycle, 'missingSince');
 }
 
 function withoutReason(lifecycle: Lifecycle): Lifecycle {
   if (lifecycle.absentBecause === undefined) return lifecycle;
-  const { absentBecause: _before, ...rest } = lifecycle;
-  return rest;
+  return omit(lifecycle, 'absentBecause');
 }
 
 /** Absent is sticky: only a PENDING_DEPLOY that was read after the destruction was committed leads back. */

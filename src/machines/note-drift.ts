@@ -9,6 +9,7 @@ import {
   writeDrift,
 } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { omit } from '../enclave/omit.ts';
 import { trackRepaired } from './contested-drift.ts';
 import { type Context, canDrift } from './context.ts';
 import { driftOf, driftSeenAt, isConfigurationDrift, isRestOf, settledAttributes, weakenedBy } from './drift.ts';
@@ -19,8 +20,7 @@ export function withoutFindings(lifecycle: Lifecycle): Lifecycle {
   const isTracked = isConfigurationDrift(lifecycle);
   if (findings === undefined && weakened === undefined && !isTracked) return lifecycle;
   if (!isTracked) return rest;
-  const { drift: _over, nextAttemptAt: _pause, ...well } = rest;
-  return well;
+  return omit(rest, 'drift', 'nextAttemptAt');
 }
 
 export function noteWeakened(context: Context): Lifecycle {
@@ -85,11 +85,10 @@ function noteEnd(context: Context): Lifecycle {
       : matches;
   const healed = isOver || misseen;
   if (!healed && canDrift(lifecycle)) return lifecycle;
-  const { drift: _over, ...rest } = healed ? noteMended(context) : lifecycle;
+  const rest = omit(healed ? noteMended(context) : lifecycle, 'drift');
   if (lifecycle.phase !== 'ready') return rest;
   // What was given up has healed by itself.
-  const { failure: _past, nextAttemptAt: _rest, ...well } = rest;
-  return well;
+  return omit(rest, 'failure', 'nextAttemptAt');
 }
 
 /**

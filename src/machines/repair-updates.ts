@@ -1,6 +1,7 @@
 /** Updates of a repair: its attempts, its end, and what is left where no rung cures. Pure, as all updates. */
 import { namesOfDrift, readDrift } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { omit } from '../enclave/omit.ts';
 import { attemptsOf, type Context } from './context.ts';
 import { driftKey, isConfigurationDrift, restartsHost } from './drift.ts';
 import { runResult } from './guards.ts';
@@ -74,20 +75,17 @@ export function exhaust(context: Context): Lifecycle {
 
 /** May not be repaired now: it is looked after again as any other. */
 export function withdraw({ lifecycle }: Context): Lifecycle {
-  const { nextAttemptAt: _pause, ...rest } = lifecycle;
-  return rest;
+  return omit(lifecycle, 'nextAttemptAt');
 }
 
 /** What differed is as it should be, and nothing has been done to the host: it serves as it did before. */
 export function mended({ lifecycle }: Context): Lifecycle {
-  const { failure: _past, nextAttemptAt: _pause, ...rest } = lifecycle;
-  return rest;
+  return omit(lifecycle, 'failure', 'nextAttemptAt');
 }
 
 /** No rung cures what merely differs: the enclave serves on, and the last rung is tried again after a rest. */
 export function giveUp(context: Context): Lifecycle {
   const { lifecycle, assessment } = context;
-  const { direct: _past, ...rest } = lifecycle;
   const count = attemptsOf(lifecycle, driftKey(context));
   const what = lifecycle.drift === undefined ? 'drift' : namesOfDrift(lifecycle.drift).join(', ');
   const failure = lifecycle.failure ?? {
@@ -95,7 +93,11 @@ export function giveUp(context: Context): Lifecycle {
     message: `${count} repairs did not cure ${what}`,
     at: iso(assessment.now),
   };
-  return { ...rest, failure, nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs) };
+  return {
+    ...omit(lifecycle, 'direct'),
+    failure,
+    nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs),
+  };
 }
 
 /** The rest is over: one more try. */
@@ -106,9 +108,8 @@ export function climbAgain(context: Context): Lifecycle {
   const isDegraded = drift?.kind === 'report' && drift.attribute === 'enclave.proxies';
   const isGivenUp = drift?.kind === 'attributes' || isDegraded;
   if (!isGivenUp || repairStep(context) !== 'exhausted') return lifecycle;
-  const { nextAttemptAt: _rest, ...due } = lifecycle;
   const key = driftKey(context);
-  return { ...due, ...attempted(lifecycle, key, attemptsOf(lifecycle, key) - 1) };
+  return { ...omit(lifecycle, 'nextAttemptAt'), ...attempted(lifecycle, key, attemptsOf(lifecycle, key) - 1) };
 }
 
 /** A repair came to nothing: the host runs and does not report. It was counted when it was begun. */

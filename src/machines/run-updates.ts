@@ -1,6 +1,7 @@
 /** Updates of a run, or of an effect without one: how it is started and ended. Pure, as all updates. */
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
+import { omit } from '../enclave/omit.ts';
 import type { Outcome, RunVariables } from '../enclave/run-item.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context } from './context.ts';
@@ -36,10 +37,9 @@ export function beginRun(
   const { lifecycle, assessment } = context;
   const seq = lifecycle.runSeq + 1;
   const limit = action === 'deploy' ? assessment.limits.deployDeadlineMs : assessment.limits.destroyDeadlineMs;
-  const { nextAttemptAt: _due, ...rest } = lifecycle;
   const snapshot = action === 'deploy' ? variables : (lifecycle.snapshot ?? variables);
   return {
-    ...rest,
+    ...omit(lifecycle, 'nextAttemptAt'),
     runSeq: seq,
     touched: true,
     ...(snapshot === undefined ? {} : { snapshot }),
@@ -124,8 +124,7 @@ export function endRun(context: Context): Lifecycle {
   if (run === undefined || outcome === undefined || outcome.result !== 'succeeded' || run.action !== 'deploy')
     return lifecycle;
   // What an older runner made, it does not say: what is remembered of an earlier run is not it.
-  const { adopting: _done, made: _before, ...known } = lifecycle;
-  const { legacy: _replaced, ...pinned } = lifecycle.pinned;
+  const known = omit(lifecycle, 'adopting', 'made');
   const { legacy } = outcome;
   return {
     ...known,
@@ -137,7 +136,7 @@ export function endRun(context: Context): Lifecycle {
       legacy !== undefined ||
       (lifecycle.adopted && (outcome.instanceId ?? lifecycle.pinned.instanceId) === lifecycle.pinned.instanceId),
     pinned: {
-      ...pinned,
+      ...omit(lifecycle.pinned, 'legacy'),
       ...(legacy === undefined ? {} : { legacy }),
       ...(outcome.instanceId === undefined ? {} : { instanceId: outcome.instanceId }),
       ...(outcome.amiId === undefined ? {} : { amiId: outcome.amiId }),

@@ -1,6 +1,7 @@
 /** Updates: how a decision changes what is remembered. Pure; each returns the next lifecycle. */
 import { isRepairKey } from '../drift/index.ts';
 import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import { omit } from '../enclave/omit.ts';
 import type { ErrorClass, Failure, Outcome } from '../enclave/run-item.ts';
 import { attemptsOf, type Context } from './context.ts';
 import { seenDead } from './drift.ts';
@@ -36,14 +37,13 @@ export function attempted(lifecycle: Lifecycle, key: string, count: number): Pic
     return { attempts: { key, count }, ...(lifecycle.tried === undefined ? {} : { tried: before }) };
   }
   // Differences that take turns climb their ladders all the same.
-  const { [key]: _again, [attempts.key]: _older, ...others } = before;
-  const kept = Object.entries(others).slice(1 - MOST_TRIED);
+  const kept = Object.entries(omit(before, key, attempts.key)).slice(1 - MOST_TRIED);
   return { attempts: { key, count }, tried: { ...Object.fromEntries(kept), [attempts.key]: attempts.count } };
 }
 
 /** Nothing has been attempted, at whatever. */
-export function uncounted({ tried: _past, ...lifecycle }: Lifecycle): Lifecycle {
-  return { ...lifecycle, attempts: { key: '', count: 0 } };
+export function uncounted(lifecycle: Lifecycle): Lifecycle {
+  return { ...omit(lifecycle, 'tried'), attempts: { key: '', count: 0 } };
 }
 
 /** The wait for a report begins now: how long a run took, or a host to start, is no part of it. */
@@ -88,7 +88,7 @@ export function fail(context: Context, errorClass: ErrorClass, message: string, 
 
 /** Stalled: nothing leads on but a new generation, a command or a retry; a transient cause is tried each hour. */
 export function stall(context: Context, terminal: boolean): Lifecycle {
-  const { nextAttemptAt: _earlier, ...lifecycle } = context.lifecycle;
+  const lifecycle = omit(context.lifecycle, 'nextAttemptAt');
   const { assessment } = context;
   return {
     ...lifecycle,
@@ -100,19 +100,17 @@ export function stall(context: Context, terminal: boolean): Lifecycle {
 
 /** Tried again because it was asked for: attempts of old belong to the old request. */
 export function startOver({ lifecycle, assessment }: Context): Lifecycle {
-  const { nextAttemptAt: _pause, healed: _old, ...rest } = lifecycle;
-  return { ...uncounted(rest), commandAt: iso(assessment.now) };
+  return { ...uncounted(omit(lifecycle, 'nextAttemptAt', 'healed')), commandAt: iso(assessment.now) };
 }
 
 /** The pause is over. Attempts stay: they belong to the generation. */
 export function resumeAttempts({ lifecycle }: Context): Lifecycle {
-  const { nextAttemptAt: _pause, ...rest } = lifecycle;
-  return rest;
+  return omit(lifecycle, 'nextAttemptAt');
 }
 
 /** Running and proven: errors are history. Drift attempts stay until it has been healthy for a while. */
 export function settle({ lifecycle }: Context): Lifecycle {
-  const { failure: _past, nextAttemptAt: _none, direct: _done, drift: _healed, ...rest } = lifecycle;
+  const rest = omit(lifecycle, 'failure', 'nextAttemptAt', 'direct', 'drift');
   const attempts = isRepairKey(lifecycle.attempts.key) ? lifecycle.attempts : { key: '', count: 0 };
   return { ...rest, serving: true, attempts };
 }
@@ -138,13 +136,11 @@ export function beginAdopting({ lifecycle }: Context): Lifecycle {
 
 /** Nothing serves while pausing, paused or being destroyed. */
 export function unserve({ lifecycle }: Context): Lifecycle {
-  const { direct: _old, drift: _other, nextAttemptAt: _pause, ...rest } = lifecycle;
-  return { ...rest, serving: false };
+  return { ...omit(lifecycle, 'direct', 'drift', 'nextAttemptAt'), serving: false };
 }
 
 export function beginDestroying(context: Context): Lifecycle {
-  const { nextAttemptAt: _pause, teardown: _earlier, retained: _no, ...rest } = unserve(context);
-  return uncounted(rest);
+  return uncounted(omit(unserve(context), 'nextAttemptAt', 'teardown', 'retained'));
 }
 
 /** The destroy run says nothing is left; two observations must agree before it is believed. */
@@ -169,27 +165,27 @@ export function destroyFailed(context: Context): Lifecycle {
 
 /** Resources are found although the destroy run said none is left: destroy again. */
 export function destroyAgain(context: Context): Lifecycle {
-  const { teardown: _refuted, ...lifecycle } = context.lifecycle;
+  const lifecycle = omit(context.lifecycle, 'teardown');
   return fail({ ...context, lifecycle }, 'state', 'the host is still found after a destroy run', 'destroy');
 }
 
 export function destroyed({ lifecycle }: Context): Lifecycle {
-  const {
-    failure: _past,
-    nextAttemptAt: _none,
-    direct: _old,
-    drift: _gone,
-    healed: _long,
-    weakened: _weak,
-    findings: _told,
-    made: _thing,
-    completed: _done,
-    baseline: _report,
-    planned: _plan,
-    planAsked: _asked,
-    approval: _given,
-    ...rest
-  } = lifecycle;
+  const rest = omit(
+    lifecycle,
+    'failure',
+    'nextAttemptAt',
+    'direct',
+    'drift',
+    'healed',
+    'weakened',
+    'findings',
+    'made',
+    'completed',
+    'baseline',
+    'planned',
+    'planAsked',
+    'approval',
+  );
   return { ...uncounted(rest), serving: false, adopted: false, pinned: {}, observedGeneration: 0 };
 }
 
@@ -201,12 +197,11 @@ export function retain(context: Context): Lifecycle {
 
 /** A new life after destroyed: what was pinned died with the old one. */
 export function revive(context: Context): Lifecycle {
-  const { teardown: _old, failure: _past, absentBecause: _why, retained, ...rest } = startOver(context);
+  const { retained, ...rest } = omit(startOver(context), 'teardown', 'failure', 'absentBecause');
   const generation = Math.max(1, rest.generation);
   // What was retained is taken up again as it is.
   if (retained) return { ...rest, generation };
-  const { snapshot: _dead, applied: _gone, ...fresh } = rest;
-  return { ...fresh, touched: false, generation, observedGeneration: 0 };
+  return { ...omit(rest, 'snapshot', 'applied'), touched: false, generation, observedGeneration: 0 };
 }
 
 /** A host that is found belongs to this enclave: no second one may be created beside it. */
@@ -253,6 +248,5 @@ export function refusedByHost(context: Context): Lifecycle {
 
 /** Paused: nothing is under way, and what failed before is history. */
 export function atRest({ lifecycle }: Context): Lifecycle {
-  const { direct: _done, failure: _past, nextAttemptAt: _none, drift: _other, ...rest } = lifecycle;
-  return { ...uncounted(rest), serving: false };
+  return { ...uncounted(omit(lifecycle, 'direct', 'failure', 'nextAttemptAt', 'drift')), serving: false };
 }
