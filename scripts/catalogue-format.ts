@@ -1,6 +1,6 @@
-/** The instance catalogue as JSON: how src/enclave/data/instance-types.json is written. */
+/** The instance catalogue as JSON: how src/enclave/instance-types/data/instance-types.json is written. */
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
-import type { CatalogueFile } from '../src/enclave/catalogue.ts';
+import type { CatalogueFile } from '../src/enclave/instance-types/instance-types.ts';
 
 /** One instance type: what `DescribeInstanceTypes` says of it, and the regions it was seen in. */
 export interface CatalogueRow {
@@ -25,7 +25,7 @@ export interface CatalogueInput {
 const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
 
 /**
- * The whole file, as `CatalogueFile` in src/enclave/catalogue.ts describes it. Equal input gives equal text, so that a
+ * The whole file, as `CatalogueFile` in src/enclave/instance-types/instance-types.ts describes it. Equal input gives equal text, so that a
  * refresh shows only what changed.
  */
 export function renderCatalogue({ source, date, rows }: CatalogueInput): string {

@@ -1,5 +1,5 @@
 /**
- * Writes src/enclave/data/instance-types.json.
+ * Writes src/enclave/instance-types/data/instance-types.json.
  *
  * node scripts/catalogue.ts --aws us-east-1,eu-west-1   asks DescribeInstanceTypes of every region named
  * node scripts/catalogue.ts --file types.json           reads a data file (`DataFile`)
@@ -15,7 +15,7 @@ import {
   rowsOfReplies,
 } from './catalogue-format.ts';
 
-const TARGET = new URL('../src/enclave/data/instance-types.json', import.meta.url);
+const TARGET = new URL('../src/enclave/instance-types/data/instance-types.json', import.meta.url);
 
 async function fromAws(regions: readonly string[]): Promise<CatalogueInput> {
   const replies = new Map<string, InstanceTypeInfo[]>();

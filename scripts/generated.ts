@@ -1,6 +1,11 @@
 /** Every file of the repository that is made from the sources, and what makes it. */
 import { renderConfigReference } from '../src/cli/config-reference.ts';
-import { conditionsReference, enclaveJsonSchema, enclaveReference, eventsReference } from '../src/enclave/reference.ts';
+import {
+  conditionsReference,
+  enclaveJsonSchema,
+  enclaveReference,
+  eventsReference,
+} from '../src/enclave/spec/reference.ts';
 import { lifecyclePage } from '../src/machines/diagram.ts';
 import { createMetrics } from '../src/reconciler/metrics/index.ts';
 import { metricsReference } from '../src/reconciler/metrics/reference.ts';

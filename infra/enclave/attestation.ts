@@ -1,6 +1,6 @@
 /** KMS keys that only an attested enclave can use: the enclave's own key, and what its role may do with another. */
 import { pcr3OfRole } from '../../src/enclave/measurements.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/types.ts';
 import { type PolicyDocument, policy, type Statement } from './iam.ts';
 import type { Place } from './place.ts';
 

@@ -1,5 +1,5 @@
 /** The stack of a host that the pipeline before this one made: its addresses, and every value as its state has it. */
-import type { Legacy } from '../../src/enclave/legacy.ts';
+import type { Legacy } from '../../src/enclave/items/legacy-host.ts';
 import {
   CloudwatchLogGroup,
   IamInstanceProfile,

@@ -1,5 +1,5 @@
 /** Rules of the enclave's security group. Groups know addresses, not host names: those are the proxy's matter. */
-import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/types.ts';
 import { regionOfArn } from './iam.ts';
 import type { PlatformFacts, RegionFacts } from './platform-facts.ts';
 import { registryOf, secretArns } from './registry.ts';

@@ -1,7 +1,7 @@
 /** One enclave's place in AWS: where its resources lie and what they are called. */
 import { hostConfigurationKey } from '../../src/enclave/host-configuration.ts';
+import type { RunVariables } from '../../src/enclave/items/run.ts';
 import { logGroupName, resourceName } from '../../src/enclave/names.ts';
-import type { RunVariables } from '../../src/enclave/run-item.ts';
 import type { PlatformFacts, RegionFacts } from './platform-facts.ts';
 
 export interface Place {

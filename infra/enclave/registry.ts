@@ -1,6 +1,6 @@
 /** Where an image comes from: what the host must reach, and what it must be allowed, to pull it. */
-import { splitImageReference } from '../../src/enclave/image-reference.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import { splitImageReference } from '../../src/enclave/spec/image-reference.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/types.ts';
 
 const ECR = /^([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
 

@@ -1,6 +1,6 @@
 /** What an enclave's host may do: its own log group, report, configuration and image, and nothing of another's. */
-import { keys } from '../../src/enclave/items.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/types.ts';
 import { foreignKeyStatements } from './attestation.ts';
 import { literal, objectArn, type PolicyDocument, policy, type Statement } from './iam.ts';
 import { type Place, reportTableArn } from './place.ts';

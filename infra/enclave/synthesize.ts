@@ -1,8 +1,8 @@
 /** One enclave's Terraform working folder, from what a run was given. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunVariables } from '../../src/enclave/run-item.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import type { RunVariables } from '../../src/enclave/items/run.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/types.ts';
 import { App, S3Backend, TerraformStack } from './cdk.ts';
 import { addLegacy, keepScripts } from './legacy-stack.ts';
 import { placeOf } from './place.ts';

@@ -1,11 +1,11 @@
 /** The stack's Terraform variables, their types and values: the only way by which text of a record enters Terraform. */
 import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
+import type { Legacy } from '../../src/enclave/items/legacy-host.ts';
+import type { RunVariables } from '../../src/enclave/items/run.ts';
 import { canonicalJson } from '../../src/enclave/json.ts';
-import type { Legacy } from '../../src/enclave/legacy.ts';
 import { resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../src/enclave/names.ts';
 import { ROLE_POLICIES } from '../../src/enclave/resource-types.ts';
-import type { RunVariables } from '../../src/enclave/run-item.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec-types.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/types.ts';
 import { userData } from '../host/user-data.ts';
 import { keyPolicy, wantsOwnKey } from './attestation.ts';
 import { type TerraformStack, TerraformVariable } from './cdk.ts';

@@ -1,6 +1,6 @@
 /** What an environment's platform is made of: one schema for dev, staging and prod. */
 import { z } from 'zod';
-import { ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM } from '../../src/enclave/spec-references.ts';
+import { ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM } from '../../src/enclave/spec/references.ts';
 
 const NAME_LIMIT = 21;
 /** Managed policies a role may have, unless a quota is raised. */

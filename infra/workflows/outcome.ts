@@ -1,5 +1,5 @@
 /** From a stopped task to the end: whose task it was, how the run ended, who says so. */
-import type { ErrorClass } from '../../src/enclave/run-item.ts';
+import type { ErrorClass } from '../../src/enclave/items/run.ts';
 import { CONDITION_FAILED, dynamodb, equals, isPresent, isText, matches, type State, type StateMap } from './asl.ts';
 import { release } from './lock.ts';
 import type { WorkflowParameters } from './parameters.ts';

@@ -1,5 +1,5 @@
 /** Whose run a workflow carries out: one enclave's, under the enclave's lock, or the fleet's, under none. */
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 
 export interface Scope {

@@ -1,5 +1,5 @@
 /** From Terraform's diagnostics to the class of the failure, a message anyone may read, and a fix. */
-import type { ErrorClass } from '../../src/enclave/run-item.ts';
+import type { ErrorClass } from '../../src/enclave/items/run.ts';
 import { scrub } from '../../src/enclave/scrub.ts';
 import type { Diagnostic } from './engine/port.ts';
 

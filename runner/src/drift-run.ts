@@ -1,7 +1,7 @@
 /** A drift run: several enclaves looked at, one after another, without any lock. */
-import type { DriftResult, FleetRunItem } from '../../src/enclave/fleet-run.ts';
+import type { DriftResult, FleetRunItem } from '../../src/enclave/items/fleet-run.ts';
+import type { Outcome } from '../../src/enclave/items/run.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
-import type { Outcome } from '../../src/enclave/run-item.ts';
 import { scrub } from '../../src/enclave/scrub.ts';
 import { classify, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';

@@ -1,7 +1,7 @@
 /** From a full plan to what has drifted: the attributes the operator owns, and nothing else. */
-import type { DriftResult } from '../../src/enclave/fleet-run.ts';
+import type { DriftResult } from '../../src/enclave/items/fleet-run.ts';
+import { MOST_DIFFERENCES } from '../../src/enclave/items/plan.ts';
 import { canonicalJson, equalJson, isPlainMap } from '../../src/enclave/json.ts';
-import { MOST_DIFFERENCES } from '../../src/enclave/planned.ts';
 import { comparedAttributes } from '../../src/enclave/resource-types.ts';
 import type { PlannedChange, TerraformPlan } from './engine/port.ts';
 

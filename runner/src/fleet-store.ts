@@ -1,8 +1,8 @@
 /** The item of a drift run: taken by one task, one result after another, concluded once. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { type DriftResult, type FleetRunItem, FleetRunItemSchema } from '../../src/enclave/fleet-run.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Outcome } from '../../src/enclave/run-item.ts';
+import { type DriftResult, type FleetRunItem, FleetRunItemSchema } from '../../src/enclave/items/fleet-run.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Outcome } from '../../src/enclave/items/run.ts';
 import { type Claim, type Claimant, createItemStore } from './run-item.ts';
 
 export interface FleetStore {

@@ -1,8 +1,8 @@
 /** The gate between plan and apply: what this run may do to what exists. */
 
+import type { PlanSummary } from '../../src/enclave/items/run.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
 import type { RunAction } from '../../src/enclave/names.ts';
-import type { PlanSummary } from '../../src/enclave/run-item.ts';
 import type { PlannedChange, TerraformPlan } from './engine/port.ts';
 
 export interface GatePolicy {

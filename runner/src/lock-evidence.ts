@@ -2,8 +2,8 @@
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeTasksCommand, type ECSClient } from '@aws-sdk/client-ecs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { keys } from '../../src/enclave/items.ts';
-import { RunItemSchema } from '../../src/enclave/run-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { RunItemSchema } from '../../src/enclave/items/run.ts';
 import type { Suspect, TaskState } from './state-lock.ts';
 
 export interface LockEvidence {

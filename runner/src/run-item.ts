@@ -2,9 +2,9 @@
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { z } from 'zod';
-import { isFromTheFuture, READER_VERSION } from '../../src/enclave/items.ts';
+import { isFromTheFuture, READER_VERSION } from '../../src/enclave/items/items.ts';
+import type { Outcome } from '../../src/enclave/items/run.ts';
 import type { AnyRunAction } from '../../src/enclave/names.ts';
-import type { Outcome } from '../../src/enclave/run-item.ts';
 
 export interface Claimant {
   readonly taskArn: string;

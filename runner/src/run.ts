@@ -1,8 +1,8 @@
 /** One run from claim to outcome. */
 
-import type { Lock } from '../../src/enclave/items.ts';
+import type { Lock } from '../../src/enclave/items/items.ts';
+import type { Outcome, RunItem } from '../../src/enclave/items/run.ts';
 import { STACK_VERSION } from '../../src/enclave/names.ts';
-import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
 import { scrub } from '../../src/enclave/scrub.ts';
 import { classify, errorBeforeStop, fixFor } from './classify.ts';
 import type { Clock } from './clock.ts';

@@ -1,5 +1,5 @@
 /** Writing a run's outcome, for as long as the task has. */
-import type { Outcome } from '../../src/enclave/run-item.ts';
+import type { Outcome } from '../../src/enclave/items/run.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 

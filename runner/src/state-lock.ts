@@ -1,7 +1,7 @@
 /** Whose a lock on a Terraform state is, and whether its owner is proven dead. */
 
+import type { RunItem } from '../../src/enclave/items/run.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
 
 /** What Terraform writes into `<state key>.tflock`. */
 export interface StateLock {

@@ -1,9 +1,9 @@
 /** The items of an enclave's run: its own, and the lock of the enclave. */
 import { type DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
-import { keys, type Lock, LockSchema } from '../../src/enclave/items.ts';
+import { keys, type Lock, LockSchema } from '../../src/enclave/items/items.ts';
+import { type Outcome, type PlanSummary, type RunItem, RunItemSchema } from '../../src/enclave/items/run.ts';
 import type { RunAction } from '../../src/enclave/names.ts';
-import { type Outcome, type PlanSummary, type RunItem, RunItemSchema } from '../../src/enclave/run-item.ts';
 import { type Claim, type Claimant, createItemStore, read } from './run-item.ts';
 
 export interface RunStore {

@@ -2,11 +2,11 @@
 import { type DynamoDBClient, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
 import { namesOf, type PlacedConfig } from '../../infra/platform/index.ts';
 import type { AwsClients } from '../../src/aws/clients.ts';
-import { type Condition, equal } from '../../src/aws/expressions.ts';
+import { type Condition, equal } from '../../src/aws/dynamodb/expressions.ts';
+import { openTable } from '../../src/aws/dynamodb/table.ts';
 import { createHosts } from '../../src/aws/hosts.ts';
-import { openTable } from '../../src/aws/table.ts';
+import { LifecycleSchema } from '../../src/enclave/items/lifecycle.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
-import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
 
 export interface Standing {
   readonly id: string;

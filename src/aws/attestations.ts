@@ -1,7 +1,7 @@
 /** What KMS saw of attestations, as CloudTrail's event history has it. */
 import { type CloudTrailClient, type Event, LookupEventsCommand } from '@aws-sdk/client-cloudtrail';
 import { isPlainMap } from '../enclave/json.ts';
-import type { SeenAttestation, Span } from '../reconciler/surroundings.ts';
+import type { SeenAttestation, Span } from '../reconciler/ports/inventory.ts';
 import { call } from './errors.ts';
 
 /** Most that a call gives, by its reference. */

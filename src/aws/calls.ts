@@ -1,7 +1,7 @@
 /** Calls: every attempt the SDK makes, told to whoever listens. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AwsCode, AwsInstruments, AwsService } from '../reconciler/metrics/index.ts';
-import { type Clock, OperatorError } from '../reconciler/ports.ts';
+import { type Clock, OperatorError } from '../reconciler/ports/index.ts';
 import { operatorError } from './errors.ts';
 
 /** What all clients have; the commands that pass through are of no matter here. */

@@ -1,5 +1,5 @@
 /** What an SDK error means to the operator: one table for all services. */
-import { OperatorError, type OperatorErrorClass } from '../reconciler/ports.ts';
+import { OperatorError, type OperatorErrorClass } from '../reconciler/ports/index.ts';
 
 /** What AWS' errors have in common. Network errors have `code` and no `$metadata`. */
 interface SdkError extends Error {

@@ -5,7 +5,7 @@ import {
   type EC2Client,
   type InstanceStatus,
 } from '@aws-sdk/client-ec2';
-import type { HostStatus } from '../reconciler/ports.ts';
+import type { HostStatus } from '../reconciler/ports/index.ts';
 import { call } from './errors.ts';
 
 const PAGE_SIZE = 1_000;

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { DescribeInstanceInformationCommand, SendCommandCommand } from '@aws-sdk/client-ssm';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
-import { type Host, type HostState, type Hosts, OperatorError, type Posture } from '../reconciler/ports.ts';
+import { type Host, type HostState, type Hosts, OperatorError, type Posture } from '../reconciler/ports/index.ts';
 import type { AwsClients } from './clients.ts';
 import { call, onNames } from './errors.ts';
 import { hostStatus } from './host-status.ts';

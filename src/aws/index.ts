@@ -1,17 +1,17 @@
 /** The reconciler's ports, on AWS. */
 import type { Config } from '../reconciler/config.ts';
-import type { Clock, Log, Ports, Random } from '../reconciler/ports.ts';
+import type { Clock, Log, Ports, Random } from '../reconciler/ports/index.ts';
 import { Calls } from './calls.ts';
 import { createClients } from './clients.ts';
-import { createFleetRunStore } from './fleet-runs.ts';
-import { createHistoryStore } from './history.ts';
+import { createFleetRunStore } from './dynamodb/fleet-runs.ts';
+import { createHistoryStore } from './dynamodb/history.ts';
+import { createLeaseStore } from './dynamodb/leases.ts';
+import { createRecordStore } from './dynamodb/records.ts';
+import { createStateStore } from './dynamodb/state.ts';
+import { createChangeStream } from './dynamodb/streams.ts';
 import { createHosts } from './hosts.ts';
 import { createInspector } from './inspector.ts';
-import { createLeaseStore } from './leases.ts';
-import { createRecordStore } from './records.ts';
-import { createStateStore } from './state.ts';
 import { createTerraformStates } from './states.ts';
-import { createChangeStream } from './streams.ts';
 import { createSurroundings } from './surroundings.ts';
 import { createTasks } from './tasks.ts';
 import { createTopic } from './topic.ts';

@@ -14,8 +14,8 @@ import {
 } from '@aws-sdk/client-iam';
 import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
 import { logGroupName, resourceName } from '../enclave/names.ts';
-import type { Inspector } from '../reconciler/inspector.ts';
-import { OperatorError } from '../reconciler/ports.ts';
+import { OperatorError } from '../reconciler/ports/index.ts';
+import type { Inspector } from '../reconciler/ports/inspector.ts';
 import type { AwsClients } from './clients.ts';
 import { call } from './errors.ts';
 import { decoded } from './roles.ts';

@@ -1,6 +1,6 @@
 /** One KMS key: its state, its policy, its grants; each of which may be hidden from us. */
 import { DescribeKeyCommand, GetKeyPolicyCommand, type KMSClient, ListGrantsCommand } from '@aws-sdk/client-kms';
-import type { KeyDocuments } from '../reconciler/ports.ts';
+import type { KeyDocuments } from '../reconciler/ports/index.ts';
 import { call, onNames } from './errors.ts';
 
 /** Denied, or not to be had in the key's state: this part is unknown, and the others may yet be known. */

@@ -1,7 +1,7 @@
 /** Roles of hosts, out of the one call of IAM that tells everything of many. */
 import { GetAccountAuthorizationDetailsCommand, type IAMClient, type RoleDetail } from '@aws-sdk/client-iam';
 import { resourceName, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
-import type { SeenRole } from '../reconciler/surroundings.ts';
+import type { SeenRole } from '../reconciler/ports/inventory.ts';
 import { call } from './errors.ts';
 
 const PAGE_SIZE = 1_000;

@@ -1,7 +1,7 @@
 /** Terraform states, and the locks on them, as objects of S3: which there are, and nothing of what is in them. */
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { enclaveOfLock, enclaveOfState, STATES_PREFIX } from '../enclave/names.ts';
-import type { TerraformStates } from '../reconciler/ports.ts';
+import type { TerraformStates } from '../reconciler/ports/index.ts';
 import { call } from './errors.ts';
 
 const PAGE_SIZE = 1_000;

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
 import { logGroupName, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
-import type { GroupRule, SeenGroup, SeenVolume, Surroundings } from '../reconciler/surroundings.ts';
+import type { GroupRule, SeenGroup, SeenVolume, Surroundings } from '../reconciler/ports/inventory.ts';
 import { attestationPage } from './attestations.ts';
 import type { AwsClients } from './clients.ts';
 import { call } from './errors.ts';

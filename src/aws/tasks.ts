@@ -1,6 +1,6 @@
 /** Runner tasks in ECS. */
 import { DescribeTasksCommand, type ECSClient, StopTaskCommand } from '@aws-sdk/client-ecs';
-import { OperatorError, type Tasks } from '../reconciler/ports.ts';
+import { OperatorError, type Tasks } from '../reconciler/ports/index.ts';
 import { clusterOfTask } from './arns.ts';
 import { call } from './errors.ts';
 

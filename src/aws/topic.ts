@@ -1,6 +1,6 @@
 /** Notifications to an SNS topic. */
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
-import type { Channel } from '../reconciler/ports.ts';
+import type { Channel } from '../reconciler/ports/index.ts';
 import { call } from './errors.ts';
 
 /** What SNS takes: printable ASCII, one line. */

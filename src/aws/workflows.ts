@@ -12,7 +12,7 @@ import {
 import type { JsonMap } from '../enclave/json.ts';
 import type { AnyRunAction } from '../enclave/names.ts';
 import type { Config } from '../reconciler/config.ts';
-import type { ExecutionView, Workflows } from '../reconciler/ports.ts';
+import type { ExecutionView, Workflows } from '../reconciler/ports/index.ts';
 import { executionArn, stateMachineArn, taskArnsIn } from './arns.ts';
 import { call, onNames } from './errors.ts';
 

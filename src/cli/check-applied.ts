@@ -1,5 +1,5 @@
 /** Documents checked against what their enclaves run. Beside `check.ts`, which needs no database: `validate` starts faster. */
-import { appliedSpec } from '../enclave/applied.ts';
+import { appliedSpec } from '../enclave/spec/applied.ts';
 import { type Checked, checkRecord, specContext } from './check.ts';
 import { openStore } from './store.ts';
 import type { Target } from './target.ts';

@@ -1,7 +1,13 @@
 /** Documents checked against the specification, and how findings are printed. */
 import type { JsonMap } from '../enclave/json.ts';
-import { type AppliedSpec, type EnclaveSpec, parseSpec, type SpecContext, type SpecIssue } from '../enclave/spec.ts';
-import { show } from '../enclave/spec-issues.ts';
+import { show } from '../enclave/spec/issues.ts';
+import {
+  type AppliedSpec,
+  type EnclaveSpec,
+  parseSpec,
+  type SpecContext,
+  type SpecIssue,
+} from '../enclave/spec/spec.ts';
 import type { Config } from '../reconciler/config.ts';
 import { type RecordDocument, readAllDocuments } from './documents.ts';
 import type { Io } from './io.ts';

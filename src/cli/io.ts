@@ -1,5 +1,5 @@
 /** What a command may touch of its surroundings: streams, environment, files' root, time. */
-import type { Clock, Random } from '../reconciler/ports.ts';
+import type { Clock, Random } from '../reconciler/ports/index.ts';
 
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;

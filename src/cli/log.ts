@@ -1,6 +1,6 @@
 /** Structured logs of the operator: one JSON line an event, secrets cut out. */
 import pino from 'pino';
-import type { Log } from '../reconciler/ports.ts';
+import type { Log } from '../reconciler/ports/index.ts';
 
 /** Members that may hold a secret, at the depths at which fields are logged. */
 const SECRET_NAMES = [

@@ -1,7 +1,7 @@
 /** Entry point of enclavectl: wires the real streams, clock and signals to the program. */
 import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
-import { systemClock, systemRandom } from '../reconciler/clock.ts';
+import { systemClock, systemRandom } from '../reconciler/ports/system-clock.ts';
 import type { Io } from './io.ts';
 import { run } from './program.ts';
 

@@ -1,5 +1,5 @@
 /** A plan as a person reads it. */
-import type { Planned } from '../enclave/planned.ts';
+import type { Planned } from '../enclave/items/plan.ts';
 import type { Io } from './io.ts';
 import { nameLines } from './output.ts';
 import { renderTable } from './table.ts';

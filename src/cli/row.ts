@@ -1,8 +1,8 @@
 /** One enclave as a row: what `get` and `local` show. */
 import { conditionOf } from '../enclave/conditions.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { isPlainMap } from '../enclave/json.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { RawRecord } from '../reconciler/ports.ts';
+import type { RawRecord } from '../reconciler/ports/index.ts';
 import type { Io } from './io.ts';
 import { clip, clipToColumns, columnsOf, printable, shortAge } from './output.ts';
 import { renderTable } from './table.ts';

@@ -10,16 +10,16 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { z } from 'zod';
-import { toItem, toPlain } from '../aws/marshal.ts';
-import { readReport } from '../aws/stored.ts';
-import { type DriftAnswer, DriftAnswerSchema } from '../enclave/drift-answer.ts';
-import { type Control, ControlSchema } from '../enclave/fleet-items.ts';
-import { EventSchema, keys, type Lock, LockSchema, type OperatorEvent, type Request } from '../enclave/items.ts';
+import { toItem, toPlain } from '../aws/dynamodb/marshal.ts';
+import { readReport } from '../aws/dynamodb/stored.ts';
+import { type DriftAnswer, DriftAnswerSchema } from '../enclave/items/drift-answer.ts';
+import { type Control, ControlSchema } from '../enclave/items/fleet.ts';
+import { EventSchema, keys, type Lock, LockSchema, type OperatorEvent, type Request } from '../enclave/items/items.ts';
+import { type Lifecycle, LifecycleSchema } from '../enclave/items/lifecycle.ts';
+import type { Report } from '../enclave/items/report.ts';
+import { type RunItem, RunItemSchema } from '../enclave/items/run.ts';
 import type { JsonMap } from '../enclave/json.ts';
-import { type Lifecycle, LifecycleSchema } from '../enclave/lifecycle-item.ts';
-import type { Report } from '../enclave/report-item.ts';
-import { type RunItem, RunItemSchema } from '../enclave/run-item.ts';
-import type { RawRecord } from '../reconciler/ports.ts';
+import type { RawRecord } from '../reconciler/ports/index.ts';
 import type { Target } from './target.ts';
 import { explainFailure } from './unreachable.ts';
 import { updateOf } from './update-expression.ts';

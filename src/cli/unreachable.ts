@@ -1,6 +1,6 @@
 /** What went wrong between here and DynamoDB, in one line that names the endpoint and a fix. */
 import { operatorError } from '../aws/errors.ts';
-import { OperatorError } from '../reconciler/ports.ts';
+import { OperatorError } from '../reconciler/ports/index.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 
 interface Where {

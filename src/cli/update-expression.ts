@@ -1,6 +1,6 @@
 /** One conditional update, as the members of an `UpdateItem` request. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { toItem } from '../aws/marshal.ts';
+import { toItem } from '../aws/dynamodb/marshal.ts';
 import type { JsonMap } from '../enclave/json.ts';
 
 /**

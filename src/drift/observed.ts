@@ -1,6 +1,6 @@
 /** What is compared: what an enclave should be, and what was seen of it. Plain values. */
 import type { Made } from '../enclave/digests.ts';
-import type { EnclaveSpec } from '../enclave/spec-types.ts';
+import type { EnclaveSpec } from '../enclave/spec/types.ts';
 
 /** Every part that is absent makes Unknown of what depends on it. */
 export interface Wanted {

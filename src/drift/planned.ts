@@ -1,7 +1,8 @@
 /** Planned findings: what the last plan of an enclave says differs, in the words of the comparison. Pure. */
-import { ATTRIBUTES, type Attribute, baseOf, ENTRIES, type Finding, ROWS } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { Difference } from '../enclave/planned.ts';
+
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
+import type { Difference } from '../enclave/items/plan.ts';
+import { ATTRIBUTES, type Attribute, baseOf, ENTRIES, type Finding, ROWS } from './index.ts';
 
 /** By `type.attribute`, or `type.*` for all others of the type. */
 const BY_TERRAFORM_NAME: ReadonlyMap<string, Attribute> = new Map(

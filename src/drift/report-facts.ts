@@ -1,5 +1,5 @@
 /** A host's report as the comparison reads it. Whether it may be believed is for the caller to decide. */
-import type { Report } from '../enclave/report-item.ts';
+import type { Report } from '../enclave/items/report.ts';
 import { ENTRIES } from './attributes.ts';
 import type { EnclaveFacts, ReportFacts } from './observed.ts';
 

@@ -1,5 +1,5 @@
 /** Event reasons: every event the operator emits, by its reason. */
-import type { OperatorEvent } from './items.ts';
+import type { OperatorEvent } from './items/items.ts';
 
 interface EventDefinition {
   /** `Varies`: whoever emits it says which. */

@@ -1,7 +1,7 @@
 /** The configuration of one enclave's host: the S3 object that the host's agent follows. */
 
+import type { RunVariables } from './items/run.ts';
 import { logGroupName } from './names.ts';
-import type { RunVariables } from './run-item.ts';
 
 /** Version of the document's shape; an agent refuses one it does not know, and reports that. */
 export const HOST_CONFIGURATION_VERSION = 1;

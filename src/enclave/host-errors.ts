@@ -1,5 +1,5 @@
 /** Permanent errors: those of a host's report that end the attempt. */
-import type { Report } from './report-item.ts';
+import type { Report } from './items/report.ts';
 
 /** Code to cause. E22, E26 and E29 are nitro-cli's own; the host agent gives E50 to docker's refusals. */
 export const PERMANENT_HOST_ERRORS = {

@@ -10,9 +10,9 @@ import {
   taskDefinitionFamily,
   workflow,
 } from '../../infra/workflows/index.ts';
-import { keys } from '../enclave/items.ts';
+import { keys } from '../enclave/items/items.ts';
 import type { FleetRunAction, RunAction } from '../enclave/names.ts';
-import { systemClock as clock, systemRandom as random } from '../reconciler/clock.ts';
+import { systemClock as clock, systemRandom as random } from '../reconciler/ports/system-clock.ts';
 import { ecs, taskMetadata } from './aws/ecs.ts';
 import { listen } from './aws/server.ts';
 import { stepFunctions } from './aws/step-functions.ts';

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, statSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Clock, Log } from '../reconciler/ports.ts';
+import type { Clock, Log } from '../reconciler/ports/index.ts';
 
 export interface ChildOptions {
   readonly name: string;

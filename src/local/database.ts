@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import type { Clock, Log } from '../reconciler/ports.ts';
+import type { Clock, Log } from '../reconciler/ports/index.ts';
 import { type Child, startChild } from './child.ts';
 import { endLeftOver } from './left-over.ts';
 

@@ -1,6 +1,6 @@
 /** Children that do not watch their parent, and outlive one that was killed. */
 import { readFileSync, rmSync } from 'node:fs';
-import type { Clock } from '../reconciler/ports.ts';
+import type { Clock } from '../reconciler/ports/index.ts';
 
 const PROBE_PAUSE_MS = 20;
 const LONGEST_END_MS = 5_000;

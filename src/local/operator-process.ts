@@ -1,6 +1,6 @@
 /** The operator's process, exactly as in production but for its endpoints. */
 import { join } from 'node:path';
-import type { Clock, Log } from '../reconciler/ports.ts';
+import type { Clock, Log } from '../reconciler/ports/index.ts';
 import { type Child, startChild } from './child.ts';
 import { guarded, OPERATOR_PROGRAM } from './engine/programs.ts';
 import { claimPort } from './port.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
-import type { Clock, Log } from '../reconciler/ports.ts';
+import type { Clock, Log } from '../reconciler/ports/index.ts';
 import { startChild } from './child.ts';
 import { endLeftOver } from './left-over.ts';
 import { claimPort } from './port.ts';

@@ -1,7 +1,7 @@
 /** The supervisor: database, embedded AWS and operator, started in order and stopped in reverse. */
 import { resolve } from 'node:path';
 import { ConfigSchema } from '../reconciler/config.ts';
-import type { Clock, Log } from '../reconciler/ports.ts';
+import type { Clock, Log } from '../reconciler/ports/index.ts';
 import { ACCOUNT_ID, type AwsConfigInput, clientEnvironment } from './aws-config.ts';
 import { type Child, startChild } from './child.ts';
 import { type Endpoints, takeDataDir } from './data-dir.ts';

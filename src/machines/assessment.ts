@@ -1,9 +1,9 @@
 /** Assessment: all that one decision may look at, as a plain value. */
 import type { Attribute, Finding, Posture } from '../drift/index.ts';
-import type { SpecChange } from '../enclave/change.ts';
 import type { Reason } from '../enclave/conditions.ts';
-import type { Outcome, PlanSummary, RunVariables } from '../enclave/run-item.ts';
-import type { SpecIssue } from '../enclave/spec.ts';
+import type { Outcome, PlanSummary, RunVariables } from '../enclave/items/run.ts';
+import type { SpecChange } from '../enclave/spec/change.ts';
+import type { SpecIssue } from '../enclave/spec/spec.ts';
 
 /** `Unknown` never leads to a repair. */
 export type Verdict = 'Match' | 'Drift' | 'Unknown';

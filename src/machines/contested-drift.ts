@@ -1,6 +1,6 @@
 /** Conflicting drift: what comes back again and again after its repair, because another writer keeps changing it. */
 import { type Drift, readDrift, repairNames } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { elapsed } from './context.ts';
 
 /** How often one drift may be repaired within an hour. */

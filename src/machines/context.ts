@@ -1,5 +1,5 @@
 /** Context: what every question of the machine is asked of, and the questions that all the others build on. */
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { Assessment } from './assessment.ts';
 
 export interface Context {

@@ -1,17 +1,17 @@
 /** Decide: one pure step from lifecycle and assessment to the next lifecycle and its effects. */
 import { transition } from 'xstate';
 import { conditionOf } from '../enclave/conditions.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { equalJson } from '../enclave/json.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
 import { seenDead } from './drift.ts';
 import type { Effect } from './effects.ts';
 import { lifecycleMachine } from './lifecycle.ts';
-import { nextLookMs } from './next-look.ts';
-import { isLater, noteDrift, noteWeakened, withoutFindings } from './note-drift.ts';
-import { noteFindings } from './note-findings.ts';
-import { project } from './projection.ts';
+import { nextLookMs } from './requeue-after.ts';
+import { project } from './status.ts';
+import { isLater, noteDrift, noteWeakened, withoutFindings } from './track-drift.ts';
+import { noteFindings } from './track-findings.ts';
 import { uncounted } from './updates.ts';
 
 export interface Decision {

@@ -1,12 +1,12 @@
 /** What an enclave is doing, or waiting for, in words for people. */
 import { namesOfDrift } from '../drift/index.ts';
-import type { Failure } from '../enclave/run-item.ts';
-import type { SpecIssue } from '../enclave/spec.ts';
+import type { Failure } from '../enclave/items/run.ts';
+import type { SpecIssue } from '../enclave/spec/spec.ts';
 import { behind, type Context, elapsed } from './context.ts';
 import { driftConfirmed } from './drift.ts';
 import { deletionHeld } from './guards.ts';
-import { isGivenUp } from './in-sync.ts';
 import { waitsForApproval } from './plan-projection.ts';
+import { isGivenUp } from './status-in-sync.ts';
 
 /** What the record's `error_message` says: class, first diagnostic, fix. */
 export function failureText(failure: Failure | undefined): string {

@@ -13,7 +13,7 @@ import {
   stepsFrom,
   storedAttemptsKey,
 } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { EnclaveView } from './assessment.ts';
 import { conflictingSince } from './contested-drift.ts';
 import { attemptsOf, type Context, canDrift, elapsed } from './context.ts';

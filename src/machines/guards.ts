@@ -1,7 +1,7 @@
 /** Guards of the lifecycle machine: questions with a name, asked of lifecycle and assessment. */
 import type { Reason } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { ErrorClass } from '../enclave/run-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
+import type { ErrorClass } from '../enclave/items/run.ts';
 import { attemptsOf, behind, type Context, elapsed, neverApplied } from './context.ts';
 import { driftConfirmed, isConfigurationDrift } from './drift.ts';
 import { repairStep } from './repair-ladder.ts';

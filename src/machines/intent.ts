@@ -1,10 +1,10 @@
 /** Intent: what the record asks for, told apart from what it merely still says. */
 
-import { READER_VERSION } from '../enclave/items.ts';
-import type { Desired, Lifecycle } from '../enclave/lifecycle-item.ts';
+import { READER_VERSION } from '../enclave/items/items.ts';
+import type { Desired, Lifecycle } from '../enclave/items/lifecycle.ts';
 import { omit } from '../enclave/omit.ts';
 import { type EnclaveRecord, isCommand, isManaged, type RecordIdentity, sameIdentity } from '../enclave/record.ts';
-import { compareHash, type EnclaveSpec, SPEC_HASH_VERSION, specHash } from '../enclave/spec.ts';
+import { compareHash, type EnclaveSpec, SPEC_HASH_VERSION, specHash } from '../enclave/spec/spec.ts';
 import type { Assessment } from './assessment.ts';
 
 export interface IntentInput {

@@ -25,7 +25,7 @@ import {
   repair,
   startAgain,
   startRun,
-} from './steps.ts';
+} from './setup.ts';
 import * as update from './updates.ts';
 
 export const lifecycleMachine = machineSetup.createMachine({

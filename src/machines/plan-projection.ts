@@ -1,6 +1,6 @@
 /** Plan projection: what conditions and messages say of plans and approvals. */
 import type { ConditionUpdate } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { Context } from './context.ts';
 import { repairStep } from './repair-ladder.ts';
 

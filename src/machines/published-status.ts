@@ -1,5 +1,5 @@
 /** The status that is published in the record. */
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { ObservedStatus } from '../enclave/record.ts';
 import type { Limits } from './assessment.ts';
 import { elapsed } from './context.ts';

@@ -1,6 +1,6 @@
 /** Updates of a repair: its attempts, its end, and what is left where no rung cures. Pure, as all updates. */
 import { namesOfDrift, readDrift } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { omit } from '../enclave/omit.ts';
 import { attemptsOf, type Context } from './context.ts';
 import { driftKey, isConfigurationDrift, restartsHost } from './drift.ts';

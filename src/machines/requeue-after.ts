@@ -1,5 +1,5 @@
 /** When an enclave must be looked at again, if nothing happens before. */
-import type { Phase } from '../enclave/lifecycle-item.ts';
+import type { Phase } from '../enclave/items/lifecycle.ts';
 import type { Context } from './context.ts';
 import { awaitsLook, patienceMs } from './drift.ts';
 

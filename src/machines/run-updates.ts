@@ -1,8 +1,8 @@
 /** Updates of a run, or of an effect without one: how it is started and ended. Pure, as all updates. */
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
+import type { Outcome, RunVariables } from '../enclave/items/run.ts';
 import { type RunAction, runName } from '../enclave/names.ts';
 import { omit } from '../enclave/omit.ts';
-import type { Outcome, RunVariables } from '../enclave/run-item.ts';
 import type { Limits } from './assessment.ts';
 import { behind, type Context } from './context.ts';
 

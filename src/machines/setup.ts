@@ -1,6 +1,6 @@
 /** Steps: the words the lifecycle machine is written in: effects, updates and rungs. */
 import { and, not, setup } from 'xstate';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
 import { isConfigurationDrift } from './drift.ts';

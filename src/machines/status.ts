@@ -7,12 +7,12 @@ import {
   type Reason,
   setCondition,
 } from '../enclave/conditions.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { Context } from './context.ts';
 import { describePhase, failureText, heldBack, inOneLine, issuesText, waitsForDependents } from './describe-phase.ts';
 import { isConfigurationDrift } from './drift.ts';
-import { inSync } from './in-sync.ts';
 import { isUnapproved, waitsForApproval } from './plan-projection.ts';
+import { inSync } from './status-in-sync.ts';
 
 /** Returns the lifecycle with conditions and message brought up to date. */
 export function project(context: Context): Lifecycle {

@@ -8,7 +8,7 @@ import {
   storedAttemptsKey,
   writeDrift,
 } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { omit } from '../enclave/omit.ts';
 import { trackRepaired } from './contested-drift.ts';
 import { type Context, canDrift } from './context.ts';

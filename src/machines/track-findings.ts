@@ -1,6 +1,6 @@
 /** Noting findings: what differs and since when, for people who ask; a decision reads the findings themselves. */
 import { ENTRIES, isAttribute } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { Context } from './context.ts';
 
 type Noted = NonNullable<Lifecycle['findings']>;

@@ -1,8 +1,8 @@
 /** Updates: how a decision changes what is remembered. Pure; each returns the next lifecycle. */
 import { isRepairKey } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../enclave/items/lifecycle.ts';
+import type { ErrorClass, Failure, Outcome } from '../enclave/items/run.ts';
 import { omit } from '../enclave/omit.ts';
-import type { ErrorClass, Failure, Outcome } from '../enclave/run-item.ts';
 import { attemptsOf, type Context } from './context.ts';
 import { seenDead } from './drift.ts';
 import { generationKey, runResult } from './guards.ts';

@@ -25,12 +25,12 @@ import {
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
+import { executionArn, functionArn, stateMachineArn } from '../aws/arns.ts';
+import { createClients } from '../aws/clients.ts';
+import { call, errorName } from '../aws/errors.ts';
 import { logGroupName, STATES_PREFIX, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../enclave/names.ts';
 import type { Config } from '../reconciler/config.ts';
-import type { Call, Installation } from '../reconciler/preflight.ts';
-import { executionArn, functionArn, stateMachineArn } from './arns.ts';
-import { createClients } from './clients.ts';
-import { call, errorName } from './errors.ts';
+import type { Call, Installation } from './preflight.ts';
 
 const DENIED: ReadonlySet<string> = new Set([
   'AccessDenied',

@@ -1,6 +1,6 @@
 /** Preflight: what must hold of an account before an operator takes it over. Looks, and changes nothing. */
 import type { AnyRunAction } from '../enclave/names.ts';
-import type { Config } from './config.ts';
+import type { Config } from '../reconciler/config.ts';
 
 /** What is asked of the account; `denied`: these credentials may not ask. */
 export interface Installation {

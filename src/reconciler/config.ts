@@ -1,6 +1,6 @@
 /** Configuration: one schema, its defaults, units and meanings. */
 import { z } from 'zod';
-import { ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM } from '../enclave/spec-references.ts';
+import { ALLOWED_REFERENCE, ALLOWED_REFERENCE_FORM } from '../enclave/spec/references.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

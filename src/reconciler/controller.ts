@@ -1,18 +1,18 @@
 /** Controller: the workers of one term of leadership: takes enclaves off the queue and reconciles them. */
 import PQueue from 'p-queue';
 import type { Config } from './config.ts';
-import type { ReconcileRequest } from './context.ts';
-import type { DriftAnswers } from './drift-answers.ts';
-import type { Term } from './leader.ts';
+import type { Term } from './leader-election.ts';
+import type { RunSlots } from './limits/run-slots.ts';
 import type { FleetSource, Metrics } from './metrics/index.ts';
-import type { Log, Ports } from './ports.ts';
+import type { Log, Ports } from './ports/index.ts';
 import type { Progress } from './progress.ts';
-import { PRIORITY, type WorkQueue } from './queue.ts';
-import type { ReconcileResult } from './reconcile.ts';
-import type { RepairGovernor } from './repair-governor.ts';
-import type { Retries } from './retries.ts';
-import { failureClassOf, LOST_RACES } from './retry-policy.ts';
-import type { RunSlots } from './run-slots.ts';
+import { failureClassOf, LOST_RACES } from './queue/backoff.ts';
+import type { Retries } from './queue/retries.ts';
+import { PRIORITY, type WorkQueue } from './queue/work-queue.ts';
+import type { ReconcileRequest } from './reconcile/context.ts';
+import type { DriftAnswers } from './reconcile/drift-answers.ts';
+import type { ReconcileResult } from './reconcile/reconcile.ts';
+import type { RepairGovernor } from './repair/budget.ts';
 
 const DRAIN_MS = 20_000;
 

@@ -1,7 +1,7 @@
 /** Leader election: one lease item, judged by local time. */
-import type { Lease } from '../enclave/fleet-items.ts';
+import type { Lease } from '../enclave/items/fleet.ts';
 import type { Config } from './config.ts';
-import { OperatorError, type Ports } from './ports.ts';
+import { OperatorError, type Ports } from './ports/index.ts';
 
 type Needs = Pick<Ports, 'clock' | 'random' | 'leases' | 'log'>;
 type LeaseConfig = Pick<Config, 'leaseMs' | 'leaseRenewMs' | 'leaseStepDownMs' | 'leaseRetryMs'>;

@@ -1,5 +1,5 @@
 /** Lifecycle listener: follows the lifecycles of the whole fleet. */
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { ListedLifecycle } from '../enclave/items/lifecycle.ts';
 
 /** How an upserted lifecycle became known. */
 export type LifecycleSource =

@@ -1,14 +1,14 @@
 /** Control loop: competes for the lease, leads while it holds, hands over. */
 import { assemble } from './assemble.ts';
-import { type BudgetState, Budgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import type { Controller } from './controller.ts';
-import { type HealthView, POLL_SILENCE_MS } from './health.ts';
-import { acquireLease, type Term } from './leader.ts';
+import { type HealthView, POLL_SILENCE_MS } from './health/health.ts';
+import { Watchdog } from './health/watchdog.ts';
+import { acquireLease, type Term } from './leader-election.ts';
+import { type BudgetState, Budgets } from './limits/api-rate-limits.ts';
 import type { Metrics } from './metrics/index.ts';
-import { observeOnly } from './observe-only.ts';
-import type { Ports } from './ports.ts';
-import { Watchdog } from './watchdog.ts';
+import { observeOnly } from './ports/dry-run.ts';
+import type { Ports } from './ports/index.ts';
 
 export interface ControlLoopOptions {
   readonly config: Config;

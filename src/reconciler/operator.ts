@@ -1,10 +1,10 @@
 /** The operator: control loop, health and metrics in one process. */
 import { hostname } from 'node:os';
 import type { Config } from './config.ts';
-import { ControlLoop } from './control-loop.ts';
-import { serveHealth } from './health.ts';
+import { serveHealth } from './health/health.ts';
+import { ControlLoop } from './manager.ts';
 import { type AwsInstruments, collectProcessMetrics, createMetrics } from './metrics/index.ts';
-import type { Log, Ports } from './ports.ts';
+import type { Log, Ports } from './ports/index.ts';
 
 export interface OperatorOptions {
   readonly config: Config;

@@ -1,11 +1,11 @@
 /** Progress: whether the work of a term moves on, for health checks, heartbeats and the watchdog. */
 import type { Config } from './config.ts';
-import type { Feed } from './feed.ts';
-import { isHealthy } from './health.ts';
-import type { Term } from './leader.ts';
-import type { Clock } from './ports.ts';
-import type { WorkQueue } from './queue.ts';
-import type { Stopwatches } from './watchdog.ts';
+import { isHealthy } from './health/health.ts';
+import type { Stopwatches } from './health/watchdog.ts';
+import type { Term } from './leader-election.ts';
+import type { Clock } from './ports/index.ts';
+import type { WorkQueue } from './queue/work-queue.ts';
+import type { Feed } from './watch/informer.ts';
 
 export interface ProgressOptions {
   readonly clock: Clock;

@@ -1,8 +1,8 @@
 /** Enclaves at rest: what the tables and EC2 hold of one that a real operator deployed, under any number of ids. */
 
+import type { Planned } from '../../src/enclave/items/plan.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
-import type { Planned } from '../../src/enclave/planned.ts';
-import type { Host, RawRecord } from '../../src/reconciler/ports.ts';
+import type { Host, RawRecord } from '../../src/reconciler/ports/index.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 
 export interface AtRest {

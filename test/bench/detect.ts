@@ -1,6 +1,6 @@
 /** How long a change of a host goes unseen, in virtual time by production's settings. */
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { Dice } from '../simulation/dice.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import { Dice } from '../simulation/random.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 import type { Figures } from './measurement.ts';
 import { percentile, rounded } from './statistics.ts';

@@ -1,8 +1,8 @@
 /** How long nobody leads when the leader dies, and when it is asked to go. */
 import { join } from 'node:path';
 import { type OperatorProcess, operatorProcess } from '../../src/local/operator-process.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
-import type { HealthView } from '../../src/reconciler/health.ts';
+import type { HealthView } from '../../src/reconciler/health/health.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import type { Figures, Keep } from './measurement.ts';

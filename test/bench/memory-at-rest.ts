@@ -1,12 +1,12 @@
 /** A process with a controller over many enclaves at rest: prints its resident set in bytes. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { Report } from '../../src/enclave/report-item.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
 import { assemble } from '../../src/reconciler/assemble.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { createMetrics } from '../../src/reconciler/metrics/index.ts';
-import type { ChangeStream, Host, Ports } from '../../src/reconciler/ports.ts';
+import type { ChangeStream, Host, Ports } from '../../src/reconciler/ports/index.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import { enclaveAtRest } from './at-rest.ts';
 

@@ -1,6 +1,6 @@
 /** How many keys a second go through the work queue. */
-import { systemClock } from '../../src/reconciler/clock.ts';
-import { type Priority, WorkQueue } from '../../src/reconciler/queue.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
+import { type Priority, WorkQueue } from '../../src/reconciler/queue/work-queue.ts';
 import type { Figures } from './measurement.ts';
 import { median } from './statistics.ts';
 

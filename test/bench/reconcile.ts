@@ -1,11 +1,11 @@
 /** How many enclaves at rest one core looks at in a second. */
 
 import { assemble } from '../../src/reconciler/assemble.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { createMetrics } from '../../src/reconciler/metrics/index.ts';
-import type { Host, Ports } from '../../src/reconciler/ports.ts';
-import { reconcile } from '../../src/reconciler/reconcile.ts';
+import type { Host, Ports } from '../../src/reconciler/ports/index.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
+import { reconcile } from '../../src/reconciler/reconcile/reconcile.ts';
 import { memoryHistory, memoryLeases, memoryRecords, memoryState } from '../support/memory-stores.ts';
 import { MemoryTable } from '../support/memory-table.ts';
 import { memoryLog } from '../support/memory-world.ts';

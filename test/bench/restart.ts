@@ -1,9 +1,9 @@
 /** A restart over 10,000 deployed enclaves: how soon it is ready, and that it starts nothing. */
 import { rmSync } from 'node:fs';
 import type { Made } from '../../src/enclave/digests.ts';
+import { packLifecycle } from '../../src/enclave/items/packed.ts';
 import { stateKey } from '../../src/enclave/names.ts';
-import { packLifecycle } from '../../src/enclave/packed.ts';
-import type { HealthView } from '../../src/reconciler/health.ts';
+import type { HealthView } from '../../src/reconciler/health/health.ts';
 import { appOf } from '../support/app.ts';
 import { type Embedded, eventually, startEmbedded } from '../support/embedded.ts';
 import { enclaveAtRest } from './at-rest.ts';

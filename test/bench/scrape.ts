@@ -1,7 +1,7 @@
 /** How long a scrape takes, and how many series it has, with a large fleet. */
-import type { ListedLifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { PHASES } from '../../src/enclave/lifecycle-item.ts';
-import { FleetTally } from '../../src/reconciler/fleet-tally.ts';
+import type { ListedLifecycle } from '../../src/enclave/items/lifecycle.ts';
+import { PHASES } from '../../src/enclave/items/lifecycle.ts';
+import { FleetTally } from '../../src/reconciler/fleet/statistics.ts';
 import { collectProcessMetrics, createMetrics } from '../../src/reconciler/metrics/index.ts';
 import { enclaveAtRest } from './at-rest.ts';
 import type { Figures } from './measurement.ts';

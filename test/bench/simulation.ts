@@ -1,6 +1,6 @@
 /** How fast the simulation plays. */
 import { availableParallelism } from 'node:os';
-import { play } from '../simulation/crew.ts';
+import { play } from '../simulation/worker-pool.ts';
 import type { Figures } from './measurement.ts';
 
 const SEEDS = 60;

@@ -1,6 +1,6 @@
 /** How fast records are validated and hashed, and how long the catalogue takes to load. */
 import { execFileSync } from 'node:child_process';
-import { parseSpec, specHash } from '../../src/enclave/spec.ts';
+import { parseSpec, specHash } from '../../src/enclave/spec/spec.ts';
 
 const context = { regions: [], defaultRegion: 'us-west-2', environment: 'dev' };
 

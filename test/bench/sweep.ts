@@ -7,10 +7,10 @@ import {
 } from '@aws-sdk/client-ec2';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import { createHosts } from '../../src/aws/hosts.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { HostObserver } from '../../src/reconciler/host-observer.ts';
-import { StatusObserver } from '../../src/reconciler/status-observer.ts';
+import { HostObserver } from '../../src/reconciler/observers/hosts.ts';
+import { StatusObserver } from '../../src/reconciler/observers/instance-status.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import type { Figures, Keep } from './measurement.ts';
 import { median } from './statistics.ts';

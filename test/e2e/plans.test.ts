@@ -2,8 +2,8 @@
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import { type Lifecycle, LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { type Lifecycle, LifecycleSchema } from '../../src/enclave/items/lifecycle.ts';
 import { type App, startApp } from '../support/app.ts';
 import { cli } from '../support/cli.ts';
 import { eventually, printLogsOnFailure } from '../support/embedded.ts';

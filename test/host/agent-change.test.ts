@@ -1,7 +1,7 @@
 /** What a changed configuration costs the enclave: just what the schema says of the field. */
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classifyChange } from '../../src/enclave/change.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec.ts';
+import { classifyChange } from '../../src/enclave/spec/change.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/spec.ts';
 import { hostToolsMissing, spec, TestHost } from '../support/host.ts';
 
 const missing = hostToolsMissing();

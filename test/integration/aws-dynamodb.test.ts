@@ -1,7 +1,7 @@
 /** DynamoDB and its streams, failing as no local database does. */
 import { describe, expect, it } from 'vitest';
-import { toItem } from '../../src/aws/marshal.ts';
-import { ReportSchema } from '../../src/enclave/report-item.ts';
+import { toItem } from '../../src/aws/dynamodb/marshal.ts';
+import { ReportSchema } from '../../src/enclave/items/report.ts';
 import { aLifecycle, aLock, anEvent, aPlanResult, aReport, aRun } from '../support/conformance-harness.ts';
 import { awsAtEndpoint, jsonError } from '../support/memory-endpoint.ts';
 import type { MemoryLog } from '../support/memory-world.ts';

@@ -1,8 +1,8 @@
 /** What preflight tries, before an endpoint that answers as AWS documents: allowed, refused, and what proves neither. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AwsInstallation, createInstallation } from '../../src/aws/installation.ts';
+import { type AwsInstallation, createInstallation } from '../../src/preflight/aws-account.ts';
+import type { Call } from '../../src/preflight/preflight.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import type { Call } from '../../src/reconciler/preflight.ts';
 import { awsAtEndpoint, type EndpointAnswer, jsonError, xmlError } from '../support/memory-endpoint.ts';
 
 const aws = awsAtEndpoint({ accountId: '123456789012', cluster: 'runners' });

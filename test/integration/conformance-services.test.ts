@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
 import { type AwsPorts, createAwsPorts } from '../../src/aws/index.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
 import { hostsConformance } from '../support/conformance-hosts.ts';
 import { inspectorConformance } from '../support/conformance-inspector.ts';

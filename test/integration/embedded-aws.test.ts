@@ -14,8 +14,8 @@ import {
 } from '@aws-sdk/client-sfn';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import { OutcomeSchema } from '../../src/enclave/run-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { OutcomeSchema } from '../../src/enclave/items/run.ts';
 import { type Embedded, eventually, printLogsOnFailure, startEmbedded } from '../support/embedded.ts';
 
 const taskProgram = fileURLToPath(new URL('../support/trivial-task.ts', import.meta.url));

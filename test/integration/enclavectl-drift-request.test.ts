@@ -1,10 +1,10 @@
 /** `enclavectl drift ID` against a real database: the request it leaves, and what it makes of an answer or of none. */
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
-import { toItem, toPlain } from '../../src/aws/marshal.ts';
-import type { DriftAnswer, DriftRow } from '../../src/enclave/drift-answer.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { toItem, toPlain } from '../../src/aws/dynamodb/marshal.ts';
+import type { DriftAnswer, DriftRow } from '../../src/enclave/items/drift-answer.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { cliDatabase, historyTable, stateTable } from '../support/cli-database.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 

@@ -9,22 +9,22 @@ import {
 } from '@aws-sdk/client-ec2';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toItem } from '../../src/aws/dynamodb/marshal.ts';
 import { createAwsPorts } from '../../src/aws/index.ts';
-import { toItem } from '../../src/aws/marshal.ts';
 import { type GroupRule, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
-import type { DriftRow } from '../../src/enclave/drift-answer.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { DriftRow } from '../../src/enclave/items/drift-answer.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { logGroupName, resourceName } from '../../src/enclave/names.ts';
 import { createTables } from '../../src/local/tables.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { DriftAnswers } from '../../src/reconciler/drift-answers.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
+import { DriftAnswers } from '../../src/reconciler/reconcile/drift-answers.ts';
 import { cli } from '../support/cli.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
 import { memoryLog } from '../support/memory-world.ts';
-import { record, specOf } from '../unit/spec-records.ts';
+import { record, specOf } from '../unit/enclave/spec/spec-records.ts';
 
 const missing = toolsMissing().filter((sentence) => sentence.startsWith('moto_server'));
 if (missing.length > 0) {

@@ -1,9 +1,9 @@
 /** `freeze`, `unfreeze`, `confirm-deletions`, `orphans` against a real database. */
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { toItem, toPlain } from '../../src/aws/marshal.ts';
-import { keys } from '../../src/enclave/items.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
+import { toItem, toPlain } from '../../src/aws/dynamodb/marshal.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { cliDatabase, stateTable } from '../support/cli-database.ts';
 
 const INSTALLED = { ...keys.control, v: 1, minReader: 1, installedAt: '2026-01-01T00:00:00.000Z' };

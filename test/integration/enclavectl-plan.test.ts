@@ -1,10 +1,10 @@
 /** `plan` and `approve` against a real database: what they refuse, and what they leave for the operator. */
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
-import { toItem, toPlain } from '../../src/aws/marshal.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { Planned } from '../../src/enclave/planned.ts';
+import { toItem, toPlain } from '../../src/aws/dynamodb/marshal.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import type { Planned } from '../../src/enclave/items/plan.ts';
 import { cliDatabase, stateTable } from '../support/cli-database.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 

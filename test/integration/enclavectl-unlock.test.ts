@@ -1,9 +1,9 @@
 /** `unlock` against a real database: what it asks, what it refuses, what it leaves for the operator. */
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
-import { toItem, toPlain } from '../../src/aws/marshal.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { toItem, toPlain } from '../../src/aws/dynamodb/marshal.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { cliDatabase, stateTable } from '../support/cli-database.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 

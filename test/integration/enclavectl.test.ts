@@ -10,15 +10,15 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { toItem, toPlain } from '../../src/aws/marshal.ts';
+import { toItem, toPlain } from '../../src/aws/dynamodb/marshal.ts';
 import { loadConfig } from '../../src/cli/config.ts';
 import { openStore } from '../../src/cli/store.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import type { Failure } from '../../src/enclave/items/run.ts';
 import { pcr3OfRole, pcr4OfInstance } from '../../src/enclave/measurements.ts';
-import type { Failure } from '../../src/enclave/run-item.ts';
-import { parseSpec, specHash } from '../../src/enclave/spec.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
+import { parseSpec, specHash } from '../../src/enclave/spec/spec.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { emptyFolder } from '../support/cli.ts';
 import { cliDatabase, enclavesTable, historyTable, stateTable } from '../support/cli-database.ts';
 

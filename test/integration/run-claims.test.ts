@@ -4,11 +4,11 @@ import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workflow } from '../../infra/workflows/index.ts';
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
 import { type RunAction, runName } from '../../src/enclave/names.ts';
 import { interpret, ServiceError } from '../../src/local/engine/interpreter.ts';
 import { callService } from '../../src/local/engine/service-calls.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { noDatabase, startTestDatabase, type TestDatabase } from '../support/conformance-database.ts';
 import { parameters } from '../support/interpreted.ts';
 

@@ -2,10 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { toItem } from '../../src/aws/marshal.ts';
+import { toItem } from '../../src/aws/dynamodb/marshal.ts';
 import type { Condition } from '../../src/enclave/conditions.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { cliDatabase, enclavesTable, stateTable } from '../support/cli-database.ts';
 import { AT, aLifecycle } from '../support/conformance-harness.ts';
 import { onTerminal, type Screen, type Size, screenOf } from '../support/terminal.ts';

@@ -31,8 +31,8 @@ import {
   type WorkflowParameters,
   workflow,
 } from '../../infra/workflows/index.ts';
-import { keys } from '../../src/enclave/items.ts';
-import { OutcomeSchema } from '../../src/enclave/run-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { OutcomeSchema } from '../../src/enclave/items/run.ts';
 import { eventually } from '../support/embedded.ts';
 import { EMULATED_ACCOUNT, EMULATED_REGION, type Emulator, startEmulator, toolsMissing } from '../support/emulator.ts';
 

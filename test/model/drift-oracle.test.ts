@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Attribute } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { States } from '../simulation/meddler.ts';
-import { MISCHIEF, PCR0 } from '../simulation/mischief.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import { States } from '../simulation/concurrent-actor.ts';
+import { MISCHIEF, PCR0 } from '../simulation/faults.ts';
 import type { Illness, MemoryHost } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 

@@ -1,7 +1,7 @@
 /** The application and its users: they write records as they please, and remember what they asked for. */
 import { type CommandStatus, isCommand } from '../../src/enclave/record.ts';
-import type { RawRecord } from '../../src/reconciler/ports.ts';
-import type { Dice } from './dice.ts';
+import type { RawRecord } from '../../src/reconciler/ports/index.ts';
+import type { Dice } from './random.ts';
 import type { Stage } from './stage.ts';
 
 /** Commands that may still be carried out, for they stood there or were being read before the last one. */

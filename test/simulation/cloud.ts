@@ -1,13 +1,13 @@
 /** What the cloud does by itself: runs that fail, hosts that vanish, agents that freeze, streams that break. */
 
+import type { ErrorClass, RunItem } from '../../src/enclave/items/run.ts';
 import { omit } from '../../src/enclave/omit.ts';
-import type { ErrorClass, RunItem } from '../../src/enclave/run-item.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { MemoryExecution, RunScript, StartScript } from '../support/memory-runs.ts';
 import { SICK_ID } from './app.ts';
-import type { Dice } from './dice.ts';
 import { Intruder } from './intruder.ts';
 import { FAMILIES } from './limits.ts';
+import type { Dice } from './random.ts';
 import type { Stage } from './stage.ts';
 
 const SECOND = 1_000;

@@ -2,14 +2,14 @@
 import type { Attribute } from '../../src/drift/index.ts';
 import { ATTRIBUTES } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { OperatorEvent } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { OperatorEvent } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { stateKey } from '../../src/enclave/names.ts';
-import type { StateObject, TerraformStates } from '../../src/reconciler/ports.ts';
+import type { StateObject, TerraformStates } from '../../src/reconciler/ports/index.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { VirtualOperator } from '../support/virtual-operator.ts';
-import type { Dice } from './dice.ts';
-import { MISCHIEF, strayOf } from './mischief.ts';
+import { MISCHIEF, strayOf } from './faults.ts';
+import type { Dice } from './random.ts';
 
 const MINUTE = 60_000;
 /** A person takes back what is only told of this long after it was told, at most. */

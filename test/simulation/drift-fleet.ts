@@ -1,12 +1,12 @@
 /** The fleet of a play of drift: enclaves with all that can be compared, some paused, some with a lenient policy. */
 import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { equalJson } from '../../src/enclave/json.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { MemorySurrounding } from '../support/memory-surroundings.ts';
 import type { VirtualOperator } from '../support/virtual-operator.ts';
-import type { Fleet, States } from './meddler.ts';
-import { PCR0 } from './mischief.ts';
+import type { Fleet, States } from './concurrent-actor.ts';
+import { PCR0 } from './faults.ts';
 
 const HOUR = 60 * 60_000;
 /** One of so many is paused, and of one of so many the policy is lenient. */

@@ -1,5 +1,5 @@
 /** What is repaired in a play of drift, and whether so much may be. */
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import type { VirtualOperator } from '../support/virtual-operator.ts';
 
 export class Repairs {

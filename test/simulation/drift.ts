@@ -1,16 +1,16 @@
 /** Drift in a fleet of any size: rows of the comparison change at random times, then all hosts at once; all of it heals. */
 import { ATTRIBUTES, type Attribute } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
 import { equalJson } from '../../src/enclave/json.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
-import { Dice } from './dice.ts';
+import { Meddler, States } from './concurrent-actor.ts';
 import { DriftFleet } from './drift-fleet.ts';
 import { Repairs } from './drift-repairs.ts';
 import { Intruder } from './intruder.ts';
-import { Meddler, States } from './meddler.ts';
+import { Dice } from './random.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

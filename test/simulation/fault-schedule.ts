@@ -1,7 +1,7 @@
 /** Weather: what befalls a call on its way to AWS and back. */
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import type { Dice } from './dice.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { Limits } from './limits.ts';
+import type { Dice } from './random.ts';
 import type { Settings } from './settings.ts';
 
 /** What befalls one call. */

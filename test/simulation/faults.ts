@@ -1,7 +1,7 @@
 /** Mischief: what is done to a fleet behind everybody's back, for each row of the comparison. */
 import type { Attribute } from '../../src/drift/index.ts';
 import type { Reason } from '../../src/enclave/conditions.ts';
-import type { Difference } from '../../src/enclave/planned.ts';
+import type { Difference } from '../../src/enclave/items/plan.ts';
 import type { Illness, MemoryHost } from '../support/memory-hosts.ts';
 import type { MemorySurrounding } from '../support/memory-surroundings.ts';
 import type { MemoryWorld } from '../support/memory-world.ts';

@@ -1,8 +1,8 @@
 /** Goal: how the world must be once faults have stopped, by what was asked for last. */
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { equalJson } from '../../src/enclave/json.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { RawRecord } from '../../src/reconciler/ports.ts';
+import type { RawRecord } from '../../src/reconciler/ports/index.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type LastCommand, type Owned, ownerOf, UNKNOWN_VERB } from './app.ts';
 import type { Stage } from './stage.ts';

@@ -1,8 +1,8 @@
 /** The intruder: somebody who changes what runs, behind everybody's back, row by row of the comparison. */
-import type { Posture } from '../../src/reconciler/ports.ts';
+import type { Posture } from '../../src/reconciler/ports/index.ts';
 import type { Illness, MemoryHost, MemoryHosts } from '../support/memory-hosts.ts';
 import { SICK_ID } from './app.ts';
-import type { Dice } from './dice.ts';
+import type { Dice } from './random.ts';
 
 /** Each cures by an apply. */
 export const CHANGES = {

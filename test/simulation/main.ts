@@ -4,10 +4,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { play, type Report } from './crew.ts';
 import { MASSES, playDrift } from './drift.ts';
 import { MUTANTS } from './mutants.ts';
 import { summaryOf } from './report.ts';
+import { play, type Report } from './worker-pool.ts';
 
 async function playFleets(fleet: number, from: number, seeds: number): Promise<void> {
   for (let seed = from; seed < from + seeds; seed += 1) {

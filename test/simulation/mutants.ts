@@ -15,7 +15,7 @@ export interface Mutant {
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no marker before start',
-    file: 'src/reconciler/reconcile.ts',
+    file: 'src/reconciler/reconcile/reconcile.ts',
     find: 'const result = await ports.state.commit({',
     replace: `if (begun && lifecycle.run) await ports.workflows.start(lifecycle.run.name, lifecycle.run.action, id);
     const result = await ports.state.commit({`,
@@ -29,7 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'publish without condition',
-    file: 'src/reconciler/publication.ts',
+    file: 'src/reconciler/reconcile/record-status.ts',
     find: "const text = (name: string) => (typeof record.raw[name] === 'string' ? (record.raw[name] as string) : undefined);",
     replace: `const present: Record<string, unknown> = (await ports.records.get(record.id)) ?? {};
   const text = (name: string) => (typeof present[name] === 'string' ? (present[name] as string) : undefined);`,
@@ -52,34 +52,34 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'revision ignored',
-    file: 'src/reconciler/reconcile.ts',
+    file: 'src/reconciler/reconcile/reconcile.ts',
     find: 'readRevision: before?.revision,',
     replace: 'readRevision: (await ports.state.read(id)).lifecycle?.revision,',
     seed: 15,
   },
   {
     name: 'lock freed on execution end alone',
-    file: 'src/reconciler/run-observer.ts',
+    file: 'src/reconciler/observers/runs.ts',
     find: 'if (!(await this.#tasksStopped(marker, item))) return viewOf(lock, item);',
     replace: '',
     seed: 3,
   },
   {
     name: 'stale report accepted',
-    file: 'src/reconciler/enclave-view.ts',
+    file: 'src/reconciler/observers/report-view.ts',
     find: 'const fresh = isFresh(report, lifecycle.baseline);',
     replace: 'const fresh = isFresh(report, undefined);',
     seed: 3,
   },
   {
     name: 'LATEST for child shards',
-    file: 'src/reconciler/subscription.ts',
+    file: 'src/reconciler/watch/stream-subscription.ts',
     find: "'TRIM_HORIZON'",
     replace: "'LATEST'",
   },
   {
     name: 'queue forgets while processing',
-    file: 'src/reconciler/queue.ts',
+    file: 'src/reconciler/queue/work-queue.ts',
     find: `processing.again =
         processing.again === undefined`,
     // What asks for a later look is kept; what tells of a change is not.
@@ -90,14 +90,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'Unknown treated as missing',
-    file: 'src/reconciler/observe-enclave.ts',
+    file: 'src/reconciler/reconcile/observe.ts',
     find: 'return UNSEEN;',
     replace: "return { ...UNSEEN, verdict: 'Drift', state: 'gone', observedAt: ports.clock.monotonic() };",
     seed: 6,
   },
   {
     name: 'a host created without a record',
-    file: 'src/machines/steps.ts',
+    file: 'src/machines/setup.ts',
     find: 'if (!hasNoRecord(context)) return false;',
     replace: 'return false;',
     seed: 12,
@@ -110,7 +110,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a host restarted without a second look',
-    file: 'src/machines/steps.ts',
+    file: 'src/machines/setup.ts',
     find: "return secondLook === 'unwell' ||",
     replace: "return secondLook === undefined || secondLook === 'unwell' ||",
     seed: 5,
@@ -124,7 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a plan result deleted and not taken in',
-    file: 'src/reconciler/reconcile.ts',
+    file: 'src/reconciler/reconcile/reconcile.ts',
     find: 'const noted = notePlans(found.lifecycle, planResults, ports.clock.now());',
     replace: 'const noted = notePlans(found.lifecycle, [], ports.clock.now());',
     seed: 11,

@@ -1,9 +1,9 @@
 /** The operators: started, killed, stopped, frozen and thawed. */
-import { ControlLoop } from '../../src/reconciler/control-loop.ts';
+import { ControlLoop } from '../../src/reconciler/manager.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
-import type { Log } from '../../src/reconciler/ports.ts';
-import type { Dice } from './dice.ts';
+import type { Log } from '../../src/reconciler/ports/index.ts';
 import { SimulatedProcess } from './process.ts';
+import type { Dice } from './random.ts';
 import type { Stage } from './stage.ts';
 
 const SECOND = 1_000;

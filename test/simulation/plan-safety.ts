@@ -1,9 +1,9 @@
 /** Plan safety: no result of a plan run is lost, and none is taken into a lifecycle twice. */
-import { type PlanResult, PlanResultSchema } from '../../src/enclave/fleet-run.ts';
-import { keys } from '../../src/enclave/items.ts';
+import { type PlanResult, PlanResultSchema } from '../../src/enclave/items/fleet-run.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { isOvertaken } from '../../src/reconciler/plan-notes.ts';
+import { isOvertaken } from '../../src/reconciler/plan/result.ts';
 import type { Stage } from './stage.ts';
 
 const RESULTS = keys.planResults('');

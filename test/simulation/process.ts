@@ -1,9 +1,9 @@
 /** One operator's process: its clock, and its way to AWS, both of which can be frozen and killed. */
-import type { Clock, Log, Ports } from '../../src/reconciler/ports.ts';
+import type { Clock, Log, Ports } from '../../src/reconciler/ports/index.ts';
 import { type MemoryWorld, PORT_METHODS } from '../support/memory-world.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
-import type { Dice } from './dice.ts';
-import type { Weather } from './weather.ts';
+import type { Weather } from './fault-schedule.ts';
+import type { Dice } from './random.ts';
 
 export interface ProcessOptions {
   readonly name: string;

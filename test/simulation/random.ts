@@ -1,5 +1,5 @@
 /** Seeded choices: one stream of them for each actor. */
-import type { Random } from '../../src/reconciler/ports.ts';
+import type { Random } from '../../src/reconciler/ports/index.ts';
 import { seededRandom } from '../support/virtual-clock.ts';
 
 /** FNV-1a: names of actors to seeds. */

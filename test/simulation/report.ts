@@ -1,6 +1,7 @@
 /** What to show of a seed that failed. */
-import type { Report } from './crew.ts';
+
 import { timeOf } from './trace.ts';
+import type { Report } from './worker-pool.ts';
 
 /** The one command that plays it again. */
 export function commandOf({ seed }: Pick<Report, 'seed'>, more = ''): string {

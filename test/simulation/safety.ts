@@ -1,7 +1,7 @@
 /** Safety: what must hold at every instant, checked on every write as it happens. */
-import { keys, type Lock } from '../../src/enclave/items.ts';
+import { keys, type Lock } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { equalJson, type JsonMap } from '../../src/enclave/json.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
 import { isCommand } from '../../src/enclave/record.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type App, ownerOf } from './app.ts';

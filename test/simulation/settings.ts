@@ -1,6 +1,6 @@
 /** What a seed decides before anything happens: the fleet, the configuration, which faults there are. */
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
-import type { Dice } from './dice.ts';
+import type { Dice } from './random.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -1,10 +1,10 @@
 /** The whole controller under every fault there is: 200 seeds hold, and every mutant is found by them. */
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { play, type Report } from './crew.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
 import { summaryOf, traceOf } from './report.ts';
 import { OWN_RULE } from './stage.ts';
+import { play, type Report } from './worker-pool.ts';
 
 const SEEDS = 200;
 const threads = Math.min(4, availableParallelism());

@@ -1,10 +1,10 @@
 /** Stage: what every actor of one simulation shares. */
 import type { MemoryWorld } from '../support/memory-world.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
-import type { Dice } from './dice.ts';
+import type { Weather } from './fault-schedule.ts';
+import type { Dice } from './random.ts';
 import type { Fault, Settings } from './settings.ts';
 import type { Trace } from './trace.ts';
-import type { Weather } from './weather.ts';
 
 export interface Violation {
   /** Name of the invariant. */

@@ -1,7 +1,7 @@
 /** A thread that plays seeds, with or without a mutation. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Job, Report } from './crew.ts';
 import { mutate } from './mutate.ts';
+import type { Job, Report } from './worker-pool.ts';
 
 const { mutant } = workerData as Job;
 if (mutant !== undefined) mutate(mutant);

@@ -6,7 +6,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll } from 'vitest';
 import { type Database, databaseClient, startDatabase } from '../../src/local/database.ts';
 import { createTables } from '../../src/local/tables.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { type CliOptions, type CliRun, cli } from './cli.ts';
 
 export const enclavesTable = 'treza-enclaves-test';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Io } from '../../src/cli/io.ts';
 import { run } from '../../src/cli/program.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 
 export interface CliRun {
   readonly code: number;

@@ -1,11 +1,11 @@
 /** The AWS adapters over a real database as a harness of the conformance suites. */
 import { randomUUID } from 'node:crypto';
 import { DeleteItemCommand, DeleteTableCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { toItem, toPlain } from '../../src/aws/dynamodb/marshal.ts';
 import { createAwsPorts } from '../../src/aws/index.ts';
-import { toItem, toPlain } from '../../src/aws/marshal.ts';
 import { createTables } from '../../src/local/tables.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 import type { TestDatabase } from './conformance-database.ts';
 import type { MakeHarness, TableName } from './conformance-harness.ts';
 import { memoryLog } from './memory-world.ts';

@@ -1,7 +1,7 @@
 /** Conformance suites of runs over several enclaves: their store, and their workflow. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FleetLedger, FleetRunItem } from '../../src/enclave/fleet-run.ts';
-import { keys } from '../../src/enclave/items.ts';
+import type { FleetLedger, FleetRunItem } from '../../src/enclave/items/fleet-run.ts';
+import { keys } from '../../src/enclave/items/items.ts';
 import {
   AT,
   aPlanResult,

@@ -1,15 +1,15 @@
 /** What the conformance suites ask of an implementation, and the items they write. */
 import { randomUUID } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { toItem } from '../../src/aws/marshal.ts';
+import { toItem } from '../../src/aws/dynamodb/marshal.ts';
 import type { EmittedEvent } from '../../src/enclave/event-reasons.ts';
-import type { PlanResult } from '../../src/enclave/fleet-run.ts';
-import { type Lock, READER_VERSION, type Request } from '../../src/enclave/items.ts';
+import type { PlanResult } from '../../src/enclave/items/fleet-run.ts';
+import { type Lock, READER_VERSION, type Request } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
+import type { RunItem, RunVariables } from '../../src/enclave/items/run.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { Report } from '../../src/enclave/report-item.ts';
-import type { RunItem, RunVariables } from '../../src/enclave/run-item.ts';
-import type { Ports } from '../../src/reconciler/ports.ts';
+import type { Ports } from '../../src/reconciler/ports/index.ts';
 
 export type TableName = 'records' | 'state' | 'history';
 

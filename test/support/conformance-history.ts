@@ -1,9 +1,9 @@
 /** Conformance suite of the history table's port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventKey } from '../../src/enclave/event-window.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Outcome } from '../../src/enclave/run-item.ts';
-import type { HistoryStore } from '../../src/reconciler/ports.ts';
+import { eventKey } from '../../src/enclave/items/event-window.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Outcome } from '../../src/enclave/items/run.ts';
+import type { HistoryStore } from '../../src/reconciler/ports/index.ts';
 import { AT, anEvent, aRun, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
 
 const succeeded: Outcome = { result: 'succeeded', at: AT, by: 'runner', instanceId: 'i-1' };

@@ -1,7 +1,7 @@
 /** Conformance suite of the hosts' port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resourceName } from '../../src/enclave/names.ts';
-import type { HostState } from '../../src/reconciler/ports.ts';
+import type { HostState } from '../../src/reconciler/ports/index.ts';
 import { collect, freshId } from './conformance-harness.ts';
 import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
 

@@ -1,6 +1,6 @@
 /** Conformance suite of the leader's lease. */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Lease } from '../../src/enclave/fleet-items.ts';
+import type { Lease } from '../../src/enclave/items/fleet.ts';
 import { AT, type MakeHarness, type TablesHarness } from './conformance-harness.ts';
 
 const aLease = (nonce: string, holder = 'a'): Lease => ({ holder, epoch: 1, nonce, durationMs: 12_000, renewedAt: AT });

@@ -1,5 +1,5 @@
 /** The memory fakes as a harness of the conformance suites. */
-import { toPlain } from '../../src/aws/marshal.ts';
+import { toPlain } from '../../src/aws/dynamodb/marshal.ts';
 import type { MakeHarness } from './conformance-harness.ts';
 import { createMemoryWorld } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';

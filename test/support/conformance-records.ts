@@ -1,6 +1,6 @@
 /** Conformance suite of the enclaves table's port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RecordStore } from '../../src/reconciler/ports.ts';
+import type { RecordStore } from '../../src/reconciler/ports/index.ts';
 import { AT, collect, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
 
 const TEMPLATE = '${var.x} %{ if } $(reboot) \u0000 \ud83d\ude00';

@@ -1,8 +1,8 @@
 /** What the conformance suites of workflows, tasks and hosts ask of an implementation. */
 
+import type { RunVariables } from '../../src/enclave/items/run.ts';
 import type { RunAction } from '../../src/enclave/names.ts';
-import type { RunVariables } from '../../src/enclave/run-item.ts';
-import type { Ports } from '../../src/reconciler/ports.ts';
+import type { Ports } from '../../src/reconciler/ports/index.ts';
 import { AT, aLifecycle, aLock, aRun, freshId } from './conformance-harness.ts';
 
 /** The services, and the tables their runs read. */

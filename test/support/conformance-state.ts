@@ -1,7 +1,7 @@
 /** Conformance suite of the state table's port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import { OperatorError, type StatePage, type StateStore } from '../../src/reconciler/ports.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { OperatorError, type StatePage, type StateStore } from '../../src/reconciler/ports/index.ts';
 import {
   AT,
   aLifecycle,

@@ -1,7 +1,7 @@
 /** Conformance suite of a table's change stream. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import type { ChangeStream, TableChange } from '../../src/reconciler/ports.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { ChangeStream, TableChange } from '../../src/reconciler/ports/index.ts';
 import { aLifecycle, freshId, type MakeHarness, putPlain, type TablesHarness } from './conformance-harness.ts';
 
 /** Reads shards on from their iterators; `until` holds, or the poll fails with what was seen. */

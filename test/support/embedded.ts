@@ -8,8 +8,8 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import { onTestFailed } from 'vitest';
 import type { Endpoints } from '../../src/local/data-dir.ts';
 import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
-import type { Log } from '../../src/reconciler/ports.ts';
+import type { Log } from '../../src/reconciler/ports/index.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 
 export interface EmbeddedOptions extends Partial<Omit<StackOptions, 'clock' | 'log' | 'callerEnv'>> {
   /** @default 0: any free port */

@@ -2,9 +2,9 @@
 // Not by its index: what loads cdktf is measured.
 import { type PlatformFacts, PlatformFactsSchema } from '../../infra/enclave/platform-facts.ts';
 import type { EnclaveStackOptions } from '../../infra/enclave/synthesize.ts';
+import { type RunVariables, RunVariablesSchema } from '../../src/enclave/items/run.ts';
 import { STACK_VERSION, stateKey } from '../../src/enclave/names.ts';
-import { type RunVariables, RunVariablesSchema } from '../../src/enclave/run-item.ts';
-import { type EnclaveSpec, parseSpec } from '../../src/enclave/spec.ts';
+import { type EnclaveSpec, parseSpec } from '../../src/enclave/spec/spec.ts';
 
 export const ENCLAVE_ID = 'enc_1755986905612_ouocac870';
 export const ACCOUNT = '123456789012';

@@ -1,7 +1,7 @@
 /** A feed over the tables in memory, and who is told. */
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
-import { Feed } from '../../src/reconciler/feed.ts';
-import { type ChangeStream, OperatorError, type Ports } from '../../src/reconciler/ports.ts';
+import { type ChangeStream, OperatorError, type Ports } from '../../src/reconciler/ports/index.ts';
+import { Feed } from '../../src/reconciler/watch/informer.ts';
 import { createMemoryWorld, type MemoryWorld } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { HOST_CONFIGURATION_VERSION, type HostConfiguration } from '../../src/enclave/host-configuration.ts';
-import { type Report, ReportSchema } from '../../src/enclave/report-item.ts';
-import { parseSpec } from '../../src/enclave/spec.ts';
+import { type Report, ReportSchema } from '../../src/enclave/items/report.ts';
+import { parseSpec } from '../../src/enclave/spec/spec.ts';
 
 export const AGENT = fileURLToPath(new URL('../../infra/host/agent', import.meta.url));
 export const FAKES = fileURLToPath(new URL('../host/fakes', import.meta.url));

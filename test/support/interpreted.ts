@@ -2,7 +2,7 @@
 import { type WorkflowDocument, type WorkflowParameters, workflow } from '../../infra/workflows/index.ts';
 import type { JsonMap, JsonValue } from '../../src/enclave/json.ts';
 import { interpret, type ServiceCall, ServiceError } from '../../src/local/engine/interpreter.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
+import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 
 export const parameters: WorkflowParameters = {
   stateTable: 'state',

@@ -1,5 +1,5 @@
 /** What an adopt run learns of a host of the old pipeline. */
-import type { Legacy } from '../../src/enclave/legacy.ts';
+import type { Legacy } from '../../src/enclave/items/legacy-host.ts';
 
 const rule = {
   ...{ description: '', ipv6_cidr_blocks: [], prefix_list_ids: [], security_groups: [], self: false },

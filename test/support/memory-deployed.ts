@@ -1,9 +1,9 @@
 /** What a deploy run leaves behind: the enclave its host runs, and what EC2 shows of the host. */
 
+import type { RunItem } from '../../src/enclave/items/run.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
 import { resourceName } from '../../src/enclave/names.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
-import type { Posture } from '../../src/reconciler/ports.ts';
+import type { Posture } from '../../src/reconciler/ports/index.ts';
 import type { MemoryEnclave } from './memory-hosts.ts';
 import { groupIdOf } from './memory-surroundings.ts';
 

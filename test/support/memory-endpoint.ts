@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { type AwsPorts, createAwsPorts } from '../../src/aws/index.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 import { memoryLog } from './memory-world.ts';
 
 export interface EndpointRequest {

@@ -1,13 +1,13 @@
 /** Runs over several enclaves: their store over tables in memory, and the runner that looks at each. */
-import { readOr, readOrRefuse } from '../../src/aws/stored.ts';
+import { readOr, readOrRefuse } from '../../src/aws/dynamodb/stored.ts';
 import {
   type DriftResult,
   FleetLedgerSchema,
   type FleetRunItem,
   FleetRunItemSchema,
-} from '../../src/enclave/fleet-run.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { Clock, FleetRunStore } from '../../src/reconciler/ports.ts';
+} from '../../src/enclave/items/fleet-run.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Clock, FleetRunStore } from '../../src/reconciler/ports/index.ts';
 import type { MemoryTable } from './memory-table.ts';
 
 export function memoryFleetRuns(state: MemoryTable, history: MemoryTable, expiresAt: () => number): FleetRunStore {

@@ -1,6 +1,6 @@
 /** One host in memory: what it is, and how a test launches one. */
-import type { Report } from '../../src/enclave/report-item.ts';
-import type { HostState, HostStatus, Posture } from '../../src/reconciler/ports.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
+import type { HostState, HostStatus, Posture } from '../../src/reconciler/ports/index.ts';
 
 export interface MemoryEnclave {
   readonly name: string;

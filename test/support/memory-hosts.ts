@@ -1,7 +1,7 @@
 /** EC2, SSM and the host agents in memory, on virtual time. */
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../src/enclave/names.ts';
-import type { Report } from '../../src/enclave/report-item.ts';
 import {
   type Clock,
   type Host,
@@ -11,7 +11,7 @@ import {
   OperatorError,
   type Posture,
   type Random,
-} from '../../src/reconciler/ports.ts';
+} from '../../src/reconciler/ports/index.ts';
 import type { Illness, LaunchOptions, MemoryEnclave, MemoryHost } from './memory-host.ts';
 import type { MemoryTable } from './memory-table.ts';
 

@@ -1,8 +1,8 @@
 /** The resources of one enclave in memory, each by its id or name. */
 import type { RoleDocuments } from '../../src/drift/index.ts';
-import type { Inspector, InstanceAttributes, LogGroup } from '../../src/reconciler/inspector.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import type { GroupRule } from '../../src/reconciler/surroundings.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import type { Inspector, InstanceAttributes, LogGroup } from '../../src/reconciler/ports/inspector.ts';
+import type { GroupRule } from '../../src/reconciler/ports/inventory.ts';
 import type { MemoryHosts } from './memory-hosts.ts';
 import type { MemorySurroundings } from './memory-surroundings.ts';
 

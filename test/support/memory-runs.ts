@@ -1,9 +1,9 @@
 /** Step Functions, ECS and the runner in memory: executions that claim, work, record and release. */
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { type ErrorClass, type Outcome, type RunItem, RunItemSchema } from '../../src/enclave/items/run.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 import type { AnyRunAction, RunAction } from '../../src/enclave/names.ts';
-import { type ErrorClass, type Outcome, type RunItem, RunItemSchema } from '../../src/enclave/run-item.ts';
-import type { Clock, ExecutionView, Tasks, Workflows } from '../../src/reconciler/ports.ts';
+import type { Clock, ExecutionView, Tasks, Workflows } from '../../src/reconciler/ports/index.ts';
 import { LEGACY } from './legacy.ts';
 import { enclaveOf, postureOf } from './memory-deployed.ts';
 import { MemoryFleet } from './memory-fleet-runs.ts';

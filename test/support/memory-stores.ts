@@ -1,16 +1,16 @@
 /** The stores of the reconciler over tables in memory, with DynamoDB's conditions. */
 import type { z } from 'zod';
-import { isLifecycle } from '../../src/aws/state.ts';
-import { minReaderOf, readOr, readOrRefuse, readReport } from '../../src/aws/stored.ts';
-import { countEvents } from '../../src/enclave/event-window.ts';
-import { ControlSchema, LeaseSchema } from '../../src/enclave/fleet-items.ts';
-import { PlanResultSchema } from '../../src/enclave/fleet-run.ts';
-import { keys, LockSchema, READER_VERSION, RequestSchema } from '../../src/enclave/items.ts';
+import { isLifecycle } from '../../src/aws/dynamodb/state.ts';
+import { minReaderOf, readOr, readOrRefuse, readReport } from '../../src/aws/dynamodb/stored.ts';
+import { countEvents } from '../../src/enclave/items/event-window.ts';
+import { ControlSchema, LeaseSchema } from '../../src/enclave/items/fleet.ts';
+import { PlanResultSchema } from '../../src/enclave/items/fleet-run.ts';
+import { keys, LockSchema, READER_VERSION, RequestSchema } from '../../src/enclave/items/items.ts';
+import { LifecycleSchema } from '../../src/enclave/items/lifecycle.ts';
+import { ReportSchema } from '../../src/enclave/items/report.ts';
+import { RunItemSchema } from '../../src/enclave/items/run.ts';
 import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
-import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
-import { ReportSchema } from '../../src/enclave/report-item.ts';
-import { RunItemSchema } from '../../src/enclave/run-item.ts';
-import type { HistoryStore, LeaseStore, RawRecord, RecordStore, StateStore } from '../../src/reconciler/ports.ts';
+import type { HistoryStore, LeaseStore, RawRecord, RecordStore, StateStore } from '../../src/reconciler/ports/index.ts';
 import { memoryExecutionArn } from './memory-runs.ts';
 import type { MemoryTable } from './memory-table.ts';
 

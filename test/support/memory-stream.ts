@@ -1,5 +1,5 @@
 /** A table's change stream in memory, with shards a test can split, trim and expire. */
-import type { ChangeStream, Shard, ShardPage, TableChange } from '../../src/reconciler/ports.ts';
+import type { ChangeStream, Shard, ShardPage, TableChange } from '../../src/reconciler/ports/index.ts';
 
 /** GetRecords gives at most this many records. */
 const PAGE_SIZE = 1_000;

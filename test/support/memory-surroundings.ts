@@ -7,11 +7,11 @@ import {
   policyDigest,
   rulesDigest,
 } from '../../src/enclave/digests.ts';
+import type { Difference } from '../../src/enclave/items/plan.ts';
+import type { RunItem } from '../../src/enclave/items/run.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
 import { resourceName } from '../../src/enclave/names.ts';
-import type { Difference } from '../../src/enclave/planned.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
-import type { KeyDocuments } from '../../src/reconciler/ports.ts';
+import type { KeyDocuments } from '../../src/reconciler/ports/index.ts';
 import type {
   SeenAgent,
   SeenAttestation,
@@ -21,7 +21,7 @@ import type {
   SeenVolume,
   Span,
   Surroundings,
-} from '../../src/reconciler/surroundings.ts';
+} from '../../src/reconciler/ports/inventory.ts';
 import type { MemoryHosts } from './memory-hosts.ts';
 
 /** All of it may be changed by a test, as somebody in the console would. */

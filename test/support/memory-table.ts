@@ -1,6 +1,6 @@
 /** One table in memory, with a stream. */
 import type { JsonMap, JsonValue } from '../../src/enclave/json.ts';
-import type { TableChange } from '../../src/reconciler/ports.ts';
+import type { TableChange } from '../../src/reconciler/ports/index.ts';
 import { MemoryStream } from './memory-stream.ts';
 
 function freeze<T extends JsonValue | undefined>(value: T): T {

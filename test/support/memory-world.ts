@@ -1,6 +1,6 @@
 /** A whole AWS in memory, on virtual time, as the reconciler's ports see it. */
-import { keys, type Request } from '../../src/enclave/items.ts';
-import type { Clock, Log, Ports, Random, RawRecord } from '../../src/reconciler/ports.ts';
+import { keys, type Request } from '../../src/enclave/items/items.ts';
+import type { Clock, Log, Ports, Random, RawRecord } from '../../src/reconciler/ports/index.ts';
 import { Faults } from './memory-faults.ts';
 import { memoryFleetRuns } from './memory-fleet-runs.ts';
 import { type HostTimings, MemoryHosts } from './memory-hosts.ts';

@@ -1,13 +1,13 @@
 /** A small world around the lifecycle machine: what one enclave's surroundings may do, one event at a time. */
 import type { Finding } from '../../src/drift/index.ts';
-import { type Lifecycle, PHASES } from '../../src/enclave/lifecycle-item.ts';
+import { type Lifecycle, PHASES } from '../../src/enclave/items/lifecycle.ts';
+import type { Outcome, RunVariables } from '../../src/enclave/items/run.ts';
 import { type EnclaveRecord, readRecord } from '../../src/enclave/record.ts';
-import type { Outcome, RunVariables } from '../../src/enclave/run-item.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec.ts';
+import type { EnclaveSpec } from '../../src/enclave/spec/spec.ts';
 import { type Assessment, decide, type Effect, type Limits, resolveIntent } from '../../src/machines/index.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { viewEnclave } from '../../src/reconciler/enclave-view.ts';
-import { viewHost } from '../../src/reconciler/observe.ts';
+import { viewHost } from '../../src/reconciler/observers/host-view.ts';
+import { viewEnclave } from '../../src/reconciler/observers/report-view.ts';
 
 const START = Date.parse('2030-01-01T00:00:00.000Z');
 const HOUR = 3_600_000;

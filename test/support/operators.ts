@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { HealthView } from '../../src/reconciler/health.ts';
+import type { HealthView } from '../../src/reconciler/health/health.ts';
 import { FAST, SHORT_LEASE } from './app.ts';
 import { type Embedded, eventually } from './embedded.ts';
 import { startTap, type Tap } from './tap.ts';

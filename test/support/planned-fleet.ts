@@ -1,11 +1,11 @@
 /** A fleet at rest on virtual time, of which nothing happens but that it is planned. */
-import type { PlanResult } from '../../src/enclave/fleet-run.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
+import type { PlanResult } from '../../src/enclave/items/fleet-run.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
-import { DriftRuns } from '../../src/reconciler/drift-runs.ts';
-import { planDueAt } from '../../src/reconciler/plan-due.ts';
-import { notePlans } from '../../src/reconciler/plan-notes.ts';
-import { RunSlots } from '../../src/reconciler/run-slots.ts';
+import { RunSlots } from '../../src/reconciler/limits/run-slots.ts';
+import { notePlans } from '../../src/reconciler/plan/result.ts';
+import { planDueAt } from '../../src/reconciler/plan/schedule.ts';
+import { DriftRuns } from '../../src/reconciler/plan/scheduler.ts';
 import { aLifecycle } from './conformance-harness.ts';
 import { MemoryFleet, memoryFleetRuns } from './memory-fleet-runs.ts';
 import { MemoryTable } from './memory-table.ts';

@@ -1,6 +1,6 @@
 /** A receiver of notifications that keeps what it is sent, and fails when it is told to. */
 import type { Notification } from '../../src/reconciler/notify/notification.ts';
-import type { Channel } from '../../src/reconciler/ports.ts';
+import type { Channel } from '../../src/reconciler/ports/index.ts';
 
 export interface Receiver extends Channel {
   readonly got: Notification[];

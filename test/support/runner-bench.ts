@@ -6,11 +6,11 @@ import { type AddressInfo, createServer as createSocket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { keys } from '../../src/enclave/items.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { type RunItem, RunItemSchema } from '../../src/enclave/items/run.ts';
 import { stateKey } from '../../src/enclave/names.ts';
-import { type RunItem, RunItemSchema } from '../../src/enclave/run-item.ts';
 import { type Cloud, createCloud } from '../../src/local/cloud/index.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 
 const DYNOXIDE = fileURLToPath(new URL('../../node_modules/@dynoxide/linux-x64/dynoxide', import.meta.url));
 const RUNNER = fileURLToPath(new URL('../../runner/src/main.ts', import.meta.url));

@@ -1,8 +1,8 @@
 /** What the operator sees around an enclave in an emulated account, as it is compared. */
 import { createAwsPorts } from '../../src/aws/index.ts';
 import { digestKey, digestRole, digestRules } from '../../src/drift/index.ts';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { systemClock, systemRandom } from '../../src/reconciler/ports/system-clock.ts';
 import { collect } from './conformance-harness.ts';
 import { EMULATED_REGION, type Emulator } from './emulator.ts';
 import { memoryLog } from './memory-world.ts';

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Report } from '../../src/enclave/report-item.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
 import { AGENT, asRoot, FAKES, hostToolsMissing, runAsRoot, TestHost } from './host.ts';
 import { until } from './runner-bench.ts';
 

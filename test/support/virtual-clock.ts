@@ -1,6 +1,6 @@
 /** Time that moves only when a test moves it; seeded randomness. */
 import { setImmediate as nextMacrotask } from 'node:timers/promises';
-import type { Clock, Random } from '../../src/reconciler/ports.ts';
+import type { Clock, Random } from '../../src/reconciler/ports/index.ts';
 
 interface Timer {
   readonly dueMs: number;

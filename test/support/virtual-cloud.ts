@@ -1,7 +1,7 @@
 /** The simulated cloud's core on virtual time. */
 
+import { type Report, ReportSchema } from '../../src/enclave/items/report.ts';
 import { stateKey } from '../../src/enclave/names.ts';
-import { type Report, ReportSchema } from '../../src/enclave/report-item.ts';
 import { type Core, createCore } from '../../src/local/cloud/index.ts';
 import type { SimHost } from '../../src/local/cloud/model.ts';
 import type { Change } from '../../src/local/cloud/plan.ts';

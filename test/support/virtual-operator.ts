@@ -1,11 +1,11 @@
 /** An operator on virtual time in a world in memory, for scenarios. */
-import { keys } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import type { RunItem } from '../../src/enclave/items/run.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
-import { ControlLoop } from '../../src/reconciler/control-loop.ts';
+import { ControlLoop } from '../../src/reconciler/manager.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
-import type { Channel, RawRecord, TerraformStates } from '../../src/reconciler/ports.ts';
+import type { Channel, RawRecord, TerraformStates } from '../../src/reconciler/ports/index.ts';
 import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 

@@ -2,13 +2,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { Controller } from '../../src/reconciler/controller.ts';
+import { RunSlots } from '../../src/reconciler/limits/run-slots.ts';
 import { createMetrics } from '../../src/reconciler/metrics/index.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import { Progress } from '../../src/reconciler/progress.ts';
-import { PRIORITY, WorkQueue } from '../../src/reconciler/queue.ts';
-import type { ReconcileResult } from '../../src/reconciler/reconcile.ts';
-import { Retries } from '../../src/reconciler/retries.ts';
-import { RunSlots } from '../../src/reconciler/run-slots.ts';
+import { Retries } from '../../src/reconciler/queue/retries.ts';
+import { PRIORITY, WorkQueue } from '../../src/reconciler/queue/work-queue.ts';
+import type { ReconcileResult } from '../../src/reconciler/reconcile/reconcile.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
 

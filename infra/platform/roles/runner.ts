@@ -1,6 +1,6 @@
 /** The runner: what one enclave's Terraform creates, reads and deletes, in the configured regions alone. */
 
-import { keys } from '../../../src/enclave/items.ts';
+import { keys } from '../../../src/enclave/items/items.ts';
 import { PLANS_PREFIX } from '../buckets.ts';
 import type { Platform } from '../context.ts';
 import { allow, leadingKeys, type Statement } from '../policy.ts';

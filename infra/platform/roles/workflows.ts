@@ -1,5 +1,5 @@
 /** The state machines: run the runner's task, claim and release locks, conclude runs. */
-import { keys } from '../../../src/enclave/items.ts';
+import { keys } from '../../../src/enclave/items/items.ts';
 import type { PlacedConfig } from '../config.ts';
 import type { Names } from '../names.ts';
 import { allow, leadingKeys, type Statement } from '../policy.ts';

@@ -5,6 +5,7 @@ import { GetInstanceProfileCommand, GetRoleCommand, ListRolePoliciesCommand, typ
 import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
 import { hostConfigurationKey } from '../../../src/enclave/host-configuration.ts';
+import type { RunVariables } from '../../../src/enclave/items/run.ts';
 import { logGroupName, resourceName, shortenId, TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
 import {
   addressOf,
@@ -13,7 +14,6 @@ import {
   type ResourceTypeName,
   ROLE_POLICIES,
 } from '../../../src/enclave/resource-types.ts';
-import type { RunVariables } from '../../../src/enclave/run-item.ts';
 import { type AwsClients, unlessNamed } from './clients.ts';
 import { literal, ourTags, presentHosts } from './hosts.ts';
 import { exists } from './objects.ts';

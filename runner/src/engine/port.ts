@@ -1,8 +1,8 @@
 /** What the runner needs of Terraform, or of what stands in for it. */
 import type { Made } from '../../../src/enclave/digests.ts';
-import type { Legacy } from '../../../src/enclave/legacy.ts';
+import type { Legacy } from '../../../src/enclave/items/legacy-host.ts';
+import type { ErrorClass, RunVariables } from '../../../src/enclave/items/run.ts';
 import type { RunAction } from '../../../src/enclave/names.ts';
-import type { ErrorClass, RunVariables } from '../../../src/enclave/run-item.ts';
 
 export interface Job {
   readonly enclaveId: string;

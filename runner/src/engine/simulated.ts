@@ -1,7 +1,7 @@
 /** The simulated cloud's Terraform, over HTTP. */
 import { MadeSchema } from '../../../src/enclave/digests.ts';
+import { ErrorClassSchema } from '../../../src/enclave/items/run.ts';
 import { isPlainMap, type JsonMap } from '../../../src/enclave/json.ts';
-import { ErrorClassSchema } from '../../../src/enclave/run-item.ts';
 import { callJson, callLines } from '../http.ts';
 import {
   type ApplyResult,

@@ -1,7 +1,7 @@
 /** What the Terraform state of the pipeline before this one says of a host: read, so that nothing of it is changed. */
 import { z } from 'zod';
 import type { Scripts } from '../../../infra/enclave/index.ts';
-import { type Legacy, LegacySchema } from '../../../src/enclave/legacy.ts';
+import { type Legacy, LegacySchema } from '../../../src/enclave/items/legacy-host.ts';
 import { EngineFailure } from './port.ts';
 
 export interface LeftBehind {

@@ -1,7 +1,7 @@
 /** One enclave's Terraform: the real binary, supervised. */
 import type { Chosen } from '../../../infra/enclave/index.ts';
 import type { PlatformFacts } from '../../../infra/enclave/platform-facts.ts';
-import type { Legacy } from '../../../src/enclave/legacy.ts';
+import type { Legacy } from '../../../src/enclave/items/legacy-host.ts';
 import { HOST_ADDRESS } from '../../../src/enclave/names.ts';
 import type { AwsClients } from '../aws/clients.ts';
 import { hostIsGone, type PresentHost, presentHosts } from '../aws/hosts.ts';

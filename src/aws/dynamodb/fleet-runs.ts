@@ -6,10 +6,10 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { FleetLedgerSchema, FleetRunItemSchema } from '../enclave/fleet-run.ts';
-import { keys } from '../enclave/items.ts';
-import type { FleetRunStore } from '../reconciler/ports.ts';
-import { call, onNames } from './errors.ts';
+import { FleetLedgerSchema, FleetRunItemSchema } from '../../enclave/items/fleet-run.ts';
+import { keys } from '../../enclave/items/items.ts';
+import type { FleetRunStore } from '../../reconciler/ports/index.ts';
+import { call, onNames } from '../errors.ts';
 import { absent, all, atMost, conditionInput, equal, exists } from './expressions.ts';
 import { toAttribute, toItem } from './marshal.ts';
 import type { StateStoreOptions } from './state.ts';

@@ -5,13 +5,13 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { type CountedEvent, countEvents } from '../enclave/event-window.ts';
-import { keys } from '../enclave/items.ts';
-import type { JsonMap } from '../enclave/json.ts';
-import { omit } from '../enclave/omit.ts';
-import { RunItemSchema } from '../enclave/run-item.ts';
-import type { HistoryStore, Log } from '../reconciler/ports.ts';
-import { call, onNames } from './errors.ts';
+import { type CountedEvent, countEvents } from '../../enclave/items/event-window.ts';
+import { keys } from '../../enclave/items/items.ts';
+import { RunItemSchema } from '../../enclave/items/run.ts';
+import type { JsonMap } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
+import type { HistoryStore, Log } from '../../reconciler/ports/index.ts';
+import { call, onNames } from '../errors.ts';
 import { absent, all, type Condition, conditionInput, exists } from './expressions.ts';
 import { toAttribute, toItem, toPlain } from './marshal.ts';
 import { readOr } from './stored.ts';

@@ -1,9 +1,9 @@
 /** The leader's lease in DynamoDB. */
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { LeaseSchema } from '../enclave/fleet-items.ts';
-import { keys } from '../enclave/items.ts';
-import type { LeaseStore } from '../reconciler/ports.ts';
-import { call, onNames } from './errors.ts';
+import { LeaseSchema } from '../../enclave/items/fleet.ts';
+import { keys } from '../../enclave/items/items.ts';
+import type { LeaseStore } from '../../reconciler/ports/index.ts';
+import { call, onNames } from '../errors.ts';
 import { absent, conditionInput, equal } from './expressions.ts';
 import { toItem } from './marshal.ts';
 import { readOrRefuse } from './stored.ts';

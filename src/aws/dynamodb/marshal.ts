@@ -1,7 +1,7 @@
 /** DynamoDB items to plain JSON and back. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
-import type { JsonMap, JsonValue } from '../enclave/json.ts';
+import type { JsonMap, JsonValue } from '../../enclave/json.ts';
 
 export type Item = Readonly<Record<string, AttributeValue>>;
 

@@ -1,8 +1,8 @@
 /** The enclaves table in DynamoDB. */
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import type { JsonMap } from '../enclave/json.ts';
-import type { Publication, RawRecord, ReadVersion, RecordStore } from '../reconciler/ports.ts';
-import { call } from './errors.ts';
+import type { JsonMap } from '../../enclave/json.ts';
+import type { Publication, RawRecord, ReadVersion, RecordStore } from '../../reconciler/ports/index.ts';
+import { call } from '../errors.ts';
 import { all, type Condition, equal, exists, isMap, isNoText } from './expressions.ts';
 import { toAttribute, toItem } from './marshal.ts';
 import { openTable } from './table.ts';

@@ -8,17 +8,17 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { ControlSchema } from '../enclave/fleet-items.ts';
-import { PlanResultSchema } from '../enclave/fleet-run.ts';
-import { keys, LockSchema, READER_VERSION, RequestSchema } from '../enclave/items.ts';
-import type { JsonMap } from '../enclave/json.ts';
-import { LifecycleSchema, ListedLifecycleSchema } from '../enclave/lifecycle-item.ts';
-import { packLifecycle, packRun } from '../enclave/packed.ts';
-import { ReportSchema } from '../enclave/report-item.ts';
-import type { Config } from '../reconciler/config.ts';
-import { type Commit, type Log, OperatorError, type StateStore } from '../reconciler/ports.ts';
-import { executionArn } from './arns.ts';
-import { call, onNames } from './errors.ts';
+import { ControlSchema } from '../../enclave/items/fleet.ts';
+import { PlanResultSchema } from '../../enclave/items/fleet-run.ts';
+import { keys, LockSchema, READER_VERSION, RequestSchema } from '../../enclave/items/items.ts';
+import { LifecycleSchema, ListedLifecycleSchema } from '../../enclave/items/lifecycle.ts';
+import { packLifecycle, packRun } from '../../enclave/items/packed.ts';
+import { ReportSchema } from '../../enclave/items/report.ts';
+import type { JsonMap } from '../../enclave/json.ts';
+import type { Config } from '../../reconciler/config.ts';
+import { type Commit, type Log, OperatorError, type StateStore } from '../../reconciler/ports/index.ts';
+import { executionArn } from '../arns.ts';
+import { call, onNames } from '../errors.ts';
 import {
   absent,
   all,

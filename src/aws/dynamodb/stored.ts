@@ -1,9 +1,9 @@
 /** Reading the operator's own items: parsed, or refused by name. */
 import type { z } from 'zod';
-import type { JsonMap } from '../enclave/json.ts';
-import { omit } from '../enclave/omit.ts';
-import { LARGEST_REPORT_BYTES, type Report, ReportSchema } from '../enclave/report-item.ts';
-import { OperatorError } from '../reconciler/ports.ts';
+import { LARGEST_REPORT_BYTES, type Report, ReportSchema } from '../../enclave/items/report.ts';
+import type { JsonMap } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
+import { OperatorError } from '../../reconciler/ports/index.ts';
 
 /** An item without its keys: what was written is what is read. */
 function body(item: JsonMap): JsonMap {

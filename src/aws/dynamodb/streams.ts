@@ -8,8 +8,14 @@ import {
   GetShardIteratorCommand,
   type _Record as StreamRecord,
 } from '@aws-sdk/client-dynamodb-streams';
-import { type ChangeStream, OperatorError, type Shard, type ShardPage, type TableChange } from '../reconciler/ports.ts';
-import { call, onNames } from './errors.ts';
+import {
+  type ChangeStream,
+  OperatorError,
+  type Shard,
+  type ShardPage,
+  type TableChange,
+} from '../../reconciler/ports/index.ts';
+import { call, onNames } from '../errors.ts';
 
 type Image = Readonly<Record<string, AttributeValue>> | undefined;
 

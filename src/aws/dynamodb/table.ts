@@ -1,7 +1,7 @@
 /** Consistent reads of one DynamoDB table, unmarshalled, all pages. */
 import { type DynamoDBClient, GetItemCommand, QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
-import type { JsonMap } from '../enclave/json.ts';
-import { call } from './errors.ts';
+import type { JsonMap } from '../../enclave/json.ts';
+import { call } from '../errors.ts';
 import { type Condition, conditionInput, equal } from './expressions.ts';
 import { type Item, toItem, toPlain } from './marshal.ts';
 

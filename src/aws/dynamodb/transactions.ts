@@ -1,6 +1,6 @@
 /** What a cancelled DynamoDB transaction, or a write beside one, means. */
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import { OperatorError } from '../reconciler/ports.ts';
+import { OperatorError } from '../../reconciler/ports/index.ts';
 
 /**
  * For `call`: `conflict` where another writer was first. DynamoDB gives one reason an item; a throttled item beside a

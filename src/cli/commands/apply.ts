@@ -1,6 +1,6 @@
 /** `enclavectl apply`: writes what the application's POST and PUT would write, where it differs. */
 import { PROVIDER_ID, readRecord } from '../../enclave/record.ts';
-import type { RawRecord } from '../../reconciler/ports.ts';
+import type { RawRecord } from '../../reconciler/ports/index.ts';
 import { type Checked, checkFiles, issueLine, titleOf } from '../check.ts';
 import { againstApplied } from '../check-applied.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';

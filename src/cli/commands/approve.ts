@@ -1,5 +1,5 @@
 /** `approve`: lets the operator apply what was planned of one enclave, and nothing else. */
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

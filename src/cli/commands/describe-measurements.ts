@@ -1,9 +1,9 @@
 /** The registers that follow from where an enclave runs, and what each is computed from. */
-import type { Lock } from '../../enclave/items.ts';
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Lock } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { RunItem } from '../../enclave/items/run.ts';
 import { computedMeasurements, hostRoleArn } from '../../enclave/measurements.ts';
-import type { RunItem } from '../../enclave/run-item.ts';
-import type { RawRecord } from '../../reconciler/ports.ts';
+import type { RawRecord } from '../../reconciler/ports/index.ts';
 import { indent, nameLines } from '../output.ts';
 import type { Target } from '../target.ts';
 

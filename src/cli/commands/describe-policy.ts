@@ -1,9 +1,9 @@
 /** The policy of an enclave, where it is not the default. */
 import { stringify } from 'yaml';
 import { canonicalJson } from '../../enclave/json.ts';
-import { nextOpening } from '../../enclave/maintenance-window.ts';
 import { omit } from '../../enclave/omit.ts';
-import { DEFAULT_POLICY, type EnclavePolicy, inMaintenanceWindow, parsePolicy } from '../../enclave/policy.ts';
+import { nextOpening } from '../../enclave/spec/maintenance-window.ts';
+import { DEFAULT_POLICY, type EnclavePolicy, inMaintenanceWindow, parsePolicy } from '../../enclave/spec/policy.ts';
 import { indent, nameLines, printableLines } from '../output.ts';
 
 /** Empty for the default policy. What cannot be read shows as what it counts as; why, the spec's errors say. */

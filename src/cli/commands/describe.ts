@@ -1,14 +1,14 @@
 /** `enclavectl describe`: all that is known of one enclave, for a person. */
 import { stringify } from 'yaml';
-import { appliedSpec } from '../../enclave/applied.ts';
 import { CONDITION_TYPES, type Condition, type ConditionType } from '../../enclave/conditions.ts';
-import type { Lock, OperatorEvent } from '../../enclave/items.ts';
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Lock, OperatorEvent } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { RunItem } from '../../enclave/items/run.ts';
 import { readRecord } from '../../enclave/record.ts';
-import type { Report } from '../../enclave/report-item.ts';
-import type { RunItem } from '../../enclave/run-item.ts';
-import { type EnclaveSpec, parseSpec } from '../../enclave/spec.ts';
-import type { RawRecord } from '../../reconciler/ports.ts';
+import { appliedSpec } from '../../enclave/spec/applied.ts';
+import { type EnclaveSpec, parseSpec } from '../../enclave/spec/spec.ts';
+import type { RawRecord } from '../../reconciler/ports/index.ts';
 import { issueLine, specContext } from '../check.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

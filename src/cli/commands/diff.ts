@@ -1,15 +1,16 @@
 /** `enclavectl diff`: what applying records would change, and what that does to the running enclaves. */
-import { appliedSpec } from '../../enclave/applied.ts';
+
+import type { JsonMap } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
+import { appliedSpec } from '../../enclave/spec/applied.ts';
 import {
   CHANGE_MEANINGS,
   type ChangeClass,
   classifyChange,
   type FieldChange,
   immutableChanges,
-} from '../../enclave/change.ts';
-import type { JsonMap } from '../../enclave/json.ts';
-import { omit } from '../../enclave/omit.ts';
-import { type AppliedSpec, parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec.ts';
+} from '../../enclave/spec/change.ts';
+import { type AppliedSpec, parseSpec, type SpecContext, type SpecIssue } from '../../enclave/spec/spec.ts';
 import { type Checked, checkFiles, issueLine, specContext, titleOf } from '../check.ts';
 import { againstApplied } from '../check-applied.ts';
 import { EXIT, type ExitCode } from '../exit.ts';

@@ -1,8 +1,8 @@
 /** `enclavectl drift`: what differs, as the operator last stored it; of one enclave, as the operator observes it now. */
 import { attributesOfDrift, namesOfDrift, ROWS } from '../../drift/index.ts';
-import type { DriftAnswer, DriftRow } from '../../enclave/drift-answer.ts';
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
-import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/policy.ts';
+import type { DriftAnswer, DriftRow } from '../../enclave/items/drift-answer.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
 import { isConfigurationDrift } from '../../machines/index.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';

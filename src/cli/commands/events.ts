@@ -1,6 +1,6 @@
 /** `enclavectl events`: what happened, from the history table; polled, so that no stream reader is taken away. */
-import { EVENT_WINDOW_MS } from '../../enclave/event-window.ts';
-import type { OperatorEvent } from '../../enclave/items.ts';
+import { EVENT_WINDOW_MS } from '../../enclave/items/event-window.ts';
+import type { OperatorEvent } from '../../enclave/items/items.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';

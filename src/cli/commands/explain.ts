@@ -1,6 +1,6 @@
 /** `enclavectl explain`: one field of a record, or all of them. */
-import { CHANGE_MEANINGS } from '../../enclave/change.ts';
-import { explainField, type FieldDoc, nearestField } from '../../enclave/explain.ts';
+import { CHANGE_MEANINGS } from '../../enclave/spec/change.ts';
+import { explainField, type FieldDoc, nearestField } from '../../enclave/spec/explain.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output.ts';

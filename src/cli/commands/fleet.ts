@@ -1,6 +1,6 @@
 /** `freeze`, `unfreeze`, `confirm-deletions`: what holds for the whole fleet. */
-import type { Control } from '../../enclave/fleet-items.ts';
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

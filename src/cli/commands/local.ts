@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { COMMAND_STATUSES, isManaged, readRecord } from '../../enclave/record.ts';
 import { type Prometheus, prometheusIsInstalled, startPrometheus } from '../../local/prometheus.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
-import type { Log } from '../../reconciler/ports.ts';
+import type { Log } from '../../reconciler/ports/index.ts';
 import type { Setting } from '../config.ts';
 import { variableOf } from '../config-keys.ts';
 import { readDocuments } from '../documents.ts';

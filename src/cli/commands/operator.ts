@@ -2,7 +2,7 @@
 
 import type { Config } from '../../reconciler/config.ts';
 import { createWebhook } from '../../reconciler/notify/webhook.ts';
-import type { Channel } from '../../reconciler/ports.ts';
+import type { Channel } from '../../reconciler/ports/index.ts';
 import { WEBHOOK_SECRET } from '../config-keys.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

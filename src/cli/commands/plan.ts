@@ -1,6 +1,6 @@
 /** `plan`: asks the operator for a full plan of one enclave now, and shows what it finds. */
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
-import type { Planned } from '../../enclave/planned.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Planned } from '../../enclave/items/plan.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

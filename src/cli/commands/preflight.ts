@@ -1,8 +1,8 @@
 /** `preflight`: may an operator take over here? Looks at the account, and changes nothing. */
-import { createInstallation } from '../../aws/installation.ts';
+import { createInstallation } from '../../preflight/aws-account.ts';
+import { type Finding, type Installation, preflight as look } from '../../preflight/preflight.ts';
 import type { Config } from '../../reconciler/config.ts';
-import { OperatorError } from '../../reconciler/ports.ts';
-import { type Finding, type Installation, preflight as look } from '../../reconciler/preflight.ts';
+import { OperatorError } from '../../reconciler/ports/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { type GlobalOptions, resolveTarget } from '../target.ts';

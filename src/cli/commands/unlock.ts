@@ -1,5 +1,5 @@
 /** `unlock`: asks the operator for a run that breaks a dead run's lock on the Terraform state. */
-import type { Lifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';

@@ -1,6 +1,7 @@
 /** EC2 instance types: which can host an enclave, how large, and where. */
+
+import { nearest } from '../nearest.ts';
 import data from './data/instance-types.json' with { type: 'json' };
-import { nearest } from './nearest.ts';
 
 /** Every EC2 instance type: data/instance-types.json, which scripts/catalogue.ts writes. */
 export interface CatalogueFile {

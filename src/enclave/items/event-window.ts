@@ -1,7 +1,7 @@
 /** Event window: repeats of one event become one item. */
 import { hash } from 'node:crypto';
+import { canonicalJson } from '../json.ts';
 import { keys, type OperatorEvent } from './items.ts';
-import { canonicalJson } from './json.ts';
 
 /** Repeats within one such window, aligned to the clock, are counted in one item. */
 export const EVENT_WINDOW_MS = 10 * 60_000;

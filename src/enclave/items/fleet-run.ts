@@ -1,8 +1,8 @@
 /** Items of runs over several enclaves: what a drift run is to look at, what it found, and which are under way. */
 import { z } from 'zod';
 import { Versioned } from './items.ts';
-import { DifferenceSchema } from './planned.ts';
-import { FailureSchema, OutcomeSchema, PlanSummarySchema, RunVariablesSchema } from './run-item.ts';
+import { DifferenceSchema } from './plan.ts';
+import { FailureSchema, OutcomeSchema, PlanSummarySchema, RunVariablesSchema } from './run.ts';
 
 /** What a drift run found of one enclave. */
 export const DriftResultSchema = z.looseObject({

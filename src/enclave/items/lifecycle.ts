@@ -1,11 +1,11 @@
 /** Lifecycle: everything the operator remembers of one enclave. */
 import { z } from 'zod';
-import { ConditionSchema } from './conditions.ts';
-import { MadeSchema } from './digests.ts';
+import { ConditionSchema } from '../conditions.ts';
+import { MadeSchema } from '../digests.ts';
 import { Versioned } from './items.ts';
 import { packed } from './packed.ts';
-import { ApprovalSchema, PlanAskedSchema, PlannedSchema } from './planned.ts';
-import { FailureSchema, MarkerSchema, RunVariablesSchema } from './run-item.ts';
+import { ApprovalSchema, PlanAskedSchema, PlannedSchema } from './plan.ts';
+import { FailureSchema, MarkerSchema, RunVariablesSchema } from './run.ts';
 
 const Identity = z.looseObject({ createdAt: z.string(), walletAddress: z.string() });
 

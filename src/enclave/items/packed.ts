@@ -5,7 +5,7 @@
  * expression names them, so text serves as well. What is read may be either.
  */
 import { z } from 'zod';
-import { isPlainMap } from './json.ts';
+import { isPlainMap } from '../json.ts';
 
 /** Reads text as the value it stands for; text that is no JSON goes to the schema as it is, which refuses it by name. */
 export function packed<S extends z.ZodType>(schema: S) {

@@ -1,5 +1,5 @@
 /** The region an enclave lives in. */
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { ListedLifecycle } from './lifecycle.ts';
 
 /** Of its state, else of its record, else the platform's. */
 export function regionOf(lifecycle: Pick<ListedLifecycle, 'snapshot' | 'region'>, platform: string): string {

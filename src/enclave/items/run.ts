@@ -1,8 +1,8 @@
 /** Runs: what one is to do, the marker that it is under way, and what came of it. */
 import { z } from 'zod';
-import { MadeSchema } from './digests.ts';
+import { MadeSchema } from '../digests.ts';
 import { Versioned } from './items.ts';
-import { LegacySchema } from './legacy.ts';
+import { LegacySchema } from './legacy-host.ts';
 import { packed } from './packed.ts';
 
 /** Why a run failed. Terminal classes are those that no retry cures: see `isTerminalClass`. */

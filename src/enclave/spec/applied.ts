@@ -1,7 +1,8 @@
 /** The applied spec: what an enclave runs already, for reading its record. */
+
+import type { Lifecycle } from '../items/lifecycle.ts';
 import { compareHash, specHash } from './generation.ts';
-import type { Lifecycle } from './lifecycle-item.ts';
-import type { AppliedSpec, EnclaveSpec } from './spec-types.ts';
+import type { AppliedSpec, EnclaveSpec } from './types.ts';
 
 /** Undefined where nothing is applied: of an enclave that is destroyed, nothing counts for the next one of its id. */
 export function appliedSpec(lifecycle: Lifecycle | undefined): AppliedSpec | undefined {

@@ -1,10 +1,10 @@
 /** What a change of the spec does: which fields differ, and the most disruptive thing any of them asks for. */
-import { architectureOf } from './catalogue.ts';
+import { architectureOf } from '../instance-types/instance-types.ts';
+import { equalJson, isPlainMap } from '../json.ts';
 import { type ChangeClass, worse } from './change-class.ts';
-import { equalJson, isPlainMap } from './json.ts';
+import { at, type SpecIssue, show } from './issues.ts';
 import { schemaAt } from './schema-path.ts';
-import { at, type SpecIssue, show } from './spec-issues.ts';
-import type { EnclaveSpec } from './spec-types.ts';
+import type { EnclaveSpec } from './types.ts';
 
 export { CHANGE_CLASSES, CHANGE_MEANINGS, type ChangeClass } from './change-class.ts';
 

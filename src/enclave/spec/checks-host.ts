@@ -10,10 +10,10 @@ import {
   maxEnclaveVcpus,
   nearestInstanceType,
   smallestFit,
-} from './catalogue.ts';
-import { nearest } from './nearest.ts';
-import { error, type Findings, warn } from './spec-issues.ts';
-import type { Draft, ProviderConfig } from './spec-types.ts';
+} from '../instance-types/instance-types.ts';
+import { nearest } from '../nearest.ts';
+import { error, type Findings, warn } from './issues.ts';
+import type { Draft, ProviderConfig } from './types.ts';
 
 const TYPE = 'providerConfig.instanceType';
 const CPU = 'providerConfig.cpuCount';

@@ -1,10 +1,10 @@
 /** Checks of the network, and of the tags: what may reach the enclave, and what it may reach. */
 
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_GENERATION, TAG_MANAGED_BY } from '../names.ts';
+import { isProduction } from './checks-workload.ts';
 import { isOpenCidr } from './cidr.ts';
-import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_GENERATION, TAG_MANAGED_BY } from './names.ts';
-import { isProduction } from './spec-checks-workload.ts';
-import { at, error, type Findings, warn } from './spec-issues.ts';
-import type { Draft } from './spec-types.ts';
+import { at, error, type Findings, warn } from './issues.ts';
+import type { Draft } from './types.ts';
 
 const SSH = 22;
 /** The agent's own on the vsock and in the enclave: output, exit status, the host's credentials, control. */

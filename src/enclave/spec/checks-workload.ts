@@ -1,8 +1,9 @@
 /** Checks of the workload: image, debug mode, health, ports, variables, measurements. */
+
+import { isGiven, isPlainMap, type JsonMap } from '../json.ts';
 import { splitImageReference } from './image-reference.ts';
-import { isGiven, isPlainMap, type JsonMap } from './json.ts';
-import { at, error, type Findings, warn } from './spec-issues.ts';
-import type { Draft } from './spec-types.ts';
+import { at, error, type Findings, warn } from './issues.ts';
+import type { Draft } from './types.ts';
 
 const MOST_ENV_BYTES = 8_192;
 const SECRET_NAME = /SECRET|TOKEN|PASSWORD|PASSWD|PRIVATE_KEY|API_KEY/;

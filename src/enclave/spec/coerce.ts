@@ -1,8 +1,8 @@
 /** Legacy spellings: the application stores numbers, lists and maps as strings. Every reading of one is a warning. */
 import { z } from 'zod';
-import { isPlainMap, type JsonMap } from './json.ts';
-import { core } from './spec-fields.ts';
-import { at, type Findings, show, unknownField, warn } from './spec-issues.ts';
+import { isPlainMap, type JsonMap } from '../json.ts';
+import { core } from './fields.ts';
+import { at, type Findings, show, unknownField, warn } from './issues.ts';
 
 /** Gives the value the schema is then asked about; a value it cannot read it leaves as it is, for the schema to refuse. */
 export type Coerce = (value: unknown, path: string, to: Findings) => unknown;

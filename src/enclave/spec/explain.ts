@@ -1,10 +1,10 @@
 /** What there is to know of a field: for `enclavectl explain` and the reference. */
 import { z } from 'zod';
+import { nearest } from '../nearest.ts';
 import type { ChangeClass } from './change-class.ts';
-import { nearest } from './nearest.ts';
+import { core, metaOf } from './fields.ts';
 import { RecordSchema } from './record-schema.ts';
 import { membersOf, schemaAt } from './schema-path.ts';
-import { core, metaOf } from './spec-fields.ts';
 
 export interface FieldDoc {
   /** Path in the record; empty for the record itself. */

@@ -1,7 +1,7 @@
 /** Building blocks of the schema: a zod type, and what a person needs to know of the field. */
 import { z } from 'zod';
 import type { ChangeClass } from './change-class.ts';
-import type { IssueCode } from './spec-issues.ts';
+import type { IssueCode } from './issues.ts';
 
 /** What the zod type itself does not say. */
 export interface FieldMeta {

@@ -1,7 +1,7 @@
 /** The generation of a spec: a hash that tells one meaning from another. */
 import { hash } from 'node:crypto';
-import { canonicalJson } from './json.ts';
-import type { EnclaveSpec } from './spec-types.ts';
+import { canonicalJson } from '../json.ts';
+import type { EnclaveSpec } from './types.ts';
 
 /** Rises whenever the same record would hash differently: a new field, another default, another normal form. */
 export const SPEC_HASH_VERSION = 1;

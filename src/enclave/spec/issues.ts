@@ -1,5 +1,5 @@
 /** Findings about a record: codes, and how they are collected. */
-import { nearest } from './nearest.ts';
+import { nearest } from '../nearest.ts';
 
 /** One finding about a record. */
 export interface SpecIssue {

@@ -1,6 +1,6 @@
 /** Specs already worked out: a fleet has many enclaves and few specs, and most looks find nothing new. */
-import { isPlainMap } from './json.ts';
-import { omit } from './omit.ts';
+import { isPlainMap } from '../json.ts';
+import { omit } from '../omit.ts';
 import { type SpecContext, type SpecSource, type WorkedOut, workOut } from './spec.ts';
 
 /** Kept at a time; the one that was wanted longest ago goes first. */

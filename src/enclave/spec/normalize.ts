@@ -1,9 +1,9 @@
 /** One spelling for one meaning: fills the defaults that depend on other fields, and orders what has no order. */
-import { instanceType, maxEnclaveVcpus } from './catalogue.ts';
+import { instanceType, maxEnclaveVcpus } from '../instance-types/instance-types.ts';
+import { omit } from '../omit.ts';
 import { canonicalCidr } from './cidr.ts';
-import { omit } from './omit.ts';
-import { type Findings, warn } from './spec-issues.ts';
-import type { Draft, ProviderConfig } from './spec-types.ts';
+import { type Findings, warn } from './issues.ts';
+import type { Draft, ProviderConfig } from './types.ts';
 
 const DEFAULT_VCPUS = 2;
 const DEFAULT_TIMEOUT_SECONDS = 5;

@@ -1,7 +1,7 @@
 /** The schema of `policy`: the platform team's word on an enclave, which outlives the application's edits. */
 import { z } from 'zod';
-import { field, int, text } from './spec-fields.ts';
-import { NO_NUL } from './spec-patterns.ts';
+import { field, int, text } from './fields.ts';
+import { NO_NUL } from './patterns.ts';
 
 const free = (max: number) => text(max, NO_NUL);
 

@@ -1,9 +1,9 @@
 /** Reads `policy`, and answers what it asks of the moment. */
-import { isPlainMap, type JsonMap } from './json.ts';
+import { isPlainMap, type JsonMap } from '../json.ts';
+import { at, error, type Findings, type SpecIssue, show, unknownField, warn } from './issues.ts';
 import { isCron, isTimeZone, isWindowOpen } from './maintenance-window.ts';
 import { type EnclavePolicy, PolicySchema } from './policy-schema.ts';
-import { at, error, type Findings, type SpecIssue, show, unknownField, warn } from './spec-issues.ts';
-import { readerOf } from './spec-read.ts';
+import { readerOf } from './read.ts';
 
 export type { EnclavePolicy };
 

@@ -1,10 +1,10 @@
 /** Reads the fields of a map by their schema: coerces, then validates each on its own. */
 import { z } from 'zod';
-import { deepFreeze, isPlainMap, type JsonMap } from './json.ts';
-import { type Coerce, coercerOf } from './spec-coerce.ts';
-import { core } from './spec-fields.ts';
-import { add, at, error, type Findings, MOST_ISSUES } from './spec-issues.ts';
-import { missing, refusal } from './spec-refusal.ts';
+import { deepFreeze, isPlainMap, type JsonMap } from '../json.ts';
+import { type Coerce, coercerOf } from './coerce.ts';
+import { core } from './fields.ts';
+import { add, at, error, type Findings, MOST_ISSUES } from './issues.ts';
+import { missing, refusal } from './refusal.ts';
 
 interface FieldReader {
   readonly key: string;

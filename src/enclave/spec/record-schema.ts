@@ -1,9 +1,9 @@
 /** The schema of a whole record: what a user may write, as one document. */
 import { z } from 'zod';
+import { COMMAND_STATUSES, OBSERVED_STATUSES } from '../record.ts';
+import { field } from './fields.ts';
 import { PolicySchema } from './policy-schema.ts';
-import { COMMAND_STATUSES, OBSERVED_STATUSES } from './record.ts';
-import { field } from './spec-fields.ts';
-import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
+import { ProviderConfigSchema, RecordFieldsSchema } from './schema.ts';
 
 const { id, walletAddress, providerId, region, tags } = RecordFieldsSchema.shape;
 

@@ -1,14 +1,14 @@
 /** Texts generated from the sources: the JSON schema of a record, and docs/enclave.md, conditions.md and events.md. */
 import { z } from 'zod';
+import { CONDITION_MEANINGS, CONDITION_TYPES, REASON_MEANINGS, REASONS } from '../conditions.ts';
+import { EVENT_REASONS } from '../event-reasons.ts';
+import { isPlainMap } from '../json.ts';
 import { CHANGE_CLASSES, CHANGE_MEANINGS } from './change-class.ts';
-import { CONDITION_MEANINGS, CONDITION_TYPES, REASON_MEANINGS, REASONS } from './conditions.ts';
-import { EVENT_REASONS } from './event-reasons.ts';
 import { explainField, type FieldDoc } from './explain.ts';
-import { isPlainMap } from './json.ts';
+import { ISSUE_MEANINGS } from './issues.ts';
 import { RecordSchema } from './record-schema.ts';
+import { ProviderConfigSchema } from './schema.ts';
 import { FOREIGN_CONFIG } from './spec.ts';
-import { ISSUE_MEANINGS } from './spec-issues.ts';
-import { ProviderConfigSchema } from './spec-schema.ts';
 
 /** `schema/enclave.schema.json`: accepts what `enclavectl validate` does, legacy spellings too, save for nulls. */
 export function enclaveJsonSchema(): string {

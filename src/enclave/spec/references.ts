@@ -1,6 +1,6 @@
 /** References: what a record names that is not part of it, and whether the environment allows records to name it. */
-import { error, type Findings, warn } from './spec-issues.ts';
-import type { Draft, SpecContext } from './spec-types.ts';
+import { error, type Findings, warn } from './issues.ts';
+import type { Draft, SpecContext } from './types.ts';
 
 /**
  * An entry of the allow list: a full name, or the beginning of names with a `*` at its end. AMIs, groups and subnets

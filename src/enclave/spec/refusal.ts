@@ -1,9 +1,9 @@
 /** Words the refusals of the schema: what the value is, what it may be, and how to mend it. */
 import { z } from 'zod';
-import { isPlainMap } from './json.ts';
-import { nearest } from './nearest.ts';
-import { core, type FieldMeta, metaOf, type Rule } from './spec-fields.ts';
-import { at, type SpecIssue, show } from './spec-issues.ts';
+import { isPlainMap } from '../json.ts';
+import { nearest } from '../nearest.ts';
+import { core, type FieldMeta, metaOf, type Rule } from './fields.ts';
+import { at, type SpecIssue, show } from './issues.ts';
 
 /** The type of a field in words. */
 export function typeName(schema: z.ZodType): string {

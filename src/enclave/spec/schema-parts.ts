@@ -1,7 +1,7 @@
 /** Maps inside `providerConfig`, each with its own fields. */
 import { z } from 'zod';
-import { isAllZero } from './measurements.ts';
-import { field, int, ruled, text } from './spec-fields.ts';
+import { isAllZero } from '../measurements.ts';
+import { field, int, ruled, text } from './fields.ts';
 import {
   AMI_ID,
   EGRESS_HOST,
@@ -12,7 +12,7 @@ import {
   SHA256,
   SSM_PARAMETER,
   SUBNET_ID,
-} from './spec-patterns.ts';
+} from './patterns.ts';
 
 /** What CloudWatch Logs takes as a retention; see PutRetentionPolicy. */
 const RETENTION_DAYS = [

@@ -1,8 +1,8 @@
 /** Finds a field of the record by its path, and says what is known of it. */
 import { z } from 'zod';
 import type { ChangeClass } from './change-class.ts';
+import { core, type FieldMeta, metaOf } from './fields.ts';
 import { RecordSchema } from './record-schema.ts';
-import { core, type FieldMeta, metaOf } from './spec-fields.ts';
 
 export interface Found {
   /** The path without list positions, as the reference has it. */

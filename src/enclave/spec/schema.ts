@@ -1,8 +1,8 @@
 /** The schema of a record: every field a user may set, with type, unit, range, default and what changing it does. */
 import { z } from 'zod';
+import { field, int, ruled, text } from './fields.ts';
 import { IMAGE_REFERENCE } from './image-reference.ts';
-import { field, int, ruled, text } from './spec-fields.ts';
-import { CIDR, ENV_NAME, NO_NUL, S3_URI, SECRET_ARN, TAG_NAME, URL_PATH } from './spec-patterns.ts';
+import { CIDR, ENV_NAME, NO_NUL, S3_URI, SECRET_ARN, TAG_NAME, URL_PATH } from './patterns.ts';
 import {
   AttestationSchema,
   EgressSchema,
@@ -10,7 +10,7 @@ import {
   HealthCheckSchema,
   HostSchema,
   LogsSchema,
-} from './spec-schema-parts.ts';
+} from './schema-parts.ts';
 
 export const AWS_SERVICES = [
   'kms',

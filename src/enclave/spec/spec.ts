@@ -1,25 +1,25 @@
 /** The specification: what one enclave should be, normalized and fully defaulted, or every reason why it cannot be. */
 import { z } from 'zod';
-import { deepFreeze, isGiven, isPlainMap, type JsonMap } from './json.ts';
-import { nearest } from './nearest.ts';
-import { omit } from './omit.ts';
+import { deepFreeze, isGiven, isPlainMap, type JsonMap } from '../json.ts';
+import { nearest } from '../nearest.ts';
+import { omit } from '../omit.ts';
+import { isCommand, isObserved } from '../record.ts';
+import { checkHost } from './checks-host.ts';
+import { checkNetwork } from './checks-network.ts';
+import { checkWorkload } from './checks-workload.ts';
+import { coercerOf } from './coerce.ts';
+import { add, at, error, type Findings, type SpecIssue, show, unknownField, warn } from './issues.ts';
+import { normalize } from './normalize.ts';
 import { parsePolicy } from './policy.ts';
 import { PolicySchema } from './policy-schema.ts';
-import { isCommand, isObserved } from './record.ts';
-import { checkHost } from './spec-checks-host.ts';
-import { checkNetwork } from './spec-checks-network.ts';
-import { checkWorkload } from './spec-checks-workload.ts';
-import { coercerOf } from './spec-coerce.ts';
-import { add, at, error, type Findings, type SpecIssue, show, unknownField, warn } from './spec-issues.ts';
-import { normalize } from './spec-normalize.ts';
-import { readerOf } from './spec-read.ts';
-import { checkReferences } from './spec-references.ts';
-import { ProviderConfigSchema, RecordFieldsSchema } from './spec-schema.ts';
-import type { AppliedSpec, Draft, EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
+import { readerOf } from './read.ts';
+import { checkReferences } from './references.ts';
+import { ProviderConfigSchema, RecordFieldsSchema } from './schema.ts';
+import type { AppliedSpec, Draft, EnclaveSpec, SpecContext, SpecResult } from './types.ts';
 
 export { compareHash, SPEC_HASH_VERSION, type StoredHash, specHash } from './generation.ts';
-export type { IssueCode, SpecIssue } from './spec-issues.ts';
-export type { AppliedSpec, EnclaveSpec, SpecContext, SpecResult } from './spec-types.ts';
+export type { IssueCode, SpecIssue } from './issues.ts';
+export type { AppliedSpec, EnclaveSpec, SpecContext, SpecResult } from './types.ts';
 
 const readRecordFields = readerOf(RecordFieldsSchema, '', 'members');
 const readConfig = readerOf(ProviderConfigSchema, 'providerConfig', 'members');

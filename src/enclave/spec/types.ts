@@ -1,7 +1,7 @@
 /** Types of the specification. */
 import type { z } from 'zod';
-import type { SpecIssue } from './spec-issues.ts';
-import type { ProviderConfigSchema } from './spec-schema.ts';
+import type { SpecIssue } from './issues.ts';
+import type { ProviderConfigSchema } from './schema.ts';
 
 export interface SpecContext {
   /** Regions the platform stack covers. Empty: any region is taken. */

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isPlainMap, type JsonMap } from '../../enclave/json.ts';
-import type { Log } from '../../reconciler/ports.ts';
+import type { Log } from '../../reconciler/ports/index.ts';
 import { ApiError, type LocalRequest, type Operations, sendApiError, sendJson } from './protocol.ts';
 
 /** Whatever is not Step Functions or ECS: true where it answered. */

@@ -1,6 +1,6 @@
 /** The Step Functions API over the embedded executions. */
 import type { JsonMap } from '../../enclave/json.ts';
-import type { Random } from '../../reconciler/ports.ts';
+import type { Random } from '../../reconciler/ports/index.ts';
 import type { Execution, Executions } from '../engine/executions.ts';
 import { wireEvents } from '../engine/history.ts';
 import { ApiError, type Operations, optionalText, pageSize, text } from './protocol.ts';

@@ -1,8 +1,8 @@
 /** The agents on the hosts: each boots, starts its enclave, follows its configuration and reports. */
 
+import { REPORT_KEPT_SECONDS, type Report } from '../../enclave/items/report.ts';
 import { omit } from '../../enclave/omit.ts';
-import { REPORT_KEPT_SECONDS, type Report } from '../../enclave/report-item.ts';
-import type { Clock, HostState, Random } from '../../reconciler/ports.ts';
+import type { Clock, HostState, Random } from '../../reconciler/ports/index.ts';
 import { appliedConfiguration, type Configuration, measure, readConfiguration } from './configuration.ts';
 import { DELAYS } from './delays.ts';
 import type { Faults } from './faults.ts';

@@ -1,5 +1,5 @@
 /** Carries out one step of a plan on the simulated cloud, as the AWS provider would. */
-import type { HostState } from '../../reconciler/ports.ts';
+import type { HostState } from '../../reconciler/ports/index.ts';
 import { resourceDelay } from './delays.ts';
 import type { Faults } from './faults.ts';
 import type { SimHosts } from './hosts.ts';

@@ -1,8 +1,8 @@
 /** `/_sim/control`: what a test or a demonstration may do to the cloud behind the operator's back. */
 import { z } from 'zod';
+import { ErrorClassSchema } from '../../enclave/items/run.ts';
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT, TAG_MANAGED_BY } from '../../enclave/names.ts';
 import { omit } from '../../enclave/omit.ts';
-import { ErrorClassSchema } from '../../enclave/run-item.ts';
 import type { Core } from './core.ts';
 import { runFault } from './faults.ts';
 import { architectureOf, newestAmi } from './ids.ts';

@@ -1,6 +1,6 @@
 /** The simulated cloud itself, without any wire: usable on virtual time. */
-import type { Report } from '../../enclave/report-item.ts';
-import type { Clock, Log, Random } from '../../reconciler/ports.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { Clock, Log, Random } from '../../reconciler/ports/index.ts';
 import { openJournal } from '../journal.ts';
 import { Agents } from './agents.ts';
 import { Faults } from './faults.ts';

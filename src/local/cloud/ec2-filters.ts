@@ -1,5 +1,5 @@
 /** Reads parameters of EC2's Query protocol, and filters hosts by them. */
-import type { HostState } from '../../reconciler/ports.ts';
+import type { HostState } from '../../reconciler/ports/index.ts';
 import { CloudError, type SimHost } from './model.ts';
 
 /** `Name.1`, `Name.2`, … in order. */

@@ -1,7 +1,7 @@
 /** EC2's Query protocol over the simulated hosts: what the SDK's client needs. */
 
 import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../enclave/names.ts';
-import type { Random } from '../../reconciler/ports.ts';
+import type { Random } from '../../reconciler/ports/index.ts';
 import type { Core } from './core.ts';
 import { filters, list, named, paged, passes, stateOf } from './ec2-filters.ts';
 import { hex } from './ids.ts';

@@ -1,5 +1,5 @@
 /** What a test or a demonstration has ordered to go wrong. Forgotten when the process ends. */
-import type { ErrorClass } from '../../enclave/run-item.ts';
+import type { ErrorClass } from '../../enclave/items/run.ts';
 
 export interface Diagnostic {
   readonly severity: 'error' | 'warning';

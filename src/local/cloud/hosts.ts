@@ -1,7 +1,7 @@
 /** EC2 instances and their states. */
 
 import { omit } from '../../enclave/omit.ts';
-import type { Clock, HostState, Random } from '../../reconciler/ports.ts';
+import type { Clock, HostState, Random } from '../../reconciler/ports/index.ts';
 import type { Journal } from '../journal.ts';
 import { DELAYS } from './delays.ts';
 import { instanceId } from './ids.ts';

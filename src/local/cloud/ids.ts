@@ -1,6 +1,6 @@
 /** Identifiers as AWS gives them. */
 import { createHash } from 'node:crypto';
-import type { Random } from '../../reconciler/ports.ts';
+import type { Random } from '../../reconciler/ports/index.ts';
 
 const HEX = '0123456789abcdef';
 

@@ -1,6 +1,6 @@
 /** What the simulated cloud holds: hosts, other resources, Terraform states. */
 import { z } from 'zod';
-import type { HostState } from '../../reconciler/ports.ts';
+import type { HostState } from '../../reconciler/ports/index.ts';
 
 export const HOST_STATES = ['pending', 'running', 'stopping', 'stopped', 'shutting-down', 'terminated'] as const;
 

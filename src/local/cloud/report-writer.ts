@@ -1,6 +1,6 @@
 /** Delivers a host's reports: in order, the newest wins, until they arrive. */
-import type { Report } from '../../enclave/report-item.ts';
-import type { Log } from '../../reconciler/ports.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { Log } from '../../reconciler/ports/index.ts';
 import { DELAYS } from './delays.ts';
 import type { Timers } from './timers.ts';
 

@@ -1,6 +1,6 @@
 /** Everything of the simulated cloud that is not a host: groups, roles, profiles, log groups, objects. */
 import { resourceTypeOf } from '../../enclave/resource-types.ts';
-import type { Random } from '../../reconciler/ports.ts';
+import type { Random } from '../../reconciler/ports/index.ts';
 import type { Journal } from '../journal.ts';
 import { hex } from './ids.ts';
 import { type Attributes, ResourceSchema, type SimResource } from './model.ts';

@@ -1,6 +1,6 @@
 /** SSM's SendCommand, for the documents the platform gives its hosts, and which of them it hears of. */
 import { z } from 'zod';
-import type { Clock, Random } from '../../reconciler/ports.ts';
+import type { Clock, Random } from '../../reconciler/ports/index.ts';
 import type { Core } from './core.ts';
 import { hex } from './ids.ts';
 import { CloudError, type SimHost } from './model.ts';

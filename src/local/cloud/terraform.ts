@@ -1,7 +1,7 @@
 /** Simulated Terraform: plan, apply, interrupt, on states with locks. */
 import { isPlainMap } from '../../enclave/json.ts';
 import { HOST_ADDRESS } from '../../enclave/names.ts';
-import type { Random } from '../../reconciler/ports.ts';
+import type { Random } from '../../reconciler/ports/index.ts';
 import type { Journal } from '../journal.ts';
 import { carryOut, type Step, TerraformFailure, type World } from './carry-out.ts';
 import { DELAYS } from './delays.ts';

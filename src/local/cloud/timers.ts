@@ -1,5 +1,5 @@
 /** Named timers on simulated time: one a name, all cancelled at once. */
-import type { Clock } from '../../reconciler/ports.ts';
+import type { Clock } from '../../reconciler/ports/index.ts';
 
 export class Timers {
   readonly #clock: Clock;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { WorkflowDocument } from '../../../infra/workflows/index.ts';
 import type { JsonValue } from '../../enclave/json.ts';
-import type { Clock, Log } from '../../reconciler/ports.ts';
+import type { Clock, Log } from '../../reconciler/ports/index.ts';
 import type { Journal } from '../journal.ts';
 import { EventSchema, type HistoryEvent, historyEvent } from './history.ts';
 import { type ExecutionEnd, type Interpretation, interpret, type ServiceCall, ServiceError } from './interpreter.ts';

@@ -2,7 +2,7 @@
 import { StateMachine, type StateMachineDefinition } from 'aws-local-stepfunctions';
 import type { State, WorkflowDocument } from '../../../infra/workflows/index.ts';
 import { isPlainMap, type JsonMap, type JsonValue } from '../../enclave/json.ts';
-import type { Clock } from '../../reconciler/ports.ts';
+import type { Clock } from '../../reconciler/ports/index.ts';
 
 /** A Task state's call of a service. */
 export interface ServiceCall {

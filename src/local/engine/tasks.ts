@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { JsonValue } from '../../enclave/json.ts';
-import type { Clock, Log, Random } from '../../reconciler/ports.ts';
+import type { Clock, Log, Random } from '../../reconciler/ports/index.ts';
 import type { Journal } from '../journal.ts';
 import { guarded } from './programs.ts';
 

@@ -1,6 +1,6 @@
 /** Deletion guard: whether so many records vanished that nobody may mean it. */
-import type { Control } from '../enclave/fleet-items.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
 
 export interface DeletionLimits {
   /** More than this share of all enclaves that may have resources, in percent … */

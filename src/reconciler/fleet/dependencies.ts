@@ -1,7 +1,7 @@
 /** Dependencies: which enclaves wait for which, by `policy.dependsOn`. */
-import { conditionOf } from '../enclave/conditions.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
+import { conditionOf } from '../../enclave/conditions.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
 
 /** The way from `id` back to itself, beginning and ending with it; undefined where there is none. */
 export function findCycle(

@@ -1,14 +1,14 @@
 /** Fleet: what holds for all enclaves together, and who must look again when it changes. */
-import type { Control } from '../enclave/fleet-items.ts';
-import { equalJson } from '../enclave/json.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import { parsePolicy } from '../enclave/policy.ts';
-import type { Config } from './config.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import { equalJson } from '../../enclave/json.ts';
+import { parsePolicy } from '../../enclave/spec/policy.ts';
+import type { Config } from '../config.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Ports, RawRecord } from '../ports/index.ts';
+import { PRIORITY, type Priority } from '../queue/work-queue.ts';
 import { DeletionGuard, type DeletionHold } from './deletion-guard.ts';
 import { Dependencies } from './dependencies.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { Ports, RawRecord } from './ports.ts';
-import { PRIORITY, type Priority } from './queue.ts';
 
 export interface FleetOptions {
   readonly ports: Pick<Ports, 'clock' | 'log' | 'state'>;

@@ -1,8 +1,8 @@
 /** Name collisions: ids that would give their resources the same names. Only one such enclave may have resources. */
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import { idsInNames, LONGEST_UNSHORTENED_ID } from '../enclave/names.ts';
-import type { SpecIssue } from '../enclave/spec.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import { idsInNames, LONGEST_UNSHORTENED_ID } from '../../enclave/names.ts';
+import type { SpecIssue } from '../../enclave/spec/spec.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
 
 /**
  * Knows which enclave holds which names.

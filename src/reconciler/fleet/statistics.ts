@@ -1,9 +1,9 @@
 /** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
-import { namesOfDrift } from '../drift/index.ts';
-import { CONDITION_TYPES, type ConditionType, conditionOf, isSecurityFinding } from '../enclave/conditions.ts';
-import { type ListedLifecycle, PHASES, type Phase } from '../enclave/lifecycle-item.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { FleetSurvey } from './metrics/fleet.ts';
+import { namesOfDrift } from '../../drift/index.ts';
+import { CONDITION_TYPES, type ConditionType, conditionOf, isSecurityFinding } from '../../enclave/conditions.ts';
+import { type ListedLifecycle, PHASES, type Phase } from '../../enclave/items/lifecycle.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { FleetSurvey } from '../metrics/fleet.ts';
 
 const STATUSES = ['True', 'False', 'Unknown'] as const;
 /** Bits of one condition in {@link Standing.conditions}: 0 where it is not there, else one more than its status' place. */

@@ -1,6 +1,6 @@
 /** Heartbeat: says again and again that the loop makes progress, and falls silent once it does not. */
-import type { Config } from './config.ts';
-import type { Clock, Ports } from './ports.ts';
+import type { Config } from '../config.ts';
+import type { Clock, Ports } from '../ports/index.ts';
 
 export interface HeartbeatOptions {
   readonly clock: Clock;

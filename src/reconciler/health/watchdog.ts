@@ -1,5 +1,5 @@
 /** Watchdog: notices what takes too long, and an event loop that lags. */
-import type { Clock, Log } from './ports.ts';
+import type { Clock, Log } from '../ports/index.ts';
 
 /** What is watched, while it goes on. */
 export interface Watched {

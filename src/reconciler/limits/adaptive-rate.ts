@@ -1,5 +1,5 @@
 /** Slow-down: one pace for all budgets, halved by throttling, slowly regained. */
-import type { Clock } from './ports.ts';
+import type { Clock } from '../ports/index.ts';
 
 /** However often AWS says no, this share of the refill is still used: it must be asked to learn that it says yes. */
 const SLOWEST = 1 / 32;

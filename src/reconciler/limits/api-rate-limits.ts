@@ -1,10 +1,10 @@
 /** Budgets: how much of AWS' rate limits this operator uses. */
-import type { Config } from './config.ts';
+import type { Config } from '../config.ts';
+import { type Hosts, OperatorError, type Ports, type Tasks, type Workflows } from '../ports/index.ts';
+import type { Surroundings } from '../ports/inventory.ts';
+import { SlowDown } from './adaptive-rate.ts';
 import { budgetedInspector } from './inspection-budget.ts';
-import { listening } from './listening.ts';
-import { type Hosts, OperatorError, type Ports, type Tasks, type Workflows } from './ports.ts';
-import { SlowDown } from './slow-down.ts';
-import type { Surroundings } from './surroundings.ts';
+import { listening } from './on-error.ts';
 import { type BucketLimits, TokenBucket } from './token-bucket.ts';
 
 /**

@@ -1,6 +1,7 @@
 /** The budget of single reads: every call takes its turn with those of the inventory. */
-import type { ApiFamily } from './budgets.ts';
-import type { Inspector } from './inspector.ts';
+
+import type { Inspector } from '../ports/inspector.ts';
+import type { ApiFamily } from './api-rate-limits.ts';
 
 /** GetRole, two lists, and a policy; further policies are few. */
 const CALLS_OF_A_ROLE = 4;

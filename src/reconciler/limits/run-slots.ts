@@ -1,9 +1,9 @@
 /** Run slots: who may begin a Terraform run, and who is next. */
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { Clock } from './ports.ts';
-import { type Outlook, RunDurations } from './run-outlook.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Clock } from '../ports/index.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { type Outlook, RunDurations } from './wait-estimate.ts';
 
 /** `create`: the run launches a host. */
 export type RunKind = 'destroy' | 'change' | 'create';

@@ -1,5 +1,5 @@
 /** Token bucket: so many at once, so many a second, in line. */
-import type { Clock } from './ports.ts';
+import type { Clock } from '../ports/index.ts';
 
 export interface BucketLimits {
   /** Calls that may be made at once after a pause. */

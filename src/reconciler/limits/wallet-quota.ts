@@ -1,7 +1,7 @@
 /** Wallet quota: how many enclaves one wallet may have. */
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { Admission } from '../machines/index.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Admission } from '../../machines/index.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
 
 /**
  * Counts the enclaves of each wallet for which something was begun and is not destroyed. One over the quota waits; when

@@ -1,6 +1,6 @@
 /** Metrics of calls to AWS: every attempt, as the SDK makes it, and the budgets before them. */
-import { type ApiFamily, AWS_LIMITS } from '../budgets.ts';
-import type { OperatorErrorClass } from '../ports.ts';
+import { type ApiFamily, AWS_LIMITS } from '../limits/api-rate-limits.ts';
+import type { OperatorErrorClass } from '../ports/index.ts';
 import type { Declarations } from './declare.ts';
 
 /** Every operation an adapter uses. */

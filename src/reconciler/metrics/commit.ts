@@ -1,11 +1,11 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
-import { type DriftItem, isRepairKey, readDrift } from '../drift/index.ts';
-import type { FleetRunItem } from '../enclave/fleet-run.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { Outcome } from '../enclave/run-item.ts';
-import { RUNGS, type Rung, type RunView } from '../machines/index.ts';
-import { SWEPT } from './findings.ts';
-import type { Metrics } from './metrics/index.ts';
+import { type DriftItem, isRepairKey, readDrift } from '../../drift/index.ts';
+import type { FleetRunItem } from '../../enclave/items/fleet-run.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Outcome } from '../../enclave/items/run.ts';
+import { RUNGS, type Rung, type RunView } from '../../machines/index.ts';
+import { SWEPT } from '../observers/compare.ts';
+import type { Metrics } from './index.ts';
 
 export interface Told {
   readonly before: Lifecycle | undefined;

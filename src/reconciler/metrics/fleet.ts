@@ -1,6 +1,6 @@
 /** Metrics of the fleet: what is, told by the leader alone, and what became of it. */
 import { CONDITION_TYPES, type ConditionType } from '../../enclave/conditions.ts';
-import { PHASES, type Phase } from '../../enclave/lifecycle-item.ts';
+import { PHASES, type Phase } from '../../enclave/items/lifecycle.ts';
 import type { Declarations } from './declare.ts';
 
 export const CONDITION_STATUSES = ['True', 'False', 'Unknown'] as const;

@@ -1,5 +1,5 @@
 /** Metrics of Terraform runs, drift and repairs. */
-import { ERROR_CLASSES, type ErrorClass, type Outcome, type PlanSummary } from '../../enclave/run-item.ts';
+import { ERROR_CLASSES, type ErrorClass, type Outcome, type PlanSummary } from '../../enclave/items/run.ts';
 import { RUNGS, type Rung } from '../../machines/index.ts';
 import type { Declarations } from './declare.ts';
 

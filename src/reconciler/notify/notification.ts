@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { conditionOf, isSecurityFinding } from '../../enclave/conditions.ts';
 import type { EventReason } from '../../enclave/event-reasons.ts';
-import type { Control } from '../../enclave/fleet-items.ts';
-import type { OperatorEvent } from '../../enclave/items.ts';
-import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { OperatorEvent } from '../../enclave/items/items.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
 
 export const NOTIFICATION_KINDS = [
   /** An enclave is given up until a person acts. */

@@ -1,12 +1,12 @@
 /** Notifier: tells people what they must know, and that somebody is there to tell it. */
 
 import type { EmittedEvent } from '../../enclave/event-reasons.ts';
-import type { Control } from '../../enclave/fleet-items.ts';
-import type { ListedLifecycle } from '../../enclave/lifecycle-item.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
 import type { Config } from '../config.ts';
-import { heartbeats } from '../heartbeat.ts';
+import { heartbeats } from '../health/heartbeat.ts';
 import type { LifecycleListener } from '../lifecycle-listener.ts';
-import type { HistoryStore, Ports } from '../ports.ts';
+import type { HistoryStore, Ports } from '../ports/index.ts';
 import { type Draft, heldDeletions, type Notification, notification, standingOf, toldEvent } from './notification.ts';
 import { Outbox, type OutboxState } from './outbox.ts';
 

@@ -1,7 +1,7 @@
 /** Outbox: what one channel is still to tell, in order. */
 import type { Config } from '../config.ts';
-import type { Channel, Ports } from '../ports.ts';
-import { failureClassOf, failureLine, retryAfter } from '../retry-policy.ts';
+import type { Channel, Ports } from '../ports/index.ts';
+import { failureClassOf, failureLine, retryAfter } from '../queue/backoff.ts';
 import { keyOf, type Notification } from './notification.ts';
 
 export interface OutboxOptions {

@@ -1,6 +1,6 @@
 /** Webhook: notifications as signed POSTs. */
 import { createHmac } from 'node:crypto';
-import { type Channel, type Clock, OperatorError, type OperatorErrorClass } from '../ports.ts';
+import { type Channel, type Clock, OperatorError, type OperatorErrorClass } from '../ports/index.ts';
 
 export interface WebhookOptions {
   /** https, or loopback; checked with the configuration. */

@@ -1,11 +1,11 @@
 /** Attestation observer: the registers that KMS lately saw of each host's enclave, from CloudTrail. Off by default. */
 
-import { canonicalJson } from '../enclave/json.ts';
-import type { Config } from './config.ts';
-import { within } from './deadline.ts';
-import type { Ports } from './ports.ts';
-import type { SeenAttestation, Span } from './surroundings.ts';
-import { believedMs, jittered } from './surroundings-observer.ts';
+import { canonicalJson } from '../../enclave/json.ts';
+import type { Config } from '../config.ts';
+import type { Ports } from '../ports/index.ts';
+import type { SeenAttestation, Span } from '../ports/inventory.ts';
+import { within } from '../ports/with-deadline.ts';
+import { believedMs, jittered } from './inventory.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -7,14 +7,14 @@ import {
   type Finding,
   ignoredBy,
   type Observed,
-} from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { TAG_GENERATION } from '../enclave/names.ts';
-import { driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import type { HostView } from '../machines/index.ts';
-import type { Status } from './status-observer.ts';
-import type { SeenPart } from './surroundings-observer.ts';
+} from '../../drift/index.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { TAG_GENERATION } from '../../enclave/names.ts';
+import { driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import type { HostView } from '../../machines/index.ts';
+import type { Status } from './instance-status.ts';
+import type { SeenPart } from './inventory.ts';
 
 /** Looks at one enclave, each of its own time; one that is absent saw nothing. */
 export interface Looks {

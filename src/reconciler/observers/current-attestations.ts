@@ -1,9 +1,9 @@
 /** Attested: which attestations of a host speak of the enclave that should run there now. Pure. */
 
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { compareMeasurements } from '../enclave/measurements.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import type { SeenAttestation } from './surroundings.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { compareMeasurements } from '../../enclave/measurements.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import type { SeenAttestation } from '../ports/inventory.ts';
 
 type Seen = Omit<SeenAttestation, 'instanceId'>;
 type Subject = Pick<Lifecycle, 'applied' | 'phase' | 'phaseSince' | 'ranAt'>;

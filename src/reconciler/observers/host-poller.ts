@@ -1,7 +1,7 @@
 /** Sweeps: all hosts of all regions once a minute, and then what EC2 says of their health. */
-import type { Config } from './config.ts';
-import type { Observers } from './context.ts';
-import type { Ports } from './ports.ts';
+import type { Config } from '../config.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Observers } from '../reconcile/context.ts';
 
 /** Sweeps until the signal aborts. Never rejects. */
 export async function sweepRegions(

@@ -1,9 +1,9 @@
 /** Second looks: what a host says that was asked by another way, before anything is restarted that cannot be undone. */
-import type { Report } from '../enclave/report-item.ts';
-import type { Assessment } from '../machines/index.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { Clock } from './ports.ts';
-import { keyOf } from './report-freshness.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { Assessment } from '../../machines/index.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Clock } from '../ports/index.ts';
+import { keyOf } from './report-age.ts';
 
 interface Asked {
   readonly at: number;

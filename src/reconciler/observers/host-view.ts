@@ -1,7 +1,7 @@
 /** The host as EC2 shows it, against what is desired. Pure. */
-import type { Desired } from '../enclave/lifecycle-item.ts';
-import type { HostView, Verdict } from '../machines/index.ts';
-import type { Host } from './ports.ts';
+import type { Desired } from '../../enclave/items/lifecycle.ts';
+import type { HostView, Verdict } from '../../machines/index.ts';
+import type { Host } from '../ports/index.ts';
 
 /** One look at the hosts of one enclave; `pinned` is the pinned instance, asked for by its id where no tag named it. */
 export interface HostLook {

@@ -1,9 +1,9 @@
 /** Host observer: one sweep a region, shared by all who look. */
-import { equalJson } from '../enclave/json.ts';
-import type { Config } from './config.ts';
-import { within } from './deadline.ts';
-import type { HostLook } from './observe.ts';
-import type { Host, Ports } from './ports.ts';
+import { equalJson } from '../../enclave/json.ts';
+import type { Config } from '../config.ts';
+import type { Host, Ports } from '../ports/index.ts';
+import { within } from '../ports/with-deadline.ts';
+import type { HostLook } from './host-view.ts';
 
 interface Sweep {
   /** Local time, for its age. */

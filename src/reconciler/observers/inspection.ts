@@ -1,13 +1,13 @@
 /** Inspection: every resource of one enclave, read now, part by part, because a person asked. */
-import type { RoleDocuments } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import { within } from './deadline.ts';
-import type { InstanceAttributes, LogGroup } from './inspector.ts';
-import { type Host, type HostStatus, type KeyDocuments, OperatorError, type Ports } from './ports.ts';
-import { regionOf } from './region-of.ts';
-import type { GroupRule, SeenVolume } from './surroundings.ts';
-import type { Subject } from './surroundings-observer.ts';
+import type { RoleDocuments } from '../../drift/index.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import { type Host, type HostStatus, type KeyDocuments, OperatorError, type Ports } from '../ports/index.ts';
+import type { InstanceAttributes, LogGroup } from '../ports/inspector.ts';
+import type { GroupRule, SeenVolume } from '../ports/inventory.ts';
+import { within } from '../ports/with-deadline.ts';
+import type { Subject } from './inventory.ts';
 
 /** Parts that are read each on its own, and what a person calls them. */
 const PARTS = {

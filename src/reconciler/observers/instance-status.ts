@@ -1,8 +1,8 @@
 /** Status observer: what EC2 says of the health of the hosts that the last sweep of a region showed. */
-import { equalJson } from '../enclave/json.ts';
-import type { Config } from './config.ts';
-import { within } from './deadline.ts';
-import type { Host, HostStatus, Ports } from './ports.ts';
+import { equalJson } from '../../enclave/json.ts';
+import type { Config } from '../config.ts';
+import type { Host, HostStatus, Ports } from '../ports/index.ts';
+import { within } from '../ports/with-deadline.ts';
 
 export type Status = Omit<HostStatus, 'instanceId'>;
 

@@ -1,7 +1,7 @@
 /** Entries of surroundings: what is kept of each item of a list, and whose it is. */
-import { digestRole, digestRules } from '../drift/index.ts';
-import { logGroupName } from '../enclave/names.ts';
-import type { Surroundings } from './surroundings.ts';
+import { digestRole, digestRules } from '../../drift/index.ts';
+import { logGroupName } from '../../enclave/names.ts';
+import type { Surroundings } from '../ports/inventory.ts';
 
 /** Lists, by the port's names. */
 export type Kind = Exclude<keyof Surroundings, 'key' | 'attestations'>;

@@ -1,11 +1,11 @@
 /** Surroundings observer: the newest whole answer about groups, volumes, log groups, agents, roles and keys. */
-import { type Attribute, digestKey, ENTRIES, type Key, type Observed, type Role } from '../drift/index.ts';
-import { canonicalJson, equalJson } from '../enclave/json.ts';
-import type { Config } from './config.ts';
-import { within } from './deadline.ts';
-import type { Listener } from './leftovers.ts';
-import type { Ports } from './ports.ts';
-import { entriesOf, type Kind } from './surroundings-entries.ts';
+import { type Attribute, digestKey, ENTRIES, type Key, type Observed, type Role } from '../../drift/index.ts';
+import { canonicalJson, equalJson } from '../../enclave/json.ts';
+import type { Config } from '../config.ts';
+import type { Listener } from '../orphans/resources.ts';
+import type { Ports } from '../ports/index.ts';
+import { within } from '../ports/with-deadline.ts';
+import { entriesOf, type Kind } from './inventory-entries.ts';
 
 /** Which list, or call, shows a part. */
 const SHOWN_BY: Readonly<Partial<Record<string, Kind | 'key'>>> = {

@@ -1,7 +1,7 @@
 /** Report freshness: how long a host has been silent, by the local clock. */
-import type { Report } from '../enclave/report-item.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { Clock } from './ports.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Clock } from '../ports/index.ts';
 
 /** The host's own times are not trusted: silence is counted from when its report was last seen to change. */
 export class ReportFreshness implements LifecycleListener {

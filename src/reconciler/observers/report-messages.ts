@@ -1,8 +1,8 @@
 /** What a condition says of a difference that a host reports, in words. */
-import { type Attribute, isDown } from '../drift/index.ts';
-import type { Report } from '../enclave/report-item.ts';
-import { scrub } from '../enclave/scrub.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
+import { type Attribute, isDown } from '../../drift/index.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import { scrub } from '../../enclave/scrub.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
 
 const LONGEST = 300;
 

@@ -1,12 +1,12 @@
 /** The enclave as its host reports it: whether the report may be believed, and which difference leads. Pure. */
-import { type Attribute, ENTRIES, type Finding, isLeftToHost, type Verdict } from '../drift/index.ts';
-import type { Reason } from '../enclave/conditions.ts';
-import { isPermanentHostError } from '../enclave/host-errors.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { missingRegisters } from '../enclave/measurements.ts';
-import type { Report } from '../enclave/report-item.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import type { EnclaveView } from '../machines/index.ts';
+import { type Attribute, ENTRIES, type Finding, isLeftToHost, type Verdict } from '../../drift/index.ts';
+import type { Reason } from '../../enclave/conditions.ts';
+import { isPermanentHostError } from '../../enclave/host-errors.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import { missingRegisters } from '../../enclave/measurements.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import type { EnclaveView } from '../../machines/index.ts';
 import { errorOf, messageOf } from './report-messages.ts';
 import { leadingFirst, reportedFindings, withoutSpec } from './reported-findings.ts';
 

@@ -7,9 +7,9 @@ import {
   type Finding,
   reportFacts,
   severityRank,
-} from '../drift/index.ts';
-import type { Report } from '../enclave/report-item.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
+} from '../../drift/index.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
 
 const REPORTED: ReadonlySet<Attribute> = new Set(
   ATTRIBUTES.filter((attribute) => ENTRIES[attribute].part === 'report'),

@@ -1,10 +1,10 @@
 /** Run observer: what became of the run a marker names. */
-import type { Lock } from '../enclave/items.ts';
-import type { RunAction } from '../enclave/names.ts';
-import type { Marker, Outcome, RunItem } from '../enclave/run-item.ts';
-import type { RunView } from '../machines/index.ts';
-import type { Config } from './config.ts';
-import type { Ports } from './ports.ts';
+import type { Lock } from '../../enclave/items/items.ts';
+import type { Marker, Outcome, RunItem } from '../../enclave/items/run.ts';
+import type { RunAction } from '../../enclave/names.ts';
+import type { RunView } from '../../machines/index.ts';
+import type { Config } from '../config.ts';
+import type { Ports } from '../ports/index.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'history' | 'workflows' | 'tasks' | 'log'>;
 

@@ -1,10 +1,10 @@
 /** Orphan collector: after each whole sweep of hosts, finds orphaned hosts and, where configured, has them destroyed. */
-import type { Config } from './config.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import { destroyOrphans } from './orphan-destruction.ts';
-import type { Orphans } from './orphans.ts';
-import type { Host, Ports } from './ports.ts';
-import type { StateObjects } from './state-objects.ts';
+import type { Config } from '../config.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Host, Ports } from '../ports/index.ts';
+import { destroyOrphans } from './destroy.ts';
+import type { Orphans } from './hosts.ts';
+import type { StateObjects } from './terraform-states.ts';
 
 export interface OrphanCollectorOptions {
   readonly ports: Ports;

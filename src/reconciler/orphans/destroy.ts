@@ -1,10 +1,10 @@
 /** Orphan destruction: where the configuration says so, an orphan becomes an enclave that is to vanish. */
-import { newEvent } from '../enclave/event-reasons.ts';
-import { READER_VERSION } from '../enclave/items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { SPEC_HASH_VERSION } from '../enclave/spec.ts';
-import type { Orphan } from './orphan-list.ts';
-import type { Ports } from './ports.ts';
+import { newEvent } from '../../enclave/event-reasons.ts';
+import { READER_VERSION } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { SPEC_HASH_VERSION } from '../../enclave/spec/spec.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Orphan } from './registry.ts';
 
 export interface OrphanDestructionOptions {
   readonly ports: Pick<Ports, 'clock' | 'log' | 'random' | 'state' | 'history'>;

@@ -1,7 +1,8 @@
 /** Orphans: hosts with our tags that belong to no enclave anybody knows of. */
-import { isHost, type Orphan, type OrphanList, type OrphanResource } from './orphan-list.ts';
+
+import type { Host, Ports } from '../ports/index.ts';
 import type { Ownership } from './ownership.ts';
-import type { Host, Ports } from './ports.ts';
+import { isHost, type Orphan, type OrphanList, type OrphanResource } from './registry.ts';
 
 export interface OrphansOptions {
   readonly ports: Pick<Ports, 'clock' | 'log'>;

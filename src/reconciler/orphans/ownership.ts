@@ -1,5 +1,5 @@
 /** Ownership: whether an enclave that is not known here has a record or a lifecycle all the same. */
-import type { Ports } from './ports.ts';
+import type { Ports } from '../ports/index.ts';
 
 /** Whose record or tombstone keeps it is asked again after this long. */
 const OWNED_MS = 15 * 60_000;

@@ -1,9 +1,9 @@
 /** Orphan list: all orphans that are known, as they are told and as the next leader and people find them. */
 
-import { type EmittedEvent, newEvent } from '../enclave/event-reasons.ts';
-import type { Control } from '../enclave/fleet-items.ts';
-import { equalJson } from '../enclave/json.ts';
-import type { Ports } from './ports.ts';
+import { type EmittedEvent, newEvent } from '../../enclave/event-reasons.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import { equalJson } from '../../enclave/json.ts';
+import type { Ports } from '../ports/index.ts';
 
 export type Orphan = NonNullable<Control['orphans']>[number];
 export type OrphanResource = NonNullable<Orphan['resources']>[number];

@@ -1,9 +1,9 @@
 /** Leftovers: groups, volumes, log groups and roles of enclaves that nobody knows. */
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import { isHost, NO_HOST, namesOf, type Orphan, type OrphanList, type OrphanResource } from './orphan-list.ts';
-import { YOUNG_MS } from './orphans.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Ports } from '../ports/index.ts';
+import { YOUNG_MS } from './hosts.ts';
 import type { Ownership } from './ownership.ts';
-import type { Ports } from './ports.ts';
+import { isHost, NO_HOST, namesOf, type Orphan, type OrphanList, type OrphanResource } from './registry.ts';
 
 /** Lists that show what is left; what one shows is called so. */
 const KINDS = { groups: 'security group', volumes: 'volume', logGroups: 'log group', roles: 'role' } as const;

@@ -1,12 +1,12 @@
 /** State objects: Terraform states that are of no enclave, and enclaves whose state is gone or locked for too long. */
 
-import { type EmittedEvent, newEvent } from '../enclave/event-reasons.ts';
-import type { Control } from '../enclave/fleet-items.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { Config } from './config.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
+import { type EmittedEvent, newEvent } from '../../enclave/event-reasons.ts';
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Config } from '../config.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Ports, StateObject } from '../ports/index.ts';
 import { readOwned } from './ownership.ts';
-import type { Ports, StateObject } from './ports.ts';
 
 export type OrphanState = NonNullable<Control['orphanStates']>[number];
 

@@ -1,6 +1,6 @@
 /** Plan ledger: the plan runs whose results are not written yet, as they are stored. */
-import type { FleetLedger, FleetRunItem, LedgerRun } from '../enclave/fleet-run.ts';
-import type { FleetRunStore } from './ports.ts';
+import type { FleetLedger, FleetRunItem, LedgerRun } from '../../enclave/items/fleet-run.ts';
+import type { FleetRunStore } from '../ports/index.ts';
 
 export interface PlanLedgerOptions {
   readonly fleetRuns: Pick<FleetRunStore, 'ledger' | 'commit'>;

@@ -1,10 +1,10 @@
 /** Plan result: what a run found of each enclave, and how it enters the enclave's lifecycle. Pure. */
-import type { FleetRunItem, LedgerRun, PlanResult } from '../enclave/fleet-run.ts';
-import { equalJson } from '../enclave/json.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { MOST_DIFFERENCES, type Planned } from '../enclave/planned.ts';
-import type { Outcome } from '../enclave/run-item.ts';
-import type { Effect } from '../machines/index.ts';
+import type { FleetRunItem, LedgerRun, PlanResult } from '../../enclave/items/fleet-run.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { MOST_DIFFERENCES, type Planned } from '../../enclave/items/plan.ts';
+import type { Outcome } from '../../enclave/items/run.ts';
+import { equalJson } from '../../enclave/json.ts';
+import type { Effect } from '../../machines/index.ts';
 
 /** A result nobody has read for so long says nothing of what is. */
 const KEPT_SECONDS = 2 * 24 * 60 * 60;

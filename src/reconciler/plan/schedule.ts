@@ -1,7 +1,7 @@
 /** Plan schedule: when an enclave's next plan is due, and whose is due now. */
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { Config } from './config.ts';
-import type { Clock } from './ports.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Config } from '../config.ts';
+import type { Clock } from '../ports/index.ts';
 
 /** A new enclave's first plan comes within this part of the interval, wherever in it. */
 const FIRST_WITHIN = 0.8;

@@ -1,14 +1,14 @@
 /** Plan scheduler: starts the plan runs, and delivers what each found. */
-import type { FleetRunItem, LedgerRun } from '../enclave/fleet-run.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { Outcome } from '../enclave/run-item.ts';
-import type { Config } from './config.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import { PlanSchedule, WAIT_PART } from './plan-due.ts';
-import { PlanLedger } from './plan-ledger.ts';
-import { resultsOf } from './plan-notes.ts';
-import type { Ports } from './ports.ts';
-import type { RunSlots } from './run-slots.ts';
+import type { FleetRunItem, LedgerRun } from '../../enclave/items/fleet-run.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Outcome } from '../../enclave/items/run.ts';
+import type { Config } from '../config.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { RunSlots } from '../limits/run-slots.ts';
+import type { Ports } from '../ports/index.ts';
+import { PlanLedger } from './ledger.ts';
+import { resultsOf } from './result.ts';
+import { PlanSchedule, WAIT_PART } from './schedule.ts';
 
 export type Subject = FleetRunItem['enclaves'][number];
 /** Of an enclave as it is stored, what a run is to plan. */

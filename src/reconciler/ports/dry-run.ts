@@ -1,9 +1,9 @@
 /** Observe only: ports through which everything is seen and nothing is done. What would be done becomes events. */
-import type { EmittedEvent } from '../enclave/event-reasons.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { withoutNonces } from '../enclave/names.ts';
-import { omit } from '../enclave/omit.ts';
-import type { Commit, Hosts, Log, Ports, StateStore, Workflows } from './ports.ts';
+import type { EmittedEvent } from '../../enclave/event-reasons.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { withoutNonces } from '../../enclave/names.ts';
+import { omit } from '../../enclave/omit.ts';
+import type { Commit, Hosts, Log, Ports, StateStore, Workflows } from './index.ts';
 
 /** Events remembered of one enclave: what would be done is derived anew at every look, and told once. */
 const REMEMBERED = 100;

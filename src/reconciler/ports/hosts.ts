@@ -1,5 +1,5 @@
 /** The port to the hosts: EC2 and SSM. */
-import type { Posture, ScheduledEvent, StatusChecks } from '../drift/index.ts';
+import type { Posture, ScheduledEvent, StatusChecks } from '../../drift/index.ts';
 
 export type HostState = 'pending' | 'running' | 'stopping' | 'stopped' | 'shutting-down' | 'terminated';
 

@@ -1,24 +1,25 @@
 /** The ports of the reconciler: all it needs of the outside world. Adapters live in src/aws, fakes in test/support. */
-import type { DriftAnswer } from '../enclave/drift-answer.ts';
-import type { EmittedEvent } from '../enclave/event-reasons.ts';
-import type { Control, Lease } from '../enclave/fleet-items.ts';
-import type { FleetLedger, FleetRunItem, PlanResult } from '../enclave/fleet-run.ts';
-import type { Lock, Request } from '../enclave/items.ts';
-import type { JsonMap } from '../enclave/json.ts';
-import type { Lifecycle, ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import type { AnyRunAction, FleetRunAction, RunAction } from '../enclave/names.ts';
-import type { Report } from '../enclave/report-item.ts';
-import type { Outcome, RunItem } from '../enclave/run-item.ts';
-import type { Inspector } from './inspector.ts';
-import type { Notification } from './notify/notification.ts';
-import type { Hosts } from './port-hosts.ts';
-import type { ChangeStream } from './port-streams.ts';
-import type { Surroundings } from './surroundings.ts';
 
-export type { KeyDocuments, Posture } from '../drift/index.ts';
+import type { EmittedEvent } from '../../enclave/event-reasons.ts';
+import type { DriftAnswer } from '../../enclave/items/drift-answer.ts';
+import type { Control, Lease } from '../../enclave/items/fleet.ts';
+import type { FleetLedger, FleetRunItem, PlanResult } from '../../enclave/items/fleet-run.ts';
+import type { Lock, Request } from '../../enclave/items/items.ts';
+import type { Lifecycle, ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import type { Outcome, RunItem } from '../../enclave/items/run.ts';
+import type { JsonMap } from '../../enclave/json.ts';
+import type { AnyRunAction, FleetRunAction, RunAction } from '../../enclave/names.ts';
+import type { Notification } from '../notify/notification.ts';
+import type { Hosts } from './hosts.ts';
+import type { Inspector } from './inspector.ts';
+import type { Surroundings } from './inventory.ts';
+import type { ChangeStream } from './streams.ts';
+
+export type { KeyDocuments, Posture } from '../../drift/index.ts';
+export type { Host, HostState, HostStatus, Hosts } from './hosts.ts';
 export { OperatorError, type OperatorErrorClass } from './operator-error.ts';
-export type { Host, HostState, HostStatus, Hosts } from './port-hosts.ts';
-export type { ChangeStream, Shard, ShardPage, TableChange } from './port-streams.ts';
+export type { ChangeStream, Shard, ShardPage, TableChange } from './streams.ts';
 
 /** Wall time, local time and waiting. Nothing else in the controller reads a clock. */
 export interface Clock {

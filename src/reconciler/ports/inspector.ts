@@ -1,6 +1,6 @@
 /** The port to the resources of one enclave, each read by its own id or name. It changes nothing. */
-import type { RoleDocuments } from '../drift/index.ts';
-import type { GroupRule, SeenLogGroup, SeenVolume } from './surroundings.ts';
+import type { RoleDocuments } from '../../drift/index.ts';
+import type { GroupRule, SeenLogGroup, SeenVolume } from './inventory.ts';
 
 /** What only DescribeInstanceAttribute shows of a host. */
 export interface InstanceAttributes {

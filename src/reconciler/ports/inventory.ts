@@ -1,8 +1,8 @@
 /** The port to what surrounds the hosts: groups, volumes, log groups, agents, roles, keys, attestations. Nothing of it is ever changed. */
-import type { KeyDocuments } from '../drift/index.ts';
-import type { GroupRule } from '../enclave/digests.ts';
+import type { KeyDocuments } from '../../drift/index.ts';
+import type { GroupRule } from '../../enclave/digests.ts';
 
-export type { GroupRule } from '../enclave/digests.ts';
+export type { GroupRule } from '../../enclave/digests.ts';
 
 /** A security group that carries an enclave's tag. */
 export interface SeenGroup {

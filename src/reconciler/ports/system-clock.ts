@@ -1,6 +1,6 @@
 /** The machine's own clock and randomness, behind their ports. */
 import { randomInt } from 'node:crypto';
-import type { Clock, Random } from './ports.ts';
+import type { Clock, Random } from './index.ts';
 
 /** Node fires a timer of 2³¹ ms or more at once; such a delay waits this long instead (24.8 days). */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;

@@ -1,5 +1,5 @@
 /** Deadline: an end to work that is made of many calls, each of which has its own. */
-import { type Clock, OperatorError } from './ports.ts';
+import { type Clock, OperatorError } from './index.ts';
 
 export interface DeadlineOptions {
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 /** Retry policy: how long after a failed reconcile the next one begins. Pure. */
-import { assertNever } from '../enclave/assert-never.ts';
-import type { Config } from './config.ts';
-import { OperatorError, type OperatorErrorClass } from './ports.ts';
+import { assertNever } from '../../enclave/assert-never.ts';
+import type { Config } from '../config.ts';
+import { OperatorError, type OperatorErrorClass } from '../ports/index.ts';
 
 /** `Unexpected`: thrown by accident, a bug; retried as if transient, and told with its stack. */
 export type FailureClass = OperatorErrorClass | 'Unexpected';

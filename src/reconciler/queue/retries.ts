@@ -1,8 +1,8 @@
 /** Retries: when an enclave is reconciled again after a failure or a conflict. */
-import type { Config } from './config.ts';
-import type { Log, Ports } from './ports.ts';
-import { PRIORITY, type WorkQueue } from './queue.ts';
-import { failureClassOf, failureLine, LOST_RACES, retryAfter } from './retry-policy.ts';
+import type { Config } from '../config.ts';
+import type { Log, Ports } from '../ports/index.ts';
+import { failureClassOf, failureLine, LOST_RACES, retryAfter } from './backoff.ts';
+import { PRIORITY, type WorkQueue } from './work-queue.ts';
 
 export interface RetriesOptions {
   readonly ports: Pick<Ports, 'random'>;

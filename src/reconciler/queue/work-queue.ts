@@ -5,9 +5,10 @@
  * times. A key that is added while it is processed is held back and becomes ready when it is done; it is never lost,
  * and never processed twice at once.
  */
+
+import type { QueueInstruments } from '../metrics/index.ts';
+import type { Clock } from '../ports/index.ts';
 import { Heap } from './heap.ts';
-import type { QueueInstruments } from './metrics/index.ts';
-import type { Clock } from './ports.ts';
 
 /** delete > command > spec change > retry > drift > resync; a higher number is served first. */
 export const PRIORITY = { resync: 0, drift: 1, retry: 2, change: 3, command: 4, delete: 5 } as const;

@@ -1,12 +1,13 @@
 /** Admission: whether anything may be begun for an enclave now, and why not. */
-import { type ChangeClass, classifyChange, type SpecChange } from '../enclave/change.ts';
-import type { Control } from '../enclave/fleet-items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { nextOpening } from '../enclave/maintenance-window.ts';
-import { type EnclavePolicy, inMaintenanceWindow, suspension } from '../enclave/policy.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import type { Admission } from '../machines/index.ts';
-import type { Dependencies } from './dependencies.ts';
+
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { type ChangeClass, classifyChange, type SpecChange } from '../../enclave/spec/change.ts';
+import { nextOpening } from '../../enclave/spec/maintenance-window.ts';
+import { type EnclavePolicy, inMaintenanceWindow, suspension } from '../../enclave/spec/policy.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import type { Admission } from '../../machines/index.ts';
+import type { Dependencies } from '../fleet/dependencies.ts';
 
 /** Changes that interrupt a running enclave wait for its maintenance window. */
 const DISRUPTIVE: ReadonlySet<ChangeClass> = new Set(['enclaveRestart', 'stopStart', 'replace']);

@@ -1,11 +1,11 @@
 /** Approvals: what a person must say before Terraform changes an enclave whose policy wants that. Pure. */
-import type { Request } from '../enclave/items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { omit } from '../enclave/omit.ts';
-import type { Approval } from '../enclave/planned.ts';
-import type { EnclavePolicy } from '../enclave/policy.ts';
-import type { Outcome } from '../enclave/run-item.ts';
-import type { Admission, Assessment, Effect } from '../machines/index.ts';
+import type { Request } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Approval } from '../../enclave/items/plan.ts';
+import type { Outcome } from '../../enclave/items/run.ts';
+import { omit } from '../../enclave/omit.ts';
+import type { EnclavePolicy } from '../../enclave/spec/policy.ts';
+import type { Admission, Assessment, Effect } from '../../machines/index.ts';
 
 const APPROVED_MS = 24 * 60 * 60_000;
 /** As much of a digest as a person compares. */

@@ -1,25 +1,26 @@
 /** Assess: joins record, spec, policy, host, reports and run into one assessment. */
-import { immutableChanges } from '../enclave/change.ts';
-import type { Control } from '../enclave/fleet-items.ts';
-import type { Request } from '../enclave/items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { driftModeOf } from '../enclave/policy.ts';
-import type { EnclaveRecord } from '../enclave/record.ts';
-import type { EnclaveSpec, IssueCode, SpecIssue, SpecResult } from '../enclave/spec.ts';
-import type { Assessment, Intent } from '../machines/index.ts';
+
+import type { Control } from '../../enclave/items/fleet.ts';
+import type { Request } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { EnclaveRecord } from '../../enclave/record.ts';
+import { immutableChanges } from '../../enclave/spec/change.ts';
+import { driftModeOf } from '../../enclave/spec/policy.ts';
+import type { EnclaveSpec, IssueCode, SpecIssue, SpecResult } from '../../enclave/spec/spec.ts';
+import type { Assessment, Intent } from '../../machines/index.ts';
+import type { Config } from '../config.ts';
+import type { Dependencies } from '../fleet/dependencies.ts';
+import type { NameCollisions } from '../fleet/name-collisions.ts';
+import type { WalletQuota } from '../limits/wallet-quota.ts';
+import { isUnprepared, mayDiffer, underPolicy } from '../observers/compare.ts';
+import type { SecondLooks } from '../observers/host-probes.ts';
+import { isWithoutAgent, viewEnclave } from '../observers/report-view.ts';
+import type { RepairGovernor } from '../repair/budget.ts';
+import { mayReplace, repairLeave } from '../repair/permission.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
-import { approvalOf, approved } from './approvals.ts';
-import type { Config } from './config.ts';
-import type { Dependencies } from './dependencies.ts';
-import { isWithoutAgent, viewEnclave } from './enclave-view.ts';
-import { isUnprepared, mayDiffer, underPolicy } from './findings.ts';
-import type { NameCollisions } from './name-collisions.ts';
-import { type Observed, policyOf, rests } from './observe-enclave.ts';
-import type { RepairGovernor } from './repair-governor.ts';
-import { mayReplace, repairLeave } from './repair-leave.ts';
+import { approvalOf, approved } from './approval.ts';
+import { type Observed, policyOf, rests } from './observe.ts';
 import { mendingOf, variablesOf } from './run-request.ts';
-import type { SecondLooks } from './second-looks.ts';
-import type { WalletQuota } from './wallet-quota.ts';
 
 export interface Observations extends Observed {
   readonly intent: Intent;

@@ -13,16 +13,16 @@ import {
   type ObservedPart,
   ROWS,
   reportFacts,
-} from '../drift/index.ts';
-import { type DriftRow, LONGEST_ROW_TEXT } from '../enclave/drift-answer.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../enclave/policy.ts';
-import type { Report } from '../enclave/report-item.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import { isFresh } from './enclave-view.ts';
-import { isUnprepared } from './findings.ts';
-import type { InspectedPart, Inspection } from './inspection.ts';
-import { withPlanned } from './planned-findings.ts';
+} from '../../drift/index.ts';
+import { withPlanned } from '../../drift/planned.ts';
+import { type DriftRow, LONGEST_ROW_TEXT } from '../../enclave/items/drift-answer.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import { isUnprepared } from '../observers/compare.ts';
+import type { InspectedPart, Inspection } from '../observers/inspection.ts';
+import { isFresh } from '../observers/report-view.ts';
 
 const SILENT_MS = 15 * 60_000;
 /** All that is compared of a host that another pipeline made and no run has prepared. */

@@ -1,13 +1,13 @@
 /** Looking around: all that is known of what differs at one enclave, joined. */
-import { type Attribute, attributesOfDrift, type Finding } from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import type { HostView } from '../machines/index.ts';
-import { attestedBy } from './attested.ts';
+import { type Attribute, attributesOfDrift, type Finding } from '../../drift/index.ts';
+import { stateFinding, withPlanned } from '../../drift/planned.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import type { HostView } from '../../machines/index.ts';
+import { findingsOf, type Looks } from '../observers/compare.ts';
+import { attestedBy } from '../observers/current-attestations.ts';
 import type { ReconcileContext } from './context.ts';
-import { findingsOf, type Looks } from './findings.ts';
-import { stateFinding, withPlanned } from './planned-findings.ts';
-import { regionOf } from './region-of.ts';
 
 /** What looks and plans say; what the policy makes of it is another question. */
 export function findingsIn(lifecycle: Lifecycle, host: HostView, context: ReconcileContext): readonly Finding[] {

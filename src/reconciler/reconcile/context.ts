@@ -1,24 +1,24 @@
 /** Context: what every reconcile of one term of leadership shares. */
-import type { SpecContext, workOut } from '../enclave/spec.ts';
-import type { AttestationObserver } from './attestation-observer.ts';
-import type { Config } from './config.ts';
+import type { SpecContext, workOut } from '../../enclave/spec/spec.ts';
+import type { Config } from '../config.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { NameCollisions } from '../fleet/name-collisions.ts';
+import type { Stopwatches } from '../health/watchdog.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { RunSlots } from '../limits/run-slots.ts';
+import type { WalletQuota } from '../limits/wallet-quota.ts';
+import type { Told } from '../metrics/commit.ts';
+import type { AttestationObserver } from '../observers/attestations.ts';
+import type { SecondLooks } from '../observers/host-probes.ts';
+import type { HostObserver } from '../observers/hosts.ts';
+import type { StatusObserver } from '../observers/instance-status.ts';
+import type { SurroundingsObserver } from '../observers/inventory.ts';
+import type { ReportFreshness } from '../observers/report-age.ts';
+import type { RunObserver } from '../observers/runs.ts';
+import type { StateObjects } from '../orphans/terraform-states.ts';
+import type { Log, Ports } from '../ports/index.ts';
+import type { RepairGovernor } from '../repair/budget.ts';
 import type { DriftAnswers } from './drift-answers.ts';
-import type { Fleet } from './fleet.ts';
-import type { HostObserver } from './host-observer.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { NameCollisions } from './name-collisions.ts';
-import type { Log, Ports } from './ports.ts';
-import type { RepairGovernor } from './repair-governor.ts';
-import type { ReportFreshness } from './report-freshness.ts';
-import type { RunObserver } from './run-observer.ts';
-import type { RunSlots } from './run-slots.ts';
-import type { SecondLooks } from './second-looks.ts';
-import type { StateObjects } from './state-objects.ts';
-import type { StatusObserver } from './status-observer.ts';
-import type { SurroundingsObserver } from './surroundings-observer.ts';
-import type { Told } from './tell-commit.ts';
-import type { WalletQuota } from './wallet-quota.ts';
-import type { Stopwatches } from './watchdog.ts';
 
 /** One reconcile's own; everything else is the term's. */
 export interface ReconcileRequest {

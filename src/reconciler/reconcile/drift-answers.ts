@@ -1,12 +1,16 @@
 /** Drift answers: inspects and compares enclaves that somebody asked about with `enclavectl drift ID`. */
-import { DRIFT_ANSWER_KEPT_SECONDS, type DriftAnswer, type DriftAnswerSchema } from '../enclave/drift-answer.ts';
-import { isFromTheFuture, type Request } from '../enclave/items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
+import {
+  DRIFT_ANSWER_KEPT_SECONDS,
+  type DriftAnswer,
+  type DriftAnswerSchema,
+} from '../../enclave/items/drift-answer.ts';
+import { isFromTheFuture, type Request } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Config } from '../config.ts';
+import { TokenBucket } from '../limits/token-bucket.ts';
+import { type InspectionPorts, inspect, subjectOf } from '../observers/inspection.ts';
+import type { Ports } from '../ports/index.ts';
 import { compareClosely, isUnmanaged } from './close-comparison.ts';
-import type { Config } from './config.ts';
-import { type InspectionPorts, inspect, subjectOf } from './inspection.ts';
-import type { Ports } from './ports.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export interface DriftAnswersOptions {
   readonly ports: InspectionPorts & Pick<Ports, 'log' | 'state' | 'history'>;

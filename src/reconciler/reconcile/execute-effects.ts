@@ -1,11 +1,11 @@
 /** Act: carries out the effects of a committed decision. */
 
-import { assertNever } from '../enclave/assert-never.ts';
-import { type EmittedEvent, type EventDraft, newEvent } from '../enclave/event-reasons.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { Effect } from '../machines/index.ts';
+import { assertNever } from '../../enclave/assert-never.ts';
+import { type EmittedEvent, type EventDraft, newEvent } from '../../enclave/event-reasons.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import type { Effect } from '../../machines/index.ts';
 import type { ReconcileContext, ReconcileRequest } from './context.ts';
-import { regionOf } from './region-of.ts';
 
 /** `actor`: a person; absent: the operator itself. */
 export type ActorsEvent = EventDraft & { readonly actor?: string };

@@ -1,20 +1,20 @@
 /** Observe: what is asked for, what is remembered, and what exists of one enclave. */
-import type { Finding } from '../drift/index.ts';
-import { appliedSpec } from '../enclave/applied.ts';
-import { immutableChanges } from '../enclave/change.ts';
-import type { PlanResult } from '../enclave/fleet-run.ts';
-import { isFromTheFuture, type Lock, REQUEST_VERBS, type Request } from '../enclave/items.ts';
-import { canonicalJson } from '../enclave/json.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../enclave/policy.ts';
-import { type EnclaveRecord, readRecord } from '../enclave/record.ts';
-import type { Report } from '../enclave/report-item.ts';
-import { type AppliedSpec, parseSpec, type SpecResult } from '../enclave/spec.ts';
-import { type Assessment, awaitsLook, type Intent } from '../machines/index.ts';
+import type { Finding } from '../../drift/index.ts';
+import type { PlanResult } from '../../enclave/items/fleet-run.ts';
+import { isFromTheFuture, type Lock, REQUEST_VERBS, type Request } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import type { Report } from '../../enclave/items/report.ts';
+import { canonicalJson } from '../../enclave/json.ts';
+import { type EnclaveRecord, readRecord } from '../../enclave/record.ts';
+import { appliedSpec } from '../../enclave/spec/applied.ts';
+import { immutableChanges } from '../../enclave/spec/change.ts';
+import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../../enclave/spec/policy.ts';
+import { type AppliedSpec, parseSpec, type SpecResult } from '../../enclave/spec/spec.ts';
+import { type Assessment, awaitsLook, type Intent } from '../../machines/index.ts';
+import { UNSEEN, viewHost } from '../observers/host-view.ts';
+import { findingsIn } from './collect-findings.ts';
 import type { ReconcileContext, ReconcileRequest } from './context.ts';
-import { findingsIn } from './look-around.ts';
-import { UNSEEN, viewHost } from './observe.ts';
-import { regionOf } from './region-of.ts';
 
 /** What is stored of an enclave. */
 export interface Stored {

@@ -1,17 +1,17 @@
 /** Drift subject: what a drift run is to plan of one enclave, by what is stored of it at this moment. */
-import { readDrift } from '../drift/index.ts';
-import { isFromTheFuture } from '../enclave/items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { type EnclavePolicy, suspension } from '../enclave/policy.ts';
-import { readRecord } from '../enclave/record.ts';
-import type { RunVariables } from '../enclave/run-item.ts';
-import { specHash } from '../enclave/spec.ts';
+import { readDrift } from '../../drift/index.ts';
+import { isFromTheFuture } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { RunVariables } from '../../enclave/items/run.ts';
+import { readRecord } from '../../enclave/record.ts';
+import { type EnclavePolicy, suspension } from '../../enclave/spec/policy.ts';
+import { specHash } from '../../enclave/spec/spec.ts';
+import { isWithoutAgent } from '../observers/report-view.ts';
+import { isPlanAsked, planDueAt } from '../plan/schedule.ts';
+import type { Asked } from '../plan/scheduler.ts';
 import { onLegacyHost, pendingChange } from './admission.ts';
 import type { ReconcileContext } from './context.ts';
-import type { Asked } from './drift-runs.ts';
-import { isWithoutAgent } from './enclave-view.ts';
-import { policyOf, readSpec } from './observe-enclave.ts';
-import { isPlanAsked, planDueAt } from './plan-due.ts';
+import { policyOf, readSpec } from './observe.ts';
 import { mendingOf, variablesOf } from './run-request.ts';
 
 type SubjectContext = Pick<ReconcileContext, 'ports' | 'config' | 'specs'>;

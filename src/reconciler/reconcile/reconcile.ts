@@ -1,17 +1,17 @@
 /** Reconcile: one enclave, once: observe, decide, commit, act, publish. */
 
-import type { Request } from '../enclave/items.ts';
-import { decide, type Effect, type Intent, resolveIntent } from '../machines/index.ts';
-import { type ActorsEvent, act } from './act.ts';
-import { approvalEvents, takeRequests } from './approvals.ts';
+import type { Request } from '../../enclave/items/items.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import { decide, type Effect, type Intent, resolveIntent } from '../../machines/index.ts';
+import { outlookText } from '../limits/wait-estimate.ts';
+import { notePlans, planEvents } from '../plan/result.ts';
+import { approvalEvents, takeRequests } from './approval.ts';
 import { assess } from './assess.ts';
 import type { ReconcileContext, ReconcileRequest } from './context.ts';
-import { observe, policyOf, readStored, withPolicy } from './observe-enclave.ts';
-import { notePlans, planEvents } from './plan-notes.ts';
-import { publish } from './publication.ts';
-import { regionOf } from './region-of.ts';
+import { type ActorsEvent, act } from './execute-effects.ts';
+import { observe, policyOf, readStored, withPolicy } from './observe.ts';
+import { publish } from './record-status.ts';
 import { reserve } from './reservations.ts';
-import { outlookText } from './run-outlook.ts';
 import { runRequestOf, startOf, waitsForSlot } from './run-request.ts';
 
 export type ReconcileResult =

@@ -1,13 +1,13 @@
 /** Publication: what the application sees of an enclave, and whether it already says so. */
-import { type Condition, conditionOf } from '../enclave/conditions.ts';
-import { equalJson, isPlainMap, type JsonMap } from '../enclave/json.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { omit } from '../enclave/omit.ts';
-import { type EnclaveRecord, isManaged } from '../enclave/record.ts';
-import type { SpecResult } from '../enclave/spec.ts';
-import { failureText, type Intent, type Limits, statusToPublish } from '../machines/index.ts';
+import { type Condition, conditionOf } from '../../enclave/conditions.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { equalJson, isPlainMap, type JsonMap } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
+import { type EnclaveRecord, isManaged } from '../../enclave/record.ts';
+import type { SpecResult } from '../../enclave/spec/spec.ts';
+import { failureText, type Intent, type Limits, statusToPublish } from '../../machines/index.ts';
+import { OperatorError, type Publication } from '../ports/index.ts';
 import type { ReconcileContext } from './context.ts';
-import { OperatorError, type Publication } from './ports.ts';
 
 /** The incumbent's value of `architecture`; nobody reads it, and records must not differ by who deployed them. */
 const ARCHITECTURE = 'vsocket-v2';

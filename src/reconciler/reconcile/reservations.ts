@@ -1,8 +1,8 @@
 /** Reservations: what a decision takes of the limits that enclaves share, from before its commit until after it. */
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import type { Assessment } from '../machines/index.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import type { Assessment } from '../../machines/index.ts';
+import type { RunRequest } from '../limits/run-slots.ts';
 import type { SharedLimits } from './context.ts';
-import type { RunRequest } from './run-slots.ts';
 
 export interface Reserving {
   /** As decided: it is about to be committed. */

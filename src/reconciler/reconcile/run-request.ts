@@ -1,16 +1,17 @@
 /** Run request: which run an enclave would begin, and what it is given. */
-import type { SpecChange } from '../enclave/change.ts';
-import type { Lock } from '../enclave/items.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { STACK_VERSION, stateKey } from '../enclave/names.ts';
-import type { EnclavePolicy } from '../enclave/policy.ts';
-import type { RunItem, RunVariables } from '../enclave/run-item.ts';
-import type { EnclaveSpec } from '../enclave/spec.ts';
-import { type Assessment, deletionHeld } from '../machines/index.ts';
-import type { Config } from './config.ts';
-import { policyOf } from './observe-enclave.ts';
-import { regionOf } from './region-of.ts';
-import type { RunRequest } from './run-slots.ts';
+
+import type { Lock } from '../../enclave/items/items.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import type { RunItem, RunVariables } from '../../enclave/items/run.ts';
+import { STACK_VERSION, stateKey } from '../../enclave/names.ts';
+import type { SpecChange } from '../../enclave/spec/change.ts';
+import type { EnclavePolicy } from '../../enclave/spec/policy.ts';
+import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
+import { type Assessment, deletionHeld } from '../../machines/index.ts';
+import type { Config } from '../config.ts';
+import type { RunRequest } from '../limits/run-slots.ts';
+import { policyOf } from './observe.ts';
 
 /** Of what kind a run of this enclave would be now, and whose. */
 export function runRequestOf(lifecycle: Lifecycle, host: Assessment['host']): RunRequest {

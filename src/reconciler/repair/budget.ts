@@ -1,7 +1,12 @@
 /** Repair budget: how many enclaves may be under repair at once, and whether a repair may begin now. */
-import { isRepairKey, storedAttemptsKey } from '../drift/index.ts';
-import type { ListedLifecycle } from '../enclave/lifecycle-item.ts';
-import { AWS_LIMITS } from './budgets.ts';
+import { isRepairKey, storedAttemptsKey } from '../../drift/index.ts';
+import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import type { Config } from '../config.ts';
+import type { LifecycleListener, LifecycleSource } from '../lifecycle-listener.ts';
+import { AWS_LIMITS } from '../limits/api-rate-limits.ts';
+import type { BucketLimits } from '../limits/token-bucket.ts';
+import type { Clock } from '../ports/index.ts';
 import {
   type BreakerChange,
   type BreakerLimits,
@@ -9,12 +14,7 @@ import {
   CircuitBreaker,
   type RepairState,
 } from './circuit-breaker.ts';
-import type { Config } from './config.ts';
-import type { LifecycleListener, LifecycleSource } from './lifecycle-listener.ts';
-import type { Clock } from './ports.ts';
-import { regionOf } from './region-of.ts';
 import { StartPacing } from './start-pacing.ts';
-import type { BucketLimits } from './token-bucket.ts';
 
 export interface RepairLimits extends BreakerLimits {
   /** Enclaves under repair at a time, as a share of all, in percent; at least one. */

@@ -1,6 +1,6 @@
 /** Circuit breaker: pauses the repairs of a region where too many enclaves drift, or where repairs fail. */
-import { newEvent } from '../enclave/event-reasons.ts';
-import type { Clock, Ports } from './ports.ts';
+import { newEvent } from '../../enclave/event-reasons.ts';
+import type { Clock, Ports } from '../ports/index.ts';
 
 export interface BreakerLimits {
   /** Opens if more than this share of the region's enclaves, in percent … */

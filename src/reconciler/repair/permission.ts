@@ -8,13 +8,13 @@ import {
   interrupts,
   namesOfDrift,
   readDrift,
-} from '../drift/index.ts';
-import type { Lifecycle } from '../enclave/lifecycle-item.ts';
-import { nextOpening } from '../enclave/maintenance-window.ts';
-import { driftModeOf, type EnclavePolicy, inMaintenanceWindow } from '../enclave/policy.ts';
-import { type Admission, conflictingUntil, holdsRepair, type RepairLeave } from '../machines/index.ts';
-import { regionOf } from './region-of.ts';
-import type { RepairGovernor } from './repair-governor.ts';
+} from '../../drift/index.ts';
+import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { regionOf } from '../../enclave/items/region-of.ts';
+import { nextOpening } from '../../enclave/spec/maintenance-window.ts';
+import { driftModeOf, type EnclavePolicy, inMaintenanceWindow } from '../../enclave/spec/policy.ts';
+import { type Admission, conflictingUntil, holdsRepair, type RepairLeave } from '../../machines/index.ts';
+import type { RepairGovernor } from './budget.ts';
 
 /** Phases from which a repair begins, or in which it goes on. */
 const REPAIRED: ReadonlySet<Lifecycle['phase']> = new Set(['ready', 'invalid', 'repairing']);

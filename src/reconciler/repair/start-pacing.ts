@@ -1,6 +1,7 @@
 /** Start pacing: in one region, starts no more hosts than EC2 admits; the others wait for their turn. */
-import type { Clock } from './ports.ts';
-import { type BucketLimits, TokenBucket } from './token-bucket.ts';
+
+import { type BucketLimits, TokenBucket } from '../limits/token-bucket.ts';
+import type { Clock } from '../ports/index.ts';
 
 export interface StartPacingOptions {
   readonly clock: Clock;

@@ -1,14 +1,14 @@
 /** Feed: which enclaves changed, from three streams and a list. */
 import { createHash } from 'node:crypto';
-import { keys } from '../enclave/items.ts';
-import { canonicalJson } from '../enclave/json.ts';
-import type { Config } from './config.ts';
-import { within } from './deadline.ts';
-import type { LifecycleListener } from './lifecycle-listener.ts';
-import type { FeedInstruments, FeedName } from './metrics/index.ts';
-import type { Ports, RawRecord, TableChange } from './ports.ts';
-import { PRIORITY, type Priority } from './queue.ts';
-import { TableFeed } from './table-feed.ts';
+import { keys } from '../../enclave/items/items.ts';
+import { canonicalJson } from '../../enclave/json.ts';
+import type { Config } from '../config.ts';
+import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { FeedInstruments, FeedName } from '../metrics/index.ts';
+import type { Ports, RawRecord, TableChange } from '../ports/index.ts';
+import { within } from '../ports/with-deadline.ts';
+import { PRIORITY, type Priority } from '../queue/work-queue.ts';
+import { TableFeed } from './table-watcher.ts';
 
 export interface FeedOptions {
   readonly ports: Ports;

@@ -1,6 +1,6 @@
 /** Shard reader: polls one shard to its end. */
-import type { Config } from './config.ts';
-import type { ChangeStream, Ports, TableChange } from './ports.ts';
+import type { Config } from '../config.ts';
+import type { ChangeStream, Ports, TableChange } from '../ports/index.ts';
 
 /** Changes may have been missed: subscribe anew, then list. */
 export class Gap extends Error {}

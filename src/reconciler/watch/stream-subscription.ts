@@ -1,6 +1,6 @@
 /** Subscription: all shards of one stream, old and new. */
-import type { Config } from './config.ts';
-import type { ChangeStream } from './ports.ts';
+import type { Config } from '../config.ts';
+import type { ChangeStream } from '../ports/index.ts';
 import { Gap, ShardReader, type ShardReaderOptions } from './shard-reader.ts';
 
 export interface SubscriptionOptions extends ShardReaderOptions {

@@ -1,8 +1,8 @@
 /** Table feed: the changes of one table, from its stream. */
-import type { Config } from './config.ts';
-import type { ChangeStream, Ports, TableChange } from './ports.ts';
+import type { Config } from '../config.ts';
+import type { ChangeStream, Ports, TableChange } from '../ports/index.ts';
 import { Gap } from './shard-reader.ts';
-import { Subscription } from './subscription.ts';
+import { Subscription } from './stream-subscription.ts';
 
 /** Where a feed stands, and what comes next. */
 export type FeedState =

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { call, onNames, operatorError } from '../../src/aws/errors.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
+import { call, onNames, operatorError } from '../../../src/aws/errors.ts';
+import { OperatorError } from '../../../src/reconciler/ports/index.ts';
 
 function sdkError(name: string, more: object = { $metadata: { httpStatusCode: 400 } }): Error {
   return Object.assign(new Error('the service said so'), { name }, more);

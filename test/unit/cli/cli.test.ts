@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { asEnvironment } from '../../src/cli/commands/local.ts';
-import { loadConfig } from '../../src/cli/config.ts';
-import { findLocalStack, pointsElsewhere } from '../../src/cli/target.ts';
-import { cli, emptyFolder } from '../support/cli.ts';
+import { asEnvironment } from '../../../src/cli/commands/local.ts';
+import { loadConfig } from '../../../src/cli/config.ts';
+import { findLocalStack, pointsElsewhere } from '../../../src/cli/target.ts';
+import { cli, emptyFolder } from '../../support/cli.ts';
 
 const VERBS = [
   ...['apply', 'get', 'describe', 'delete', 'pause', 'resume', 'retry', 'adopt', 'events', 'logs', 'validate'],

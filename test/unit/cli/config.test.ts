@@ -1,9 +1,9 @@
 /** Configuration: layers, sources, and every error at once. */
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../../src/cli/config.ts';
-import type { ConfigProblem } from '../../src/cli/config-checks.ts';
-import { CONFIG_KEYS, variableOf } from '../../src/cli/config-keys.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { loadConfig } from '../../../src/cli/config.ts';
+import type { ConfigProblem } from '../../../src/cli/config-checks.ts';
+import { CONFIG_KEYS, variableOf } from '../../../src/cli/config-keys.ts';
+import { ConfigSchema } from '../../../src/reconciler/config.ts';
 
 function problems(input: Parameters<typeof loadConfig>[0]): readonly ConfigProblem[] {
   const loaded = loadConfig(input);

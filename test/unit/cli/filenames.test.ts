@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cli, emptyFolder } from '../support/cli.ts';
-import { record } from './spec-records.ts';
+import { cli, emptyFolder } from '../../support/cli.ts';
+import { record } from '../enclave/spec/spec-records.ts';
 
 /** A folder with these records, a file each: `a.json`, `b.json` and so on. */
 function folderOf(...records: readonly object[]): string {

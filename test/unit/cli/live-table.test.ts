@@ -1,9 +1,9 @@
 /** The live table: redrawn in place on a terminal, a line a change elsewhere. */
 import { describe, expect, it } from 'vitest';
-import { liveTable } from '../../src/cli/live-table.ts';
-import type { Row } from '../../src/cli/row.ts';
-import { ioFor } from '../support/cli.ts';
-import { screenOf } from '../support/terminal.ts';
+import { liveTable } from '../../../src/cli/live-table.ts';
+import type { Row } from '../../../src/cli/row.ts';
+import { ioFor } from '../../support/cli.ts';
+import { screenOf } from '../../support/terminal.ts';
 
 const row = (id: string, phase: string, more: Partial<Row> = {}): Row => ({
   ...{ id, name: 'n', desired: 'Running', phase, status: 'DEPLOYING', host: null, inSync: null, ageSeconds: 1 },

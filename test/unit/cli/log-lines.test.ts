@@ -1,7 +1,7 @@
 /** The operator's lines through the real log: whose they are, and what is not in them. */
 import { expect, it } from 'vitest';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { loggingOperator } from '../support/logging-operator.ts';
+import { OperatorError } from '../../../src/reconciler/ports/index.ts';
+import { loggingOperator } from '../../support/logging-operator.ts';
 
 const ID = 'enc_1';
 const HUSH = 'hush-4711';

@@ -1,6 +1,6 @@
 /** The operator's log: JSON lines, secrets cut out. */
 import { expect, it } from 'vitest';
-import { createLog } from '../../src/cli/log.ts';
+import { createLog } from '../../../src/cli/log.ts';
 
 function logged(level: string, write: (log: ReturnType<typeof createLog>) => void): readonly Record<string, unknown>[] {
   const lines: string[] = [];

@@ -1,11 +1,11 @@
 /** Watching outlasts a database that is away for a moment. */
 import { describe, expect, it } from 'vitest';
-import { CliError, EXIT } from '../../src/cli/exit.ts';
-import { poll } from '../../src/cli/poll.ts';
-import type { Target } from '../../src/cli/target.ts';
-import { systemClock } from '../../src/reconciler/clock.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { ioFor } from '../support/cli.ts';
+import { CliError, EXIT } from '../../../src/cli/exit.ts';
+import { poll } from '../../../src/cli/poll.ts';
+import type { Target } from '../../../src/cli/target.ts';
+import { ConfigSchema } from '../../../src/reconciler/config.ts';
+import { systemClock } from '../../../src/reconciler/ports/system-clock.ts';
+import { ioFor } from '../../support/cli.ts';
 
 const config = ConfigSchema.parse({});
 const aws: Target = { config, endpoint: undefined, local: undefined };

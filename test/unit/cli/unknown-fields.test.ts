@@ -1,9 +1,9 @@
 /** What a person typed into a file and no field takes: an error that names what was meant, before anything is deployed. */
 import { describe, expect, it } from 'vitest';
-import { enclaveJsonSchema } from '../../src/enclave/reference.ts';
-import { FOREIGN_CONFIG } from '../../src/enclave/spec.ts';
-import { cli } from '../support/cli.ts';
-import { appRecord, findings, record } from './spec-records.ts';
+import { enclaveJsonSchema } from '../../../src/enclave/spec/reference.ts';
+import { FOREIGN_CONFIG } from '../../../src/enclave/spec/spec.ts';
+import { cli } from '../../support/cli.ts';
+import { appRecord, findings, record } from '../enclave/spec/spec-records.ts';
 
 async function validate(document: object) {
   const { code, out } = await cli(['validate', '-f', '-', '-o', 'json'], { stdin: JSON.stringify(document) });

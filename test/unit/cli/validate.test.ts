@@ -2,9 +2,9 @@
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { cli } from '../support/cli.ts';
+import { cli } from '../../support/cli.ts';
 
-const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const service = { id: 'enc_1', walletAddress: '0x52908400098527886E0F7030069857D2E4169EE7' };
 
 async function validate(stdin: string) {

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { titlesOf } from '../support/titles.ts';
+import { titlesOf } from '../../support/titles.ts';
 
-const ROOT = new URL('../../', import.meta.url);
+const ROOT = new URL('../../../', import.meta.url);
 const PAGE = readFileSync(new URL('docs/incumbent-defects.md', ROOT), 'utf8');
 
 /** How many of each letter were found. */

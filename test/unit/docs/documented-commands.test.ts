@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { createProgram as createPlatformProgram } from '../../scripts/platform/program.ts';
-import { buildProgram } from '../../src/cli/program.ts';
-import { ioFor } from '../support/cli.ts';
+import { createProgram as createPlatformProgram } from '../../../scripts/platform/program.ts';
+import { buildProgram } from '../../../src/cli/program.ts';
+import { ioFor } from '../../support/cli.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PAGES = [
   'README.md',
   'CONTRIBUTING.md',

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { metricUses } from '../../scripts/metric-uses.ts';
-import { createMetrics } from '../../src/reconciler/metrics/index.ts';
-import { filled, panels } from '../support/panels.ts';
-import { describeWithPrometheus } from '../support/prometheus.ts';
+import { metricUses } from '../../../scripts/metric-uses.ts';
+import { createMetrics } from '../../../src/reconciler/metrics/index.ts';
+import { filled, panels } from '../../support/panels.ts';
+import { describeWithPrometheus } from '../../support/prometheus.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const FOLDER = join(ROOT, 'dashboards');
 
 interface Rule {

@@ -12,10 +12,10 @@ import {
   repairNames,
   storedAttemptsKey,
   writeDrift,
-} from '../../src/drift/index.ts';
-import { LifecycleSchema } from '../../src/enclave/lifecycle-item.ts';
-import { conflictingUntil } from '../../src/machines/index.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
+} from '../../../src/drift/index.ts';
+import { LifecycleSchema } from '../../../src/enclave/items/lifecycle.ts';
+import { conflictingUntil } from '../../../src/machines/index.ts';
+import { aLifecycle } from '../../support/conformance-harness.ts';
 
 const AT = '2030-01-01T00:00:00.000Z';
 

@@ -10,9 +10,9 @@ import {
   type ReportFacts,
   type RoleDocuments,
   type Wanted,
-} from '../../src/drift/index.ts';
-import { namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
-import { record, specOf } from './spec-records.ts';
+} from '../../../src/drift/index.ts';
+import { namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../../src/enclave/digests.ts';
+import { record, specOf } from '../enclave/spec/spec-records.ts';
 
 export const PCR0 = 'a1'.repeat(48);
 export const OTHER = 'b2'.repeat(48);

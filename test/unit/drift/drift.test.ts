@@ -15,11 +15,11 @@ import {
   ROWS,
   stepsFrom,
   type Wanted,
-} from '../../src/drift/index.ts';
-import { omit } from '../../src/enclave/omit.ts';
-import { RESOURCE_TYPES, type ResourceType } from '../../src/enclave/resource-types.ts';
+} from '../../../src/drift/index.ts';
+import { omit } from '../../../src/enclave/omit.ts';
+import { RESOURCE_TYPES, type ResourceType } from '../../../src/enclave/resource-types.ts';
+import { record, specOf } from '../enclave/spec/spec-records.ts';
 import { CASES, has, keeps, OTHER, observed, opened, posture, wanted } from './drift-table.ts';
-import { record, specOf } from './spec-records.ts';
 
 const found = (attribute: Attribute, seen: Observed, want: Wanted = wanted): Finding | undefined =>
   compare(want, seen).find((finding) => finding.attribute === attribute);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Finding, ROWS } from '../../src/drift/index.ts';
-import { type FleetRunItem, type PlanResult, PlanResultSchema } from '../../src/enclave/fleet-run.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { omit } from '../../src/enclave/omit.ts';
-import type { Planned } from '../../src/enclave/planned.ts';
-import { notePlan, notePlans, planEvents, resultsOf } from '../../src/reconciler/plan-notes.ts';
-import { plannedFindings, withPlanned } from '../../src/reconciler/planned-findings.ts';
-import { aLifecycle, aRun } from '../support/conformance-harness.ts';
+import { type Finding, ROWS } from '../../../src/drift/index.ts';
+import { plannedFindings, withPlanned } from '../../../src/drift/planned.ts';
+import { type FleetRunItem, type PlanResult, PlanResultSchema } from '../../../src/enclave/items/fleet-run.ts';
+import type { Lifecycle } from '../../../src/enclave/items/lifecycle.ts';
+import type { Planned } from '../../../src/enclave/items/plan.ts';
+import { omit } from '../../../src/enclave/omit.ts';
+import { notePlan, notePlans, planEvents, resultsOf } from '../../../src/reconciler/plan/result.ts';
+import { aLifecycle, aRun } from '../../support/conformance-harness.ts';
 
 const T0 = Date.parse('2030-01-01T00:00:00.000Z');
 const at = (minutes: number) => new Date(T0 + minutes * 60_000).toISOString();

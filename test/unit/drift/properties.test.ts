@@ -1,7 +1,7 @@
 /** What holds of every comparison, whatever was seen. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compare, digestKey, digestRole, digestRules, type Finding, type Observed } from '../../src/drift/index.ts';
+import { compare, digestKey, digestRole, digestRules, type Finding, type Observed } from '../../../src/drift/index.ts';
 import { KEY_POLICY, observed, spec, TRUST, wanted } from './drift-table.ts';
 
 /** Every optional part at the first two levels, so that any of them can be erased. */

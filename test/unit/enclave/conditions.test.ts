@@ -9,7 +9,7 @@ import {
   REASON_MEANINGS,
   REASONS,
   setCondition,
-} from '../../src/enclave/conditions.ts';
+} from '../../../src/enclave/conditions.ts';
 
 const at = (now: string, generation = 1) => ({ now, generation });
 const ready = setCondition([], { type: 'Ready', status: 'False', reason: 'NotReady' }, at('t1'));

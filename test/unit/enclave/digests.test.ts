@@ -1,6 +1,12 @@
 /** Digests: equal for equal meanings, and for no others. */
 import { describe, expect, it } from 'vitest';
-import { type GroupRule, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
+import {
+  type GroupRule,
+  namesDigest,
+  policiesDigest,
+  policyDigest,
+  rulesDigest,
+} from '../../../src/enclave/digests.ts';
 
 const policy = (statement: unknown) => JSON.stringify({ Version: '2012-10-17', Statement: statement });
 const ALLOW = { Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['a', 'b'] };

@@ -1,9 +1,9 @@
 /** The table of event reasons, against the sources that emit them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { EVENT_REASONS, type EventReason, newEvent } from '../../src/enclave/event-reasons.ts';
+import { EVENT_REASONS, type EventReason, newEvent } from '../../../src/enclave/event-reasons.ts';
 
-const root = new URL('../../', import.meta.url);
+const root = new URL('../../../', import.meta.url);
 const TABLE = 'src/enclave/event-reasons.ts';
 
 const sources = ['src', 'runner/src'].flatMap((folder) =>

@@ -1,6 +1,6 @@
 /** Which errors of a host's report end an attempt at once. */
 import { describe, expect, it } from 'vitest';
-import { isPermanentHostError, PERMANENT_HOST_ERRORS } from '../../src/enclave/host-errors.ts';
+import { isPermanentHostError, PERMANENT_HOST_ERRORS } from '../../../src/enclave/host-errors.ts';
 
 const error = (fields: object = {}) => ({
   class: 'spec',

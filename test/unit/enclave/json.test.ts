@@ -1,7 +1,7 @@
 /** Questions asked of JSON values. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalJson, equalJson } from '../../src/enclave/json.ts';
+import { canonicalJson, equalJson } from '../../../src/enclave/json.ts';
 
 const sample = { b: [1, { d: null, c: 'x' }], a: undefined, e: { f: 1 } };
 

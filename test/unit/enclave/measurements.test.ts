@@ -7,7 +7,7 @@ import {
   isAllZero,
   pcr3OfRole,
   pcr4OfInstance,
-} from '../../src/enclave/measurements.ts';
+} from '../../../src/enclave/measurements.ts';
 
 const a = 'a'.repeat(96);
 const b = 'b'.repeat(96);

@@ -1,6 +1,6 @@
 /** Names of runs: unique also after a restore, and readable by the application and by earlier versions. */
 import { describe, expect, it } from 'vitest';
-import { runName } from '../../src/enclave/names.ts';
+import { runName } from '../../../src/enclave/names.ts';
 
 /** How version 0.1 reads a name (preflight and `enclavectl logs`). */
 const EARLIER = /^e-(.+)-[a-z0-9]{6}-[0-9]+-(deploy|destroy)$/;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { omit } from '../../src/enclave/omit.ts';
+import { omit } from '../../../src/enclave/omit.ts';
 
 const given: { a: number; b?: string; c: boolean } = { a: 1, b: 'x', c: true };
 

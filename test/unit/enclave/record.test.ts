@@ -1,9 +1,15 @@
 /** Records as the application really writes them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JsonMap } from '../../src/enclave/json.ts';
-import { COMMAND_STATUSES, isManaged, OBSERVED_STATUSES, readRecord, sameIdentity } from '../../src/enclave/record.ts';
-import { appRecord } from './spec-records.ts';
+import type { JsonMap } from '../../../src/enclave/json.ts';
+import {
+  COMMAND_STATUSES,
+  isManaged,
+  OBSERVED_STATUSES,
+  readRecord,
+  sameIdentity,
+} from '../../../src/enclave/record.ts';
+import { appRecord } from './spec/spec-records.ts';
 
 describe('readRecord', () => {
   it('reads what the application writes', () => {

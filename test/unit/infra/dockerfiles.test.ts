@@ -4,7 +4,7 @@ import { type Copy, DockerfileParser, type Instruction } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { describe, expect, it } from 'vitest';
 
-const ROOT = new URL('../../', import.meta.url);
+const ROOT = new URL('../../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
 /** What `.dockerignore` lets through. */
 const CONTEXT = Array.from(read('.dockerignore').matchAll(/^!(.+)$/gm), ([, path = '']) => path);

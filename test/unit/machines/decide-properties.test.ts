@@ -1,10 +1,10 @@
 /** What holds of every decision: from what is not known, nothing is repaired. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ATTRIBUTES, type Finding, ROWS } from '../../src/drift/index.ts';
-import type { Lifecycle, Phase } from '../../src/enclave/lifecycle-item.ts';
-import { type Assessment, decide, type Effect } from '../../src/machines/index.ts';
-import { cooperate, initialModel, MODEL_LIMITS } from '../support/model-world.ts';
+import { ATTRIBUTES, type Finding, ROWS } from '../../../src/drift/index.ts';
+import type { Lifecycle, Phase } from '../../../src/enclave/items/lifecycle.ts';
+import { type Assessment, decide, type Effect } from '../../../src/machines/index.ts';
+import { cooperate, initialModel, MODEL_LIMITS } from '../../support/model-world.ts';
 
 const READY = cooperate(initialModel('PENDING_DEPLOY'), ({ lifecycle }) => lifecycle?.phase === 'ready');
 const NOW = READY.now + 60_000;

@@ -1,6 +1,6 @@
 /** How a failure is told in one line. */
 import { describe, expect, it } from 'vitest';
-import { failureText } from '../../src/machines/index.ts';
+import { failureText } from '../../../src/machines/index.ts';
 
 const at = '2026-01-02T03:04:05.678Z';
 

@@ -1,12 +1,12 @@
 /** Preflight: each thing that must hold, holding and not; and what the command says of it. */
 import { describe, expect, it } from 'vitest';
-import { namesOf } from '../../infra/platform/names.ts';
-import { operatorStatements } from '../../infra/platform/roles/operator.ts';
-import { report } from '../../src/cli/commands/preflight.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { CALLS, type Installation, preflight, type TableView } from '../../src/reconciler/preflight.ts';
-import { takenOver } from '../support/platform.ts';
+import { namesOf } from '../../../infra/platform/names.ts';
+import { operatorStatements } from '../../../infra/platform/roles/operator.ts';
+import { report } from '../../../src/cli/commands/preflight.ts';
+import { CALLS, type Installation, preflight, type TableView } from '../../../src/preflight/preflight.ts';
+import { ConfigSchema } from '../../../src/reconciler/config.ts';
+import { OperatorError } from '../../../src/reconciler/ports/index.ts';
+import { takenOver } from '../../support/platform.ts';
 
 const CONFIG = ConfigSchema.parse({ accountId: '123456789012', stateBucket: 'states', attestationTrail: true });
 const STREAM = 'arn:aws:dynamodb:us-west-2:123456789012:table/treza-enclaves-dev/stream/2030';

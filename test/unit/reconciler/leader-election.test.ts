@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { acquireLease, type Term } from '../../src/reconciler/leader.ts';
-import { type Clock, OperatorError } from '../../src/reconciler/ports.ts';
-import { type Connection, createMemoryWorld, type MemoryWorld } from '../support/memory-world.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { ConfigSchema } from '../../../src/reconciler/config.ts';
+import { acquireLease, type Term } from '../../../src/reconciler/leader-election.ts';
+import { type Clock, OperatorError } from '../../../src/reconciler/ports/index.ts';
+import { type Connection, createMemoryWorld, type MemoryWorld } from '../../support/memory-world.ts';
+import { seededRandom, VirtualClock } from '../../support/virtual-clock.ts';
 
 const config = ConfigSchema.parse({});
 const LOST = new OperatorError('Transient', 'dynamodb:PutItem', 'no answer');

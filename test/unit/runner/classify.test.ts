@@ -1,10 +1,10 @@
 /** Classes of failures from texts that Terraform and AWS really print, and what is taken out of them. */
 import { describe, expect, it } from 'vitest';
-import { classify } from '../../runner/src/classify.ts';
-import type { Diagnostic } from '../../runner/src/engine/port.ts';
-import { ERROR_CLASSES, type ErrorClass } from '../../src/enclave/run-item.ts';
-import { scrub } from '../../src/enclave/scrub.ts';
-import { runFault } from '../../src/local/cloud/faults.ts';
+import { classify } from '../../../runner/src/classify.ts';
+import type { Diagnostic } from '../../../runner/src/engine/port.ts';
+import { ERROR_CLASSES, type ErrorClass } from '../../../src/enclave/items/run.ts';
+import { scrub } from '../../../src/enclave/scrub.ts';
+import { runFault } from '../../../src/local/cloud/faults.ts';
 
 const error = (summary: string, detail = ''): Diagnostic => ({ severity: 'error', summary, detail });
 const v2 = (verb: string, service: string, operation: string, code: string, message: string, status = 400) =>

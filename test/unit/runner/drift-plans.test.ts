@@ -1,13 +1,13 @@
 /** What drift is, on what real Terraform planned of the enclave stack, and on plans no emulator makes. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { driftOf } from '../../runner/src/drift.ts';
-import type { PlannedChange } from '../../runner/src/engine/port.ts';
-import { readPlan } from '../../runner/src/engine/terraform-output.ts';
-import { digestOf } from '../../runner/src/plan-digest.ts';
+import { driftOf } from '../../../runner/src/drift.ts';
+import type { PlannedChange } from '../../../runner/src/engine/port.ts';
+import { readPlan } from '../../../runner/src/engine/terraform-output.ts';
+import { digestOf } from '../../../runner/src/plan-digest.ts';
 
 const planned = (name: string) =>
-  readPlan(readFileSync(new URL(`../fixtures/plans/${name}.json`, import.meta.url), 'utf8'));
+  readPlan(readFileSync(new URL(`../../fixtures/plans/${name}.json`, import.meta.url), 'utf8'));
 const HOST = 'aws_instance.enclave_instance';
 
 describe('drift in real plans', () => {

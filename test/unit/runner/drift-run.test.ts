@@ -1,14 +1,14 @@
 /** A drift run's decisions, with scripted engines and a store in memory. */
 import { describe, expect, it } from 'vitest';
-import { carryOutDriftRun, type DriftParts } from '../../runner/src/drift-run.ts';
-import { type Engine, EngineFailure, type TerraformPlan } from '../../runner/src/engine/port.ts';
-import { readSettings } from '../../runner/src/environment.ts';
-import type { FleetStore } from '../../runner/src/fleet-store.ts';
-import { createLog } from '../../runner/src/log.ts';
-import { Stop } from '../../runner/src/stop.ts';
-import type { DriftResult, FleetRunItem } from '../../src/enclave/fleet-run.ts';
-import type { Outcome } from '../../src/enclave/run-item.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { carryOutDriftRun, type DriftParts } from '../../../runner/src/drift-run.ts';
+import { type Engine, EngineFailure, type TerraformPlan } from '../../../runner/src/engine/port.ts';
+import { readSettings } from '../../../runner/src/environment.ts';
+import type { FleetStore } from '../../../runner/src/fleet-store.ts';
+import { createLog } from '../../../runner/src/log.ts';
+import { Stop } from '../../../runner/src/stop.ts';
+import type { DriftResult, FleetRunItem } from '../../../src/enclave/items/fleet-run.ts';
+import type { Outcome } from '../../../src/enclave/items/run.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const ENVIRONMENT = {
   RUN: 'drift-1-1',

@@ -1,12 +1,12 @@
 /** The gate on what real Terraform planned of the enclave stack: action × policy × plan. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readPlan } from '../../runner/src/engine/terraform-output.ts';
-import { changesAnything, createsHost, judge, readPolicy, summarize } from '../../runner/src/gate.ts';
+import { readPlan } from '../../../runner/src/engine/terraform-output.ts';
+import { changesAnything, createsHost, judge, readPolicy, summarize } from '../../../runner/src/gate.ts';
 
 /** Recorded by test/fixtures/plans/record.ts. */
 const planned = (name: string) =>
-  readPlan(readFileSync(new URL(`../fixtures/plans/${name}.json`, import.meta.url), 'utf8'));
+  readPlan(readFileSync(new URL(`../../fixtures/plans/${name}.json`, import.meta.url), 'utf8'));
 
 describe('what real plans are', () => {
   it.each([

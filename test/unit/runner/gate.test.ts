@@ -1,7 +1,14 @@
 /** The gate: what each action and policy lets a plan do. */
 import { describe, expect, it } from 'vitest';
-import type { PlannedChange } from '../../runner/src/engine/port.ts';
-import { changesAnything, createsHost, type GateInput, judge, readPolicy, summarize } from '../../runner/src/gate.ts';
+import type { PlannedChange } from '../../../runner/src/engine/port.ts';
+import {
+  changesAnything,
+  createsHost,
+  type GateInput,
+  judge,
+  readPolicy,
+  summarize,
+} from '../../../runner/src/gate.ts';
 
 const change = (address: string, ...actions: string[]): PlannedChange => ({
   address,

@@ -1,10 +1,10 @@
 /** What the runner finds of one enclave, with scripted answers of AWS. */
 import { expect, it } from 'vitest';
-import type { AwsClients } from '../../runner/src/aws/clients.ts';
-import { takeInventory } from '../../runner/src/aws/inventory.ts';
-import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../src/enclave/names.ts';
-import { addressOf, RESOURCE_TYPES, type ResourceType } from '../../src/enclave/resource-types.ts';
-import { ENCLAVE_ID, FACTS, specOf, variablesOf } from '../support/enclave-stack.ts';
+import type { AwsClients } from '../../../runner/src/aws/clients.ts';
+import { takeInventory } from '../../../runner/src/aws/inventory.ts';
+import { TAG_ENCLAVE_ID, TAG_ENVIRONMENT } from '../../../src/enclave/names.ts';
+import { addressOf, RESOURCE_TYPES, type ResourceType } from '../../../src/enclave/resource-types.ts';
+import { ENCLAVE_ID, FACTS, specOf, variablesOf } from '../../support/enclave-stack.ts';
 
 type Tags = Readonly<Record<string, string>>;
 interface Command {

@@ -1,7 +1,7 @@
 /** What the runner prints: the application shows a line to every tenant if it contains certain words. */
 import { describe, expect, it } from 'vitest';
-import { readLine } from '../../runner/src/engine/terraform-output.ts';
-import { createLog } from '../../runner/src/log.ts';
+import { readLine } from '../../../runner/src/engine/terraform-output.ts';
+import { createLog } from '../../../runner/src/log.ts';
 
 /** As the application filters the lines of its Logs tab, beside the id of the tenant's enclave. */
 const SHOWN_TO_ALL = ['Terraform', '===', 'ENCLAVE_ID'];

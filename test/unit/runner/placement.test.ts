@@ -1,8 +1,8 @@
 /** Where a new host goes and what it boots from, with scripted answers of AWS. */
 import { describe, expect, it } from 'vitest';
-import type { AwsClients } from '../../runner/src/aws/clients.ts';
-import { choose, chooseForDestroy, chooseSubnet } from '../../runner/src/aws/placement.ts';
-import type { RunVariables } from '../../src/enclave/run-item.ts';
+import type { AwsClients } from '../../../runner/src/aws/clients.ts';
+import { choose, chooseForDestroy, chooseSubnet } from '../../../runner/src/aws/placement.ts';
+import type { RunVariables } from '../../../src/enclave/items/run.ts';
 
 const facts = {
   vpcId: 'vpc-1',

@@ -1,16 +1,16 @@
 /** A run's decisions, with a scripted engine and a store in memory. */
 import { describe, expect, it } from 'vitest';
-import { type ApplyResult, type Engine, EngineFailure, type TerraformPlan } from '../../runner/src/engine/port.ts';
-import { readSettings } from '../../runner/src/environment.ts';
-import { createLog } from '../../runner/src/log.ts';
-import { digestOf } from '../../runner/src/plan-digest.ts';
-import { carryOutRun, type RunParts } from '../../runner/src/run.ts';
-import { Stop } from '../../runner/src/stop.ts';
-import type { RunStore } from '../../runner/src/store.ts';
-import type { Lock } from '../../src/enclave/items.ts';
-import { omit } from '../../src/enclave/omit.ts';
-import type { Outcome, RunItem } from '../../src/enclave/run-item.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { type ApplyResult, type Engine, EngineFailure, type TerraformPlan } from '../../../runner/src/engine/port.ts';
+import { readSettings } from '../../../runner/src/environment.ts';
+import { createLog } from '../../../runner/src/log.ts';
+import { digestOf } from '../../../runner/src/plan-digest.ts';
+import { carryOutRun, type RunParts } from '../../../runner/src/run.ts';
+import { Stop } from '../../../runner/src/stop.ts';
+import type { RunStore } from '../../../runner/src/store.ts';
+import type { Lock } from '../../../src/enclave/items/items.ts';
+import type { Outcome, RunItem } from '../../../src/enclave/items/run.ts';
+import { omit } from '../../../src/enclave/omit.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const ENVIRONMENT = {
   ENCLAVE_ID: 'a',

@@ -8,7 +8,7 @@ import {
   type Suspect,
   suspectsOf,
   type TaskState,
-} from '../../runner/src/state-lock.ts';
+} from '../../../runner/src/state-lock.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
 const stored = {

@@ -1,8 +1,8 @@
 /** Reading the state of the pipeline before this one: what is learned of it, and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { EngineFailure } from '../../runner/src/engine/port.ts';
-import { readLeftBehind } from '../../runner/src/engine/terraform-legacy.ts';
-import { omit } from '../../src/enclave/omit.ts';
+import { EngineFailure } from '../../../runner/src/engine/port.ts';
+import { readLeftBehind } from '../../../runner/src/engine/terraform-legacy.ts';
+import { omit } from '../../../src/enclave/omit.ts';
 
 type Attributes = Record<string, unknown>;
 

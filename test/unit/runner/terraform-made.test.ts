@@ -1,7 +1,7 @@
 /** What a deploy made, out of its Terraform state: digests of what it holds, and nothing of what it does not. */
 import { describe, expect, it } from 'vitest';
-import { readMade } from '../../runner/src/engine/terraform-made.ts';
-import { MadeSchema, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../src/enclave/digests.ts';
+import { readMade } from '../../../runner/src/engine/terraform-made.ts';
+import { MadeSchema, namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../../src/enclave/digests.ts';
 
 const POLICY = '{"Version":"2012-10-17","Statement":[]}';
 const ARN = 'arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';

@@ -1,9 +1,9 @@
 /** Reading Terraform: hostile lines, errors as text, plans of unknown formats; what its process is told. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { escapeTemplate, ofAnotherEnclave, toImport } from '../../runner/src/engine/terraform-adoption.ts';
-import { terraformEnvironment } from '../../runner/src/engine/terraform-environment.ts';
-import { diagnosticsOf, readLine, readOutputs, readPlan } from '../../runner/src/engine/terraform-output.ts';
+import { escapeTemplate, ofAnotherEnclave, toImport } from '../../../runner/src/engine/terraform-adoption.ts';
+import { terraformEnvironment } from '../../../runner/src/engine/terraform-environment.ts';
+import { diagnosticsOf, readLine, readOutputs, readPlan } from '../../../runner/src/engine/terraform-output.ts';
 
 const json = (value: unknown) => JSON.stringify(value);
 
@@ -126,7 +126,7 @@ describe('adoption', () => {
   });
 
   it('leaves out of a destroy what carries the tag of another enclave, and what is part of it', () => {
-    const recorded = readFileSync(new URL('../fixtures/plans/destroy.json', import.meta.url), 'utf8');
+    const recorded = readFileSync(new URL('../../fixtures/plans/destroy.json', import.meta.url), 'utf8');
     expect(ofAnotherEnclave(readPlan(recorded), 'recorded')).toEqual([]);
     const json = JSON.parse(recorded);
     for (const { type, change } of json.resource_changes) {

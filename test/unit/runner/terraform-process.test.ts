@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { terraformIn } from '../../runner/src/engine/terraform-process.ts';
+import { terraformIn } from '../../../runner/src/engine/terraform-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enclave-process-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AwsClients } from '../../runner/src/aws/clients.ts';
-import { saveErroredState, takeUpParkedState } from '../../runner/src/engine/terraform-state.ts';
+import type { AwsClients } from '../../../runner/src/aws/clients.ts';
+import { saveErroredState, takeUpParkedState } from '../../../runner/src/engine/terraform-state.ts';
 
 const KEY = 'plans/a/parked.tfstate';
 let folder: string;

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { figureTable } from '../../scripts/bench-table.ts';
+import { figureTable } from '../../../scripts/bench-table.ts';
 
-const at = (path: string) => new URL(`../../${path}`, import.meta.url);
+const at = (path: string) => new URL(`../../../${path}`, import.meta.url);
 
 /** The real program and the real process of each measurement, over the fake measurements of `failing-bench.ts`. */
 function bench(...argv: readonly string[]) {

@@ -9,7 +9,7 @@ it('is the one CI asked for', ({ skip }) => {
 });
 
 it('is one that package.json supports', () => {
-  const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
   const [major = 0, minor = 0] = engines.node.replace('>=', '').split('.').map(Number);
   const [ours = 0, oursMinor = 0] = process.versions.node.split('.').map(Number);
   expect(ours > major || (ours === major && oursMinor >= minor)).toBe(true);

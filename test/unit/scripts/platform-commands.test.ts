@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { refuseWhileStanding } from '../../scripts/platform/destroy.ts';
-import { run } from '../../scripts/platform/program.ts';
-import { confirm } from '../../scripts/platform/terminal.ts';
+import { refuseWhileStanding } from '../../../scripts/platform/destroy.ts';
+import { run } from '../../../scripts/platform/program.ts';
+import { confirm } from '../../../scripts/platform/terminal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enclave-platform-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,6 +1,6 @@
 /** The evaluator of IAM policies that the tests of access rely on. */
 import { describe, expect, it } from 'vitest';
-import { type Call, decide, type JsonPolicy } from '../support/iam.ts';
+import { type Call, decide, type JsonPolicy } from '../../support/iam.ts';
 
 describe('the policy evaluator', () => {
   const policy = (...Statement: JsonPolicy['Statement']): JsonPolicy[] => [{ Statement }];

@@ -1,12 +1,12 @@
-import { fleetWorkflowConformance } from '../support/conformance-fleet-runs.ts';
-import { hostsConformance } from '../support/conformance-hosts.ts';
-import { inspectorConformance } from '../support/conformance-inspector.ts';
-import type { MakeServices } from '../support/conformance-services.ts';
-import { surroundingsConformance } from '../support/conformance-surroundings.ts';
-import { tasksConformance } from '../support/conformance-tasks.ts';
-import { workflowsConformance } from '../support/conformance-workflows.ts';
-import { createMemoryWorld } from '../support/memory-world.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { fleetWorkflowConformance } from '../../support/conformance-fleet-runs.ts';
+import { hostsConformance } from '../../support/conformance-hosts.ts';
+import { inspectorConformance } from '../../support/conformance-inspector.ts';
+import type { MakeServices } from '../../support/conformance-services.ts';
+import { surroundingsConformance } from '../../support/conformance-surroundings.ts';
+import { tasksConformance } from '../../support/conformance-tasks.ts';
+import { workflowsConformance } from '../../support/conformance-workflows.ts';
+import { createMemoryWorld } from '../../support/memory-world.ts';
+import { seededRandom, VirtualClock } from '../../support/virtual-clock.ts';
 
 const HOUR_MS = 3_600_000;
 

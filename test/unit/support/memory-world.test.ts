@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import type { RunItem } from '../../src/enclave/run-item.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { aLifecycle, aLock, aRun } from '../support/conformance-harness.ts';
-import { createMemoryWorld, type MemoryWorld } from '../support/memory-world.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { keys } from '../../../src/enclave/items/items.ts';
+import type { RunItem } from '../../../src/enclave/items/run.ts';
+import { OperatorError } from '../../../src/reconciler/ports/index.ts';
+import { aLifecycle, aLock, aRun } from '../../support/conformance-harness.ts';
+import { createMemoryWorld, type MemoryWorld } from '../../support/memory-world.ts';
+import { seededRandom, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('the world in memory', () => {
   let clock: VirtualClock;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type RuleFile, scaledRules } from '../support/scaled-rules.ts';
+import { type RuleFile, scaledRules } from '../../support/scaled-rules.ts';
 
 const scaledExpr = (expr: string, factor = 60) =>
   scaledRules({ groups: [{ name: 'g', rules: [{ alert: 'A', expr }] }] }, factor).groups[0]?.rules[0]?.expr;
@@ -57,7 +57,7 @@ describe('a file', () => {
   });
 
   it('that is shipped comes out as it went in, but for its durations', () => {
-    const shipped: RuleFile = parse(readFileSync(new URL('../../dashboards/alerts.yaml', import.meta.url), 'utf8'));
+    const shipped: RuleFile = parse(readFileSync(new URL('../../../dashboards/alerts.yaml', import.meta.url), 'utf8'));
     const text = JSON.stringify(scaledRules(shipped, 180));
     expect(text.match(/\d+[smhd]\b/g)?.filter((duration) => duration !== '0s')).toEqual([]);
     const bare = (file: string) => file.replace(/\d+(ms|[smhd])\b/g, 'T');

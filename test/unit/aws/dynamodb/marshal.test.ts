@@ -1,8 +1,8 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { all, atMost, conditionInput, equal, exists, oneOf } from '../../src/aws/expressions.ts';
-import { toItem, toPlain, toPlainValue } from '../../src/aws/marshal.ts';
+import { all, atMost, conditionInput, equal, exists, oneOf } from '../../../../src/aws/dynamodb/expressions.ts';
+import { toItem, toPlain, toPlainValue } from '../../../../src/aws/dynamodb/marshal.ts';
 
 describe('items as plain JSON', () => {
   it.each([

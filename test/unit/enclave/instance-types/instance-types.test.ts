@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { describe, expect, it } from 'vitest';
-import { renderCatalogue, rowsOfDataFile, rowsOfReplies } from '../../scripts/catalogue-format.ts';
+import { renderCatalogue, rowsOfDataFile, rowsOfReplies } from '../../../../scripts/catalogue-format.ts';
 import {
   architectureOf,
   CATALOGUE_DATE,
@@ -15,8 +15,8 @@ import {
   maxEnclaveVcpus,
   nearestInstanceType,
   smallestFit,
-} from '../../src/enclave/catalogue.ts';
-import { nearest } from '../../src/enclave/nearest.ts';
+} from '../../../../src/enclave/instance-types/instance-types.ts';
+import { nearest } from '../../../../src/enclave/nearest.ts';
 
 describe('the catalogue', () => {
   it('counts what its source counts', () => {
@@ -118,7 +118,10 @@ describe('nearest', () => {
 });
 
 describe('writing the catalogue', () => {
-  const committed = readFileSync(new URL('../../src/enclave/data/instance-types.json', import.meta.url), 'utf8');
+  const committed = readFileSync(
+    new URL('../../../../src/enclave/instance-types/data/instance-types.json', import.meta.url),
+    'utf8',
+  );
 
   it('gives the committed file again from what it says', () => {
     const rows = [...instanceTypes()];

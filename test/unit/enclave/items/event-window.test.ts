@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { eventCells } from '../../src/cli/commands/events.ts';
-import { countEvents } from '../../src/enclave/event-window.ts';
-import { EventSchema, keys } from '../../src/enclave/items.ts';
-import { anEvent } from '../support/conformance-harness.ts';
+import { eventCells } from '../../../../src/cli/commands/events.ts';
+import { countEvents } from '../../../../src/enclave/items/event-window.ts';
+import { EventSchema, keys } from '../../../../src/enclave/items/items.ts';
+import { anEvent } from '../../../support/conformance-harness.ts';
 
 const at = (time: string) => anEvent('e', { at: `2030-01-01T${time}.000Z` });
 

@@ -1,8 +1,13 @@
 /** What a change does to a running enclave. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CHANGE_CLASSES, type ChangeClass, classifyChange, immutableChanges } from '../../src/enclave/change.ts';
-import { specHash } from '../../src/enclave/spec.ts';
+import {
+  CHANGE_CLASSES,
+  type ChangeClass,
+  classifyChange,
+  immutableChanges,
+} from '../../../../src/enclave/spec/change.ts';
+import { specHash } from '../../../../src/enclave/spec/spec.ts';
 import { record, specOf, validConfig, validTags } from './spec-records.ts';
 
 interface Row {

@@ -1,6 +1,6 @@
 /** The hash of a spec, and what a stored one says about it. */
 import { describe, expect, it } from 'vitest';
-import { compareHash, SPEC_HASH_VERSION, specHash } from '../../src/enclave/spec.ts';
+import { compareHash, SPEC_HASH_VERSION, specHash } from '../../../../src/enclave/spec/spec.ts';
 import { record, specOf } from './spec-records.ts';
 
 const base = specOf(record());

@@ -1,8 +1,8 @@
 /** Specs that are kept: the same answer as the first time, for the same spec only, and never too many of them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseSpec, type SpecSource } from '../../src/enclave/spec.ts';
-import { rememberedWorkOut } from '../../src/enclave/spec-memo.ts';
+import { rememberedWorkOut } from '../../../../src/enclave/spec/memo.ts';
+import { parseSpec, type SpecSource } from '../../../../src/enclave/spec/spec.ts';
 
 const context = { regions: ['us-west-2'], defaultRegion: 'us-west-2', environment: 'dev' };
 const config = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.xlarge' };

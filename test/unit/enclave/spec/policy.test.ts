@@ -1,8 +1,8 @@
 /** The platform team's policy: read safely, asked at a time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isWindowOpen, nextOpening } from '../../src/enclave/maintenance-window.ts';
-import { DEFAULT_POLICY, inMaintenanceWindow, parsePolicy, suspension } from '../../src/enclave/policy.ts';
+import { isWindowOpen, nextOpening } from '../../../../src/enclave/spec/maintenance-window.ts';
+import { DEFAULT_POLICY, inMaintenanceWindow, parsePolicy, suspension } from '../../../../src/enclave/spec/policy.ts';
 import { codes, findings, record } from './spec-records.ts';
 
 const time = (text: string) => Date.parse(text);

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { enclaveJsonSchema } from '../../src/enclave/reference.ts';
-import { parseSpec, recordOf, specHash } from '../../src/enclave/spec.ts';
+import { enclaveJsonSchema } from '../../../../src/enclave/spec/reference.ts';
+import { parseSpec, recordOf, specHash } from '../../../../src/enclave/spec/spec.ts';
 import { context, findings, freeText, record, specOf, validConfig, validTags } from './spec-records.ts';
 
 const runs = { numRuns: 300 };

@@ -1,8 +1,8 @@
 /** What is generated from the schema, and what explain tells. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { explainField, type FieldDoc, nearestField } from '../../src/enclave/explain.ts';
-import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../../src/enclave/reference.ts';
+import { explainField, type FieldDoc, nearestField } from '../../../../src/enclave/spec/explain.ts';
+import { conditionsReference, enclaveJsonSchema, enclaveReference } from '../../../../src/enclave/spec/reference.ts';
 import { record, specOf } from './spec-records.ts';
 
 describe('generated files', () => {
@@ -11,7 +11,7 @@ describe('generated files', () => {
     ['docs/enclave.md', enclaveReference],
     ['docs/conditions.md', conditionsReference],
   ])('%s is current: `npm run docs` writes it', (path, render) => {
-    expect(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).toBe(render());
+    expect(readFileSync(new URL(`../../../../${path}`, import.meta.url), 'utf8')).toBe(render());
   });
 });
 

@@ -6,7 +6,7 @@ import {
   parseSpec,
   type SpecContext,
   type SpecIssue,
-} from '../../src/enclave/spec.ts';
+} from '../../../../src/enclave/spec/spec.ts';
 
 export const context: SpecContext = { regions: [], defaultRegion: 'us-west-2', environment: 'dev' };
 

@@ -1,6 +1,6 @@
 /** Reading a record: defaults, legacy spellings, normal forms, what is left alone. */
 import { describe, expect, it } from 'vitest';
-import { parseSpec, recordOf } from '../../src/enclave/spec.ts';
+import { parseSpec, recordOf } from '../../../../src/enclave/spec/spec.ts';
 import { appRecord, codes, context, findings, record, specOf } from './spec-records.ts';
 
 const minimal = { id: 'a', walletAddress: 'someone@example.com', providerConfig: { dockerImage: 'hello-world' } };

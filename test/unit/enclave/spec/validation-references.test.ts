@@ -1,6 +1,6 @@
 /** References: what a record names that is not part of it, by environment and allow list. */
 import { describe, expect, it } from 'vitest';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
 import { codes, findings, record } from './spec-records.ts';
 
 const SECRET = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:team-a/signing-AbCdEf';

@@ -1,6 +1,6 @@
 /** Tables of findings: one record that has a finding, and the nearest one that has not. */
 import { describe, expect, it } from 'vitest';
-import type { IssueCode } from '../../src/enclave/spec.ts';
+import type { IssueCode } from '../../../../src/enclave/spec/spec.ts';
 import { findings, record } from './spec-records.ts';
 
 export interface Row {

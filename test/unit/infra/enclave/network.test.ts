@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { egressRules, ingressRules } from '../../infra/enclave/network.ts';
-import type { PlatformFacts, RegionFacts } from '../../infra/enclave/platform-facts.ts';
-import { findProviderMirror, writeCliConfig } from '../../infra/enclave/provider-mirror.ts';
-import { FACTS, REGION, specOf } from '../support/enclave-stack.ts';
+import { egressRules, ingressRules } from '../../../../infra/enclave/network.ts';
+import type { PlatformFacts, RegionFacts } from '../../../../infra/enclave/platform-facts.ts';
+import { findProviderMirror, writeCliConfig } from '../../../../infra/enclave/provider-mirror.ts';
+import { FACTS, REGION, specOf } from '../../../support/enclave-stack.ts';
 
 const region = FACTS.regions[REGION] as RegionFacts;
 const ECR = '123456789012.dkr.ecr.us-west-2.amazonaws.com/team/app:1';

@@ -1,12 +1,12 @@
 /** What the host of an enclave may do, and who may use its key. */
 import { describe, expect, it } from 'vitest';
-import { attestationConditions, keyPolicy } from '../../infra/enclave/attestation.ts';
-import type { PolicyDocument, Statement } from '../../infra/enclave/iam.ts';
-import { placeOf } from '../../infra/enclave/place.ts';
-import type { PlatformFacts } from '../../infra/enclave/platform-facts.ts';
-import { ANY_RESOURCE, hostPolicy, logPolicy, trustPolicy } from '../../infra/enclave/role-policies.ts';
-import { pcr3OfRole } from '../../src/enclave/measurements.ts';
-import { ACCOUNT, ENCLAVE_ID, FACTS, REGION, specOf, variablesOf } from '../support/enclave-stack.ts';
+import { attestationConditions, keyPolicy } from '../../../../infra/enclave/attestation.ts';
+import type { PolicyDocument, Statement } from '../../../../infra/enclave/iam.ts';
+import { placeOf } from '../../../../infra/enclave/place.ts';
+import type { PlatformFacts } from '../../../../infra/enclave/platform-facts.ts';
+import { ANY_RESOURCE, hostPolicy, logPolicy, trustPolicy } from '../../../../infra/enclave/role-policies.ts';
+import { pcr3OfRole } from '../../../../src/enclave/measurements.ts';
+import { ACCOUNT, ENCLAVE_ID, FACTS, REGION, specOf, variablesOf } from '../../../support/enclave-stack.ts';
 
 const PCR = { a: 'ab'.repeat(48), c: 'cd'.repeat(48) };
 const place = (facts: PlatformFacts = FACTS) => placeOf(ENCLAVE_ID, variablesOf(specOf()), facts);

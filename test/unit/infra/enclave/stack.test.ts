@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type EnclaveStackOptions, synthesizeEnclave } from '../../infra/enclave/index.ts';
-import type { EnclaveSpec } from '../../src/enclave/spec.ts';
-import { ProviderConfigSchema } from '../../src/enclave/spec-schema.ts';
-import { ARRIVALS, CONFIGURATION } from '../support/enclave-fields.ts';
+import { type EnclaveStackOptions, synthesizeEnclave } from '../../../../infra/enclave/index.ts';
+import { ProviderConfigSchema } from '../../../../src/enclave/spec/schema.ts';
+import type { EnclaveSpec } from '../../../../src/enclave/spec/spec.ts';
+import { ARRIVALS, CONFIGURATION } from '../../../support/enclave-fields.ts';
 import {
   AMI,
   ENCLAVE_ID,
@@ -17,8 +17,8 @@ import {
   REGION,
   specOf,
   variablesOf,
-} from '../support/enclave-stack.ts';
-import { LEGACY } from '../support/legacy.ts';
+} from '../../../support/enclave-stack.ts';
+import { LEGACY } from '../../../support/legacy.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enclave-synth-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,7 +83,7 @@ describe('where the specification arrives', () => {
   });
 
   it('is told to people as it is', () => {
-    const page = readFileSync(new URL('../../docs/enclave-stack.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../../../docs/enclave-stack.md', import.meta.url), 'utf8');
     const [, table = ''] = page.split('## Where each field');
     for (const { field, attributes } of ARRIVALS) {
       const [row = ''] = table.split('\n').filter((line) => line.startsWith(`| \`${field}\` |`));

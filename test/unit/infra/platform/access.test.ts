@@ -1,22 +1,22 @@
 /** What each role may do, decided by action, resource and condition on the policies that are synthesized. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
-import type { PlacedConfig } from '../../infra/platform/index.ts';
-import { namesOf } from '../../infra/platform/names.ts';
-import { createFleetStore } from '../../runner/src/fleet-store.ts';
-import { createLockEvidence } from '../../runner/src/lock-evidence.ts';
-import { createRunStore } from '../../runner/src/store.ts';
-import { createFleetRunStore } from '../../src/aws/fleet-runs.ts';
-import { createHistoryStore } from '../../src/aws/history.ts';
-import { createLeaseStore } from '../../src/aws/leases.ts';
-import { createRecordStore } from '../../src/aws/records.ts';
-import { createStateStore } from '../../src/aws/state.ts';
-import type { FleetRunItem } from '../../src/enclave/fleet-run.ts';
-import { isPlainMap, type JsonMap } from '../../src/enclave/json.ts';
-import { aLifecycle, aLock, anEvent, aPlanResult, aRequest, aRun } from '../support/conformance-harness.ts';
-import { type Call, decide, type JsonPolicy } from '../support/iam.ts';
-import { build, configs, type Synthesized } from '../support/platform.ts';
-import { dynamodbCall, recordedCalls } from '../support/recorded-calls.ts';
+import type { PlacedConfig } from '../../../../infra/platform/index.ts';
+import { namesOf } from '../../../../infra/platform/names.ts';
+import { createFleetStore } from '../../../../runner/src/fleet-store.ts';
+import { createLockEvidence } from '../../../../runner/src/lock-evidence.ts';
+import { createRunStore } from '../../../../runner/src/store.ts';
+import { createFleetRunStore } from '../../../../src/aws/dynamodb/fleet-runs.ts';
+import { createHistoryStore } from '../../../../src/aws/dynamodb/history.ts';
+import { createLeaseStore } from '../../../../src/aws/dynamodb/leases.ts';
+import { createRecordStore } from '../../../../src/aws/dynamodb/records.ts';
+import { createStateStore } from '../../../../src/aws/dynamodb/state.ts';
+import type { FleetRunItem } from '../../../../src/enclave/items/fleet-run.ts';
+import { isPlainMap, type JsonMap } from '../../../../src/enclave/json.ts';
+import { aLifecycle, aLock, anEvent, aPlanResult, aRequest, aRun } from '../../../support/conformance-harness.ts';
+import { type Call, decide, type JsonPolicy } from '../../../support/iam.ts';
+import { build, configs, type Synthesized } from '../../../support/platform.ts';
+import { dynamodbCall, recordedCalls } from '../../../support/recorded-calls.ts';
 
 type RoleId = 'operator' | 'runner' | 'workflows';
 

@@ -1,9 +1,9 @@
 /** The platform's configuration: what is wrong is named, with its reason and its fix. */
 import { describe, expect, it } from 'vitest';
-import { dev } from '../../infra/platform/environments/dev.ts';
-import { ENVIRONMENT_NAMES, environmentConfig, parseConfig, placed } from '../../infra/platform/index.ts';
-import type { JsonMap } from '../../src/enclave/json.ts';
-import { ACCOUNT, build } from '../support/platform.ts';
+import { dev } from '../../../../infra/platform/environments/dev.ts';
+import { ENVIRONMENT_NAMES, environmentConfig, parseConfig, placed } from '../../../../infra/platform/index.ts';
+import type { JsonMap } from '../../../../src/enclave/json.ts';
+import { ACCOUNT, build } from '../../../support/platform.ts';
 
 const network = (more: JsonMap = {}) => ({
   kind: 'new',

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { namesOf, type PlacedConfig, parseConfig } from '../../infra/platform/index.ts';
-import type { JsonMap } from '../../src/enclave/json.ts';
-import { build, configs, type Synthesized } from '../support/platform.ts';
+import { namesOf, type PlacedConfig, parseConfig } from '../../../../infra/platform/index.ts';
+import type { JsonMap } from '../../../../src/enclave/json.ts';
+import { build, configs, type Synthesized } from '../../../support/platform.ts';
 
-const SHIPPED = readFileSync(new URL('../../dashboards/alerts.yaml', import.meta.url), 'utf8');
+const SHIPPED = readFileSync(new URL('../../../../dashboards/alerts.yaml', import.meta.url), 'utf8');
 /** Written as Terraform reads it: the id of a workspace is AWS' to choose. */
 const WORKSPACE = `\${aws_prometheus_workspace.metrics.arn}`;
 
@@ -190,7 +190,7 @@ it('scrapes as Prometheus itself would', (context) => {
 });
 
 it('is read by Grafana with signed requests, at the pace of the scrapes', () => {
-  const file = new URL('../../dashboards/provisioning/managed-prometheus.yaml', import.meta.url);
+  const file = new URL('../../../../dashboards/provisioning/managed-prometheus.yaml', import.meta.url);
   const { datasources } = parse(readFileSync(file, 'utf8'));
   expect(datasources).toMatchObject([
     {

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { PlacedConfig } from '../../infra/platform/index.ts';
-import type { Statement } from '../../infra/platform/policy.ts';
-import { allow } from '../../infra/platform/policy.ts';
-import { driftWorkflow, workflow } from '../../infra/workflows/index.ts';
-import { build, configs, type Synthesized, takenOver } from '../support/platform.ts';
+import type { PlacedConfig } from '../../../../infra/platform/index.ts';
+import type { Statement } from '../../../../infra/platform/policy.ts';
+import { allow } from '../../../../infra/platform/policy.ts';
+import { driftWorkflow, workflow } from '../../../../infra/workflows/index.ts';
+import { build, configs, type Synthesized, takenOver } from '../../../support/platform.ts';
 
 interface JsonStatement {
   readonly Sid?: string;
@@ -248,7 +248,7 @@ describe('what the programs call', () => {
     })[action] ?? [action];
 
   it('is granted to the operator', () => {
-    const folder = new URL('../../src/aws/', import.meta.url);
+    const folder = new URL('../../../../src/aws/', import.meta.url);
     // What a preflight asks, it asks as the person who runs it, before there is an operator.
     const files = readdirSync(folder).filter((file) => file !== 'installation.ts');
     const sources = files.map((file) => readFileSync(new URL(file, folder), 'utf8'));
@@ -277,7 +277,7 @@ describe('what the programs call', () => {
   });
 
   it('is granted to the runner', () => {
-    const folder = fileURLToPath(new URL('../../runner/src/', import.meta.url));
+    const folder = fileURLToPath(new URL('../../../../runner/src/', import.meta.url));
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     const prefixes: Readonly<Record<string, string>> = { 'cloudwatch-logs': 'logs' };
     const sameAs: Readonly<Record<string, string>> = { 's3:HeadObject': 's3:GetObject' };

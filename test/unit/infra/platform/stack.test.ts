@@ -3,13 +3,13 @@ import { CreateTableCommand, type CreateTableCommandInput, type DynamoDBClient }
 // @ts-expect-error The package declares no types.
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
-import { PlatformFactsSchema } from '../../infra/enclave/platform-facts.ts';
-import { namesOf, parseConfig } from '../../infra/platform/index.ts';
-import { loadConfig } from '../../src/cli/config.ts';
-import { WEBHOOK_SECRET } from '../../src/cli/config-keys.ts';
-import type { JsonMap } from '../../src/enclave/json.ts';
-import { createTables } from '../../src/local/tables.ts';
-import { ACCOUNT, AGENT, build, configs, takenOver } from '../support/platform.ts';
+import { PlatformFactsSchema } from '../../../../infra/enclave/platform-facts.ts';
+import { namesOf, parseConfig } from '../../../../infra/platform/index.ts';
+import { loadConfig } from '../../../../src/cli/config.ts';
+import { WEBHOOK_SECRET } from '../../../../src/cli/config-keys.ts';
+import type { JsonMap } from '../../../../src/enclave/json.ts';
+import { createTables } from '../../../../src/local/tables.ts';
+import { ACCOUNT, AGENT, build, configs, takenOver } from '../../../support/platform.ts';
 
 /** Ids only AWS knows become a word. */
 const resolved = (text: unknown) => String(text).replace(/\$\{[^}]*\}/g, 'known-after-apply');

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { driftWorkflow, stateMachineName, type WorkflowParameters } from '../../infra/workflows/index.ts';
-import { keys } from '../../src/enclave/items.ts';
-import type { JsonValue } from '../../src/enclave/json.ts';
-import { OutcomeSchema } from '../../src/enclave/run-item.ts';
-import { ServiceError } from '../../src/local/engine/interpreter.ts';
-import { ARN, execute, failed, refused, stopped, stored, TASK, taskFailed } from '../support/interpreted.ts';
+import { driftWorkflow, stateMachineName, type WorkflowParameters } from '../../../../infra/workflows/index.ts';
+import { keys } from '../../../../src/enclave/items/items.ts';
+import { OutcomeSchema } from '../../../../src/enclave/items/run.ts';
+import type { JsonValue } from '../../../../src/enclave/json.ts';
+import { ServiceError } from '../../../../src/local/engine/interpreter.ts';
+import { ARN, execute, failed, refused, stopped, stored, TASK, taskFailed } from '../../../support/interpreted.ts';
 
 const RUN = 'drift-1767225600-1';
 const input = { run: RUN, action: 'drift' };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { State, StateMap, WorkflowDocument } from '../../infra/workflows/index.ts';
-import type { JsonValue } from '../../src/enclave/json.ts';
-import { interpret, type ServiceCall, ServiceError } from '../../src/local/engine/interpreter.ts';
-import { VIRTUAL_START_MS, VirtualClock } from '../support/virtual-clock.ts';
+import type { State, StateMap, WorkflowDocument } from '../../../../infra/workflows/index.ts';
+import type { JsonValue } from '../../../../src/enclave/json.ts';
+import { interpret, type ServiceCall, ServiceError } from '../../../../src/local/engine/interpreter.ts';
+import { VIRTUAL_START_MS, VirtualClock } from '../../../support/virtual-clock.ts';
 
 const task = (more: object): State => ({ Type: 'Task', Resource: 'arn:x', ...more }) as State;
 const document = (States: StateMap, TimeoutSeconds = 100): WorkflowDocument => ({

@@ -1,10 +1,10 @@
 // @ts-expect-error The package declares no types.
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
-import { driftWorkflow, workflow } from '../../infra/workflows/index.ts';
-import type { JsonValue } from '../../src/enclave/json.ts';
-import { OutcomeSchema } from '../../src/enclave/run-item.ts';
-import { ServiceError } from '../../src/local/engine/interpreter.ts';
+import { driftWorkflow, workflow } from '../../../../infra/workflows/index.ts';
+import { OutcomeSchema } from '../../../../src/enclave/items/run.ts';
+import type { JsonValue } from '../../../../src/enclave/json.ts';
+import { ServiceError } from '../../../../src/local/engine/interpreter.ts';
 import {
   ARN,
   execute,
@@ -17,7 +17,7 @@ import {
   succeeded,
   TASK,
   taskFailed,
-} from '../support/interpreted.ts';
+} from '../../../support/interpreted.ts';
 
 describe('the documents', () => {
   const documents = [

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { control } from '../../src/local/cloud/control.ts';
-import { DELAYS } from '../../src/local/cloud/delays.ts';
-import { actionsOf, spec, VirtualCloud } from '../support/virtual-cloud.ts';
+import { control } from '../../../../src/local/cloud/control.ts';
+import { DELAYS } from '../../../../src/local/cloud/delays.ts';
+import { actionsOf, spec, VirtualCloud } from '../../../support/virtual-cloud.ts';
 
 const isRunning = (report: { readonly enclaves: readonly { readonly state: string }[] }) =>
   report.enclaves[0]?.state === 'RUNNING';

@@ -15,8 +15,8 @@ import {
 } from '@aws-sdk/client-ec2';
 import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Cloud, createCloud } from '../../src/local/cloud/index.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { type Cloud, createCloud } from '../../../../src/local/cloud/index.ts';
+import { seededRandom, VirtualClock } from '../../../support/virtual-clock.ts';
 
 const REGION = 'us-west-2';
 

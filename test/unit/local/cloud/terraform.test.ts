@@ -1,10 +1,10 @@
 /** Simulated Terraform: what it plans, applies, refuses and leaves behind. */
 import { describe, expect, it } from 'vitest';
-import { stateKey } from '../../src/enclave/names.ts';
-import { omit } from '../../src/enclave/omit.ts';
-import { control } from '../../src/local/cloud/control.ts';
-import { PlanRefused } from '../../src/local/cloud/terraform.ts';
-import { actionsOf, spec, VirtualCloud, variables } from '../support/virtual-cloud.ts';
+import { stateKey } from '../../../../src/enclave/names.ts';
+import { omit } from '../../../../src/enclave/omit.ts';
+import { control } from '../../../../src/local/cloud/control.ts';
+import { PlanRefused } from '../../../../src/local/cloud/terraform.ts';
+import { actionsOf, spec, VirtualCloud, variables } from '../../../support/virtual-cloud.ts';
 
 const HOST = 'aws_instance.enclave_instance';
 const CONFIGURATION = 'aws_s3_object.enclave_configuration';

@@ -1,8 +1,8 @@
 /** The deletion guard: how many vanished records are too many, and what ends a hold. */
 import { describe, expect, it } from 'vitest';
-import type { Control } from '../../src/enclave/fleet-items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { DeletionGuard, type DeletionHold, mostWithin } from '../../src/reconciler/deletion-guard.ts';
+import type { Control } from '../../../../src/enclave/items/fleet.ts';
+import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
+import { DeletionGuard, type DeletionHold, mostWithin } from '../../../../src/reconciler/fleet/deletion-guard.ts';
 
 const MINUTE = 60_000;
 const START = Date.parse('2030-01-01T00:00:00.000Z');

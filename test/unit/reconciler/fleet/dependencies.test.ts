@@ -1,8 +1,8 @@
 /** The graph of dependencies: who waits for whom, who is woken, and cycles by name. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Lifecycle, Phase } from '../../src/enclave/lifecycle-item.ts';
-import { Dependencies, findCycle } from '../../src/reconciler/dependencies.ts';
+import type { Lifecycle, Phase } from '../../../../src/enclave/items/lifecycle.ts';
+import { Dependencies, findCycle } from '../../../../src/reconciler/fleet/dependencies.ts';
 
 const graph = (edges: Readonly<Record<string, readonly string[]>>) => (id: string) => edges[id] ?? [];
 

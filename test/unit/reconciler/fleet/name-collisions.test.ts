@@ -1,8 +1,8 @@
 /** Ids that give resources equal names: of those only one enclave may have resources at a time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { idsInNames, resourceName, shortenId } from '../../src/enclave/names.ts';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { idsInNames, resourceName, shortenId } from '../../../../src/enclave/names.ts';
+import { virtualOperator } from '../../../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const VICTIM = 'prod-signing-service-for-customer-acme-00001';

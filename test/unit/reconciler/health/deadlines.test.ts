@@ -1,8 +1,8 @@
 /** Every wait of an operator has a deadline: reconciles, publishes, polls, and runs that do not stop. */
 import { describe, expect, it } from 'vitest';
-import { isHealthy } from '../../src/reconciler/health.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { isHealthy } from '../../../../src/reconciler/health/health.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import { virtualOperator } from '../../../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 

@@ -1,8 +1,8 @@
 /** The heartbeat in the log: one a minute of a leader that makes progress, none otherwise; and what counts them. */
 import { describe, expect, it } from 'vitest';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { loggingOperator } from '../support/logging-operator.ts';
-import { build, configs } from '../support/platform.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
+import { loggingOperator } from '../../../support/logging-operator.ts';
+import { build, configs } from '../../../support/platform.ts';
 
 const MINUTE = 60_000;
 const beats = (lines: readonly Record<string, unknown>[]) => lines.filter(({ heartbeat }) => heartbeat !== undefined);

@@ -1,9 +1,9 @@
 /** Watchdog: what is overdue, a lagging loop, and what /healthz makes of it; on virtual time. */
 import { describe, expect, it } from 'vitest';
-import { isHealthy } from '../../src/reconciler/health.ts';
-import { Stopwatches, Watchdog } from '../../src/reconciler/watchdog.ts';
-import { memoryLog } from '../support/memory-world.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { isHealthy } from '../../../../src/reconciler/health/health.ts';
+import { Stopwatches, Watchdog } from '../../../../src/reconciler/health/watchdog.ts';
+import { memoryLog } from '../../../support/memory-world.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
 
 describe('watchdog', () => {
   it('tells once what is overdue, and again when it is overdue again', async () => {

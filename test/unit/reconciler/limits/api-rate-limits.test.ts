@@ -1,10 +1,10 @@
 /** Budgets: the family limits of AWS, in line, halved by throttling; on virtual time. */
 import { describe, expect, it } from 'vitest';
-import { AWS_LIMITS, Budgets } from '../../src/reconciler/budgets.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { createMemoryWorld } from '../support/memory-world.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
+import { AWS_LIMITS, Budgets } from '../../../../src/reconciler/limits/api-rate-limits.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import { createMemoryWorld } from '../../../support/memory-world.ts';
+import { seededRandom, VirtualClock } from '../../../support/virtual-clock.ts';
 
 function setUp(overrides: Record<string, unknown> = {}) {
   const clock = new VirtualClock();

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { outlookText } from '../../src/reconciler/run-outlook.ts';
-import { type RunKind, RunSlots, type RunSlotsOptions } from '../../src/reconciler/run-slots.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { type RunKind, RunSlots, type RunSlotsOptions } from '../../../../src/reconciler/limits/run-slots.ts';
+import { outlookText } from '../../../../src/reconciler/limits/wait-estimate.ts';
+import { aLifecycle } from '../../../support/conformance-harness.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
+import { virtualOperator } from '../../../support/virtual-operator.ts';
 
 function setUp(limits: Partial<RunSlotsOptions> = {}) {
   const clock = new VirtualClock();

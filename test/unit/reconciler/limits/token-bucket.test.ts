@@ -1,7 +1,7 @@
 /** Token bucket: burst, refill, order, bounded waits; on virtual time. */
 import { describe, expect, it } from 'vitest';
-import { TokenBucket } from '../../src/reconciler/token-bucket.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { TokenBucket } from '../../../../src/reconciler/limits/token-bucket.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
 
 /** Takes in the background; tells when each was admitted, in s, or that it was refused. */
 function taker(clock: VirtualClock, bucket: TokenBucket) {

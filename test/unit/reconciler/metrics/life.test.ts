@@ -1,11 +1,11 @@
 /** What an enclave's life does to the metrics, on virtual time: each number changes when it should, and then only. */
 import { describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import type { Report } from '../../src/enclave/report-item.ts';
-import type { Config } from '../../src/reconciler/config.ts';
-import type { MemoryHost } from '../support/memory-hosts.ts';
-import { risen, scrape } from '../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+import { keys } from '../../../../src/enclave/items/items.ts';
+import type { Report } from '../../../../src/enclave/items/report.ts';
+import type { Config } from '../../../../src/reconciler/config.ts';
+import type { MemoryHost } from '../../../support/memory-hosts.ts';
+import { risen, scrape } from '../../../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const ID = 'enc_1';

@@ -1,12 +1,12 @@
 /** Metrics: declared once, in closed sets, at 0 from the start; the fleet told by who leads. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { PHASES } from '../../src/enclave/lifecycle-item.ts';
-import { FleetTally } from '../../src/reconciler/fleet-tally.ts';
-import { AWS_OPERATIONS } from '../../src/reconciler/metrics/aws.ts';
-import { collectProcessMetrics, createMetrics, type FleetSource } from '../../src/reconciler/metrics/index.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
-import { risen, scrape } from '../support/scrape.ts';
+import { PHASES } from '../../../../src/enclave/items/lifecycle.ts';
+import { FleetTally } from '../../../../src/reconciler/fleet/statistics.ts';
+import { AWS_OPERATIONS } from '../../../../src/reconciler/metrics/aws.ts';
+import { collectProcessMetrics, createMetrics, type FleetSource } from '../../../../src/reconciler/metrics/index.ts';
+import { aLifecycle } from '../../../support/conformance-harness.ts';
+import { risen, scrape } from '../../../support/scrape.ts';
 
 const FLEET = [
   ...['enclaves{', 'conditions{', 'oldest_in_phase_seconds{', 'drift_findings{'],
@@ -57,7 +57,7 @@ describe('what is declared', () => {
   });
 
   it.each(described.map(({ name }) => name))('%s is in the reference', (name) => {
-    expect(readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')).toContain(`## ${name}\n`);
+    expect(readFileSync(new URL('../../../../docs/metrics.md', import.meta.url), 'utf8')).toContain(`## ${name}\n`);
   });
 });
 
@@ -91,7 +91,7 @@ describe('cardinality', () => {
   });
 
   it('knows each operation that an adapter calls, and no other', () => {
-    const folder = new URL('../../src/aws/', import.meta.url);
+    const folder = new URL('../../../../src/aws/', import.meta.url);
     // What looks an installation over has no metrics: it is no part of the operator.
     const others = ['installation.ts'];
     const adapters = readdirSync(folder).filter((file) => file.endsWith('.ts') && !others.includes(file));

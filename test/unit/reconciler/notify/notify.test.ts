@@ -1,9 +1,9 @@
 /** Notifications on virtual time: what is told, once, again, and by whom. */
 import { describe, expect, it } from 'vitest';
-import type { Control } from '../../src/enclave/fleet-items.ts';
-import { keys, type OperatorEvent } from '../../src/enclave/items.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
+import type { Control } from '../../../../src/enclave/items/fleet.ts';
+import { keys, type OperatorEvent } from '../../../../src/enclave/items/items.ts';
+import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
 import {
   type Draft,
   keyOf,
@@ -11,14 +11,14 @@ import {
   standingOf,
   TOLD_EVENTS,
   toldEvent,
-} from '../../src/reconciler/notify/notification.ts';
-import { Outbox } from '../../src/reconciler/notify/outbox.ts';
-import { classOfStatus } from '../../src/reconciler/notify/webhook.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { memoryLog } from '../support/memory-world.ts';
-import { type Receiver, receiver } from '../support/receiver.ts';
-import { seededRandom, VIRTUAL_START_MS, VirtualClock } from '../support/virtual-clock.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+} from '../../../../src/reconciler/notify/notification.ts';
+import { Outbox } from '../../../../src/reconciler/notify/outbox.ts';
+import { classOfStatus } from '../../../../src/reconciler/notify/webhook.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import { memoryLog } from '../../../support/memory-world.ts';
+import { type Receiver, receiver } from '../../../support/receiver.ts';
+import { seededRandom, VIRTUAL_START_MS, VirtualClock } from '../../../support/virtual-clock.ts';
+import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const SECOND = 1_000;

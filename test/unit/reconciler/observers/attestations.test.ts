@@ -1,11 +1,11 @@
 /** Attestations, looked up on virtual time: in slices that count one by one, each region by itself. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { AttestationObserver } from '../../src/reconciler/attestation-observer.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import type { SeenAttestation, Span } from '../../src/reconciler/surroundings.ts';
-import { createMemoryWorld } from '../support/memory-world.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
+import { AttestationObserver } from '../../../../src/reconciler/observers/attestations.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import type { SeenAttestation, Span } from '../../../../src/reconciler/ports/inventory.ts';
+import { createMemoryWorld } from '../../../support/memory-world.ts';
+import { seededRandom, VirtualClock } from '../../../support/virtual-clock.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,8 +1,8 @@
 /** Which attestations speak of the enclave that should run, by when they were made and what the lifecycle says. */
 import { expect, it } from 'vitest';
-import type { Phase } from '../../src/enclave/lifecycle-item.ts';
-import { attestedBy } from '../../src/reconciler/attested.ts';
-import { record, specOf } from './spec-records.ts';
+import type { Phase } from '../../../../src/enclave/items/lifecycle.ts';
+import { attestedBy } from '../../../../src/reconciler/observers/current-attestations.ts';
+import { record, specOf } from '../../enclave/spec/spec-records.ts';
 
 const MINUTE = 60_000;
 const RAN_AT = Date.parse('2030-01-01T12:00:00.000Z');

@@ -1,8 +1,8 @@
 /** Inspection: all parts of one enclave, each read on its own. */
 import { describe, expect, it } from 'vitest';
-import { inspect, subjectOf } from '../../src/reconciler/inspection.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { inspect, subjectOf } from '../../../../src/reconciler/observers/inspection.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import { virtualOperator } from '../../../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_inspected';
 

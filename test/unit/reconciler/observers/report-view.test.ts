@@ -1,11 +1,11 @@
 /** What a host's report is taken for: one case for each thing that can be wrong with an enclave. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compare, reportFacts } from '../../src/drift/index.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { Report } from '../../src/enclave/report-item.ts';
-import { parseSpec } from '../../src/enclave/spec.ts';
-import { viewEnclave } from '../../src/reconciler/enclave-view.ts';
+import { compare, reportFacts } from '../../../../src/drift/index.ts';
+import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
+import type { Report } from '../../../../src/enclave/items/report.ts';
+import { parseSpec } from '../../../../src/enclave/spec/spec.ts';
+import { viewEnclave } from '../../../../src/reconciler/observers/report-view.ts';
 
 const HOST = 'i-1';
 const PCR = 'ab'.repeat(48);

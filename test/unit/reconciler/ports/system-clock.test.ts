@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock, systemRandom } from '../../src/reconciler/clock.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { systemClock, systemRandom } from '../../../../src/reconciler/ports/system-clock.ts';
+import { seededRandom, VirtualClock } from '../../../support/virtual-clock.ts';
 
 describe('the virtual clock', () => {
   it('fires callbacks by due time, and by order of scheduling within one instant', async () => {

@@ -1,7 +1,12 @@
 /** Retry policy: one table, every class. */
 import { describe, expect, it } from 'vitest';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { type FailureClass, failureClassOf, failureLine, retryAfter } from '../../src/reconciler/retry-policy.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import {
+  type FailureClass,
+  failureClassOf,
+  failureLine,
+  retryAfter,
+} from '../../../../src/reconciler/queue/backoff.ts';
 
 const CONFIG = { errorBackoffBaseMs: 1_000, errorBackoffMaxMs: 300_000 };
 /** Nearly 1: the ceiling of the jitter. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PRIORITY, type Priority, WorkQueue } from '../../src/reconciler/queue.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { PRIORITY, type Priority, WorkQueue } from '../../../../src/reconciler/queue/work-queue.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
 
 interface Waiting {
   priority: Priority;

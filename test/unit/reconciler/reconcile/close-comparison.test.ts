@@ -1,13 +1,13 @@
 /** Close comparison: the rows that an inspection, the host's report and the operator's findings are shown as. */
 import { describe, expect, it } from 'vitest';
-import type { DriftRow } from '../../src/enclave/drift-answer.ts';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { Report } from '../../src/enclave/report-item.ts';
-import { compareClosely } from '../../src/reconciler/close-comparison.ts';
-import type { Inspection } from '../../src/reconciler/inspection.ts';
-import type { Host } from '../../src/reconciler/ports.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
-import { record, specOf } from './spec-records.ts';
+import type { DriftRow } from '../../../../src/enclave/items/drift-answer.ts';
+import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
+import type { Report } from '../../../../src/enclave/items/report.ts';
+import type { Inspection } from '../../../../src/reconciler/observers/inspection.ts';
+import type { Host } from '../../../../src/reconciler/ports/index.ts';
+import { compareClosely } from '../../../../src/reconciler/reconcile/close-comparison.ts';
+import { aLifecycle } from '../../../support/conformance-harness.ts';
+import { record, specOf } from '../../enclave/spec/spec-records.ts';
 
 const ID = 'enc_1';
 const HOST = 'i-1';

@@ -1,6 +1,6 @@
 /** Requests: looked for where one was told, and then until none is left. */
 import { expect, it } from 'vitest';
-import { virtualOperator } from '../support/virtual-operator.ts';
+import { virtualOperator } from '../../../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_asked';
 

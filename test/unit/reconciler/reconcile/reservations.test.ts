@@ -1,16 +1,16 @@
 /** What a decision takes of shared limits: nothing before it, and nothing after a commit that is refused. */
 import { describe, expect, it } from 'vitest';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import type { Assessment } from '../../src/machines/index.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import type { SharedLimits } from '../../src/reconciler/context.ts';
-import { NameCollisions } from '../../src/reconciler/name-collisions.ts';
-import { RepairGovernor, repairLimitsOf } from '../../src/reconciler/repair-governor.ts';
-import { reserve } from '../../src/reconciler/reservations.ts';
-import { RunSlots } from '../../src/reconciler/run-slots.ts';
-import { WalletQuota } from '../../src/reconciler/wallet-quota.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
+import type { Assessment } from '../../../../src/machines/index.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
+import { NameCollisions } from '../../../../src/reconciler/fleet/name-collisions.ts';
+import { RunSlots } from '../../../../src/reconciler/limits/run-slots.ts';
+import { WalletQuota } from '../../../../src/reconciler/limits/wallet-quota.ts';
+import type { SharedLimits } from '../../../../src/reconciler/reconcile/context.ts';
+import { reserve } from '../../../../src/reconciler/reconcile/reservations.ts';
+import { RepairGovernor, repairLimitsOf } from '../../../../src/reconciler/repair/budget.ts';
+import { aLifecycle } from '../../../support/conformance-harness.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
 
 const REGION = 'us-west-2';
 

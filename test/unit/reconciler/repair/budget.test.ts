@@ -1,11 +1,11 @@
 /** The repair governor by itself: whose host may be started when, and what counts as a repair in vain. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Lifecycle } from '../../src/enclave/lifecycle-item.ts';
-import { omit } from '../../src/enclave/omit.ts';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { RepairGovernor, repairLimitsOf } from '../../src/reconciler/repair-governor.ts';
-import { aLifecycle } from '../support/conformance-harness.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
+import { omit } from '../../../../src/enclave/omit.ts';
+import { ConfigSchema } from '../../../../src/reconciler/config.ts';
+import { RepairGovernor, repairLimitsOf } from '../../../../src/reconciler/repair/budget.ts';
+import { aLifecycle } from '../../../support/conformance-harness.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
 
 const REGION = 'us-west-2';
 const ids = Array.from({ length: 100 }, (_, n) => `enc_${n}`);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keys } from '../../src/enclave/items.ts';
-import { OperatorError } from '../../src/reconciler/ports.ts';
-import { PRIORITY } from '../../src/reconciler/queue.ts';
-import { type FeedBench, startFeed } from '../support/feed-bench.ts';
+import { keys } from '../../../../src/enclave/items/items.ts';
+import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
+import { PRIORITY } from '../../../../src/reconciler/queue/work-queue.ts';
+import { type FeedBench, startFeed } from '../../../support/feed-bench.ts';
 
 const MINUTE = 60_000;
 const TRANSIENT = new OperatorError('Transient', 'dynamodb:GetRecords', 'said a test');
