@@ -1,11 +1,19 @@
-/** Import directions: enclave <- drift <- machines <- reconciler <- aws, local <- cli. One rule a folder, listing what it may import. */
-const only = (name, from, allowed) => ({
-  name,
-  comment: `${from} may import only: ${allowed.join(', ') || 'itself'}`,
+/** Import directions: one rule for each room of scripts/rooms.json, which lists what the room may import. */
+const rooms = require('./scripts/rooms.json');
+
+/** `a/b`: the folder with all its rooms; `a/b/*`: the files of the folder itself; `a/b.ts`: one file. */
+function pattern(place) {
+  if (place.endsWith('/*')) return `^${place.slice(0, -1)}[^/]+$`;
+  return place.endsWith('.ts') ? `^${place}$` : `^${place}/`;
+}
+
+const rules = rooms.map(({ folder, imports }) => ({
+  name: folder,
+  comment: `${folder} may import only: ${imports.join(', ') || 'itself'}`,
   severity: 'error',
-  from: { path: `^${from}/` },
-  to: { path: '^(src|infra|runner|test|scripts)/', pathNot: [from, ...allowed].map((folder) => `^${folder}/`) },
-});
+  from: { path: pattern(folder) },
+  to: { path: '^(src|infra|runner|test|scripts)/', pathNot: [folder, ...imports].map(pattern) },
+}));
 
 module.exports = {
   forbidden: [
@@ -17,25 +25,7 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    only('enclave-is-pure', 'src/enclave', []),
-    only('drift-is-pure', 'src/drift', ['src/enclave']),
-    only('machines-are-pure', 'src/machines', ['src/enclave', 'src/drift']),
-    only('reconciler-owns-its-ports', 'src/reconciler', ['src/enclave', 'src/drift', 'src/machines']),
-    only('aws-adapts-ports', 'src/aws', ['src/enclave', 'src/machines', 'src/reconciler']),
-    only('local-composes', 'src/local', [
-      'src/enclave',
-      'src/machines',
-      'src/reconciler',
-      'src/aws',
-      'infra/workflows',
-      'runner',
-    ]),
-    only('cli-is-on-top', 'src/cli', ['src']),
-    only('workflows-are-typed-documents', 'infra/workflows', ['src/enclave']),
-    only('host-agent', 'infra/host', ['src/enclave']),
-    only('enclave-stack', 'infra/enclave', ['src/enclave', 'infra/host']),
-    only('platform-stack', 'infra/platform', ['src/enclave', 'infra/workflows', 'infra/enclave', 'infra/host']),
-    only('runner-stands-alone', 'runner', ['src/enclave', 'infra/enclave']),
+    ...rules,
     {
       name: 'no-sdk-outside-adapters',
       comment: 'The AWS SDK is reached through src/aws, the embedded AWS and the runner only.',

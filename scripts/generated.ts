@@ -15,6 +15,7 @@ import { metricUses } from './metric-uses.ts';
 import { ALERTS, alertRules, alertTests, runbook, runbookPath } from './monitoring/alerts.ts';
 import { DASHBOARDS } from './monitoring/dashboards.ts';
 import { dashboardJson } from './monitoring/grafana.ts';
+import { contributingWithRooms } from './rooms.ts';
 
 export interface Generated {
   /** From the root of the repository. */
@@ -38,6 +39,7 @@ export const generated: readonly Generated[] = [
   { path: 'docs/metrics.md', render: metricsPage },
   { path: 'docs/drift.md', render: driftPage },
   { path: 'README.md', render: readmeWithFigures },
+  { path: 'CONTRIBUTING.md', render: contributingWithRooms },
   { path: 'schema/enclave.schema.json', render: enclaveJsonSchema },
 ];
 

@@ -32,3 +32,6 @@ export interface AttributeEntry {
   /** What the documentation says is compared. */
   readonly compares: string;
 }
+
+/** The source of an observation, for the documentation, and the part of the observation that it fills. */
+export const by = (seenBy: string, part: ObservedPart) => ({ seenBy, part });

@@ -65,7 +65,7 @@ function catalogueLoadMs(): number {
   const url = (name: string) => new URL(`../../src/enclave/${name}`, import.meta.url).href;
   const program = `await import('${url('json.ts')}');
     const start = performance.now();
-    await import('${url('catalogue.ts')}');
+    await import('${url('instance-types/instance-types.ts')}');
     console.log(performance.now() - start);`;
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program];
   return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));

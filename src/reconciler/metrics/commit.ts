@@ -1,10 +1,9 @@
 /** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
-import { type DriftItem, isRepairKey, readDrift } from '../../drift/index.ts';
+import { type DriftItem, ENTRIES, isRepairKey, readDrift } from '../../drift/index.ts';
 import type { FleetRunItem } from '../../enclave/items/fleet-run.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import type { Outcome } from '../../enclave/items/run.ts';
 import { RUNGS, type Rung, type RunView } from '../../machines/index.ts';
-import { SWEPT } from '../observers/compare.ts';
 import type { Metrics } from './index.ts';
 
 export interface Told {
@@ -61,7 +60,7 @@ function tellDrift(drift: Metrics['drift'], { before, after, lookedBefore }: Tol
 function isSwept(item: DriftItem): boolean {
   const drift = readDrift(item);
   if (drift?.kind !== 'attributes') return drift?.kind === 'host';
-  return drift.attributes.every((attribute) => SWEPT.has(attribute));
+  return drift.attributes.every((attribute) => ENTRIES[attribute].part === 'posture');
 }
 
 function repairsOf(lifecycle: Lifecycle | undefined): number {

@@ -42,10 +42,6 @@ const POLLED: ReadonlySet<string> = new Set<Part>([
   'logGroup',
 ]);
 const COMPARED: ReadonlySet<Attribute> = new Set(ATTRIBUTES.filter((attribute) => POLLED.has(ENTRIES[attribute].part)));
-/** What every poll of the hosts shows without a further call. */
-export const SWEPT: ReadonlySet<Attribute> = new Set(
-  ATTRIBUTES.filter((attribute) => ENTRIES[attribute].part === 'posture'),
-);
 
 /**
  * All that is looked at, attribute by attribute, what matches as well. Nothing is compared while a run is under way,

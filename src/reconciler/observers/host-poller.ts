@@ -1,13 +1,14 @@
 /** Sweeps: all hosts of all regions once a minute, and then what EC2 says of their health. */
 import type { Config } from '../config.ts';
 import type { Ports } from '../ports/index.ts';
-import type { Observers } from '../reconcile/context.ts';
+import type { HostObserver } from './hosts.ts';
+import type { StatusObserver } from './instance-status.ts';
 
 /** Sweeps until the signal aborts. Never rejects. */
 export async function sweepRegions(
   { clock, log }: Pick<Ports, 'clock' | 'log'>,
   config: Pick<Config, 'sweepMs' | 'region'>,
-  { hosts, statuses }: Pick<Observers, 'hosts' | 'statuses'>,
+  { hosts, statuses }: { readonly hosts: HostObserver; readonly statuses: StatusObserver },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {

@@ -2,10 +2,10 @@
 import { type Attribute, digestKey, ENTRIES, type Key, type Observed, type Role } from '../../drift/index.ts';
 import { canonicalJson, equalJson } from '../../enclave/json.ts';
 import type { Config } from '../config.ts';
-import type { Listener } from '../orphans/resources.ts';
 import type { Ports } from '../ports/index.ts';
 import { within } from '../ports/with-deadline.ts';
 import { entriesOf, type Kind } from './inventory-entries.ts';
+import type { Listener } from './inventory-listener.ts';
 
 /** Which list, or call, shows a part. */
 const SHOWN_BY: Readonly<Partial<Record<string, Kind | 'key'>>> = {

@@ -1,5 +1,6 @@
 /** Leftovers: groups, volumes, log groups and roles of enclaves that nobody knows. */
 import type { LifecycleListener } from '../lifecycle-listener.ts';
+import type { Listener, Listing } from '../observers/inventory-listener.ts';
 import type { Ports } from '../ports/index.ts';
 import { YOUNG_MS } from './hosts.ts';
 import type { Ownership } from './ownership.ts';
@@ -8,22 +9,6 @@ import { isHost, NO_HOST, namesOf, type Orphan, type OrphanList, type OrphanReso
 /** Lists that show what is left; what one shows is called so. */
 const KINDS = { groups: 'security group', volumes: 'volume', logGroups: 'log group', roles: 'role' } as const;
 export type LeftoverKind = keyof typeof KINDS;
-
-/** One list while it comes. */
-export interface Listing {
-  /** `foreign`: it is another environment's. */
-  saw(enclaveId: string, name: string, foreign: boolean): void;
-  /** It has come whole; one that does not says nothing. */
-  end(): void;
-}
-
-/** Who is told of what is listed, to join it with the enclaves that are known. */
-export interface Listener {
-  /** Undefined: it is nothing to this listener. */
-  begin(kind: string, region: string): Listing | undefined;
-  /** Told after a look, of however many lists. Never rejects. */
-  looked(): Promise<void>;
-}
 
 export interface LeftoversOptions {
   readonly ports: Pick<Ports, 'clock' | 'log'>;

@@ -10,10 +10,10 @@ import type { Report } from '../../enclave/items/report.ts';
 import type { Outcome, RunItem } from '../../enclave/items/run.ts';
 import type { JsonMap } from '../../enclave/json.ts';
 import type { AnyRunAction, FleetRunAction, RunAction } from '../../enclave/names.ts';
-import type { Notification } from '../notify/notification.ts';
 import type { Hosts } from './hosts.ts';
 import type { Inspector } from './inspector.ts';
 import type { Surroundings } from './inventory.ts';
+import type { Notification } from './notification.ts';
 import type { ChangeStream } from './streams.ts';
 
 export type { KeyDocuments, Posture } from '../../drift/index.ts';

@@ -1,16 +1,16 @@
 /** The controller by itself: how many reconciles go on at once, and which is next. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigSchema } from '../../src/reconciler/config.ts';
-import { Controller } from '../../src/reconciler/controller.ts';
-import { RunSlots } from '../../src/reconciler/limits/run-slots.ts';
-import { createMetrics } from '../../src/reconciler/metrics/index.ts';
-import { OperatorError } from '../../src/reconciler/ports/index.ts';
-import { Progress } from '../../src/reconciler/progress.ts';
-import { Retries } from '../../src/reconciler/queue/retries.ts';
-import { PRIORITY, WorkQueue } from '../../src/reconciler/queue/work-queue.ts';
-import type { ReconcileResult } from '../../src/reconciler/reconcile/reconcile.ts';
-import { memoryLog } from '../support/memory-world.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { ConfigSchema } from '../../../src/reconciler/config.ts';
+import { Controller } from '../../../src/reconciler/controller.ts';
+import { RunSlots } from '../../../src/reconciler/limits/run-slots.ts';
+import { createMetrics } from '../../../src/reconciler/metrics/index.ts';
+import { OperatorError } from '../../../src/reconciler/ports/index.ts';
+import { Progress } from '../../../src/reconciler/progress.ts';
+import { Retries } from '../../../src/reconciler/queue/retries.ts';
+import { PRIORITY, WorkQueue } from '../../../src/reconciler/queue/work-queue.ts';
+import type { ReconcileResult } from '../../../src/reconciler/reconcile/reconcile.ts';
+import { memoryLog } from '../../support/memory-world.ts';
+import { seededRandom, VirtualClock } from '../../support/virtual-clock.ts';
 
 const SECOND = 1_000;
 const DONE: ReconcileResult = { kind: 'done', requeueAfterMs: 3_600_000, changed: false, asked: false };
