@@ -3,6 +3,7 @@ import { transition } from 'xstate';
 import { conditionOf } from '../enclave/conditions.ts';
 import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { equalJson } from '../enclave/json.ts';
+import { omit } from '../enclave/omit.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
 import { seenDead } from './drift.ts';
@@ -107,12 +108,10 @@ function noteObservation(context: Context): Lifecycle {
   const noted = noteFindings({ lifecycle: noteWeakened({ lifecycle: known, assessment }), assessment });
   let lifecycle = noteDrift({ lifecycle: noted, assessment });
   if (assessment.retry && lifecycle.healed !== undefined) {
-    const { healed: _fought, ...rest } = lifecycle;
-    lifecycle = rest;
+    lifecycle = omit(lifecycle, 'healed');
   }
   if (assessment.retry && lifecycle.nextAttemptAt !== undefined) {
-    const { nextAttemptAt: _pause, ...rest } = lifecycle;
-    lifecycle = rest;
+    lifecycle = omit(lifecycle, 'nextAttemptAt');
   }
   // A host that is found belongs to this enclave: no second one may be created beside it.
   if (host.instanceId !== undefined && lifecycle.pinned.instanceId === undefined && lifecycle.desired !== 'Absent') {

@@ -3,6 +3,7 @@
 import type { Control } from '../../enclave/items/fleet.ts';
 import type { Request } from '../../enclave/items/items.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
+import { omit } from '../../enclave/omit.ts';
 import type { EnclaveRecord } from '../../enclave/record.ts';
 import { immutableChanges } from '../../enclave/spec/change.ts';
 import { driftModeOf } from '../../enclave/spec/policy.ts';
@@ -100,7 +101,7 @@ export function assess(seen: Observations, context: AssessContext): Assessment {
     ),
     approval,
     // What someone asks for is not contested.
-    repair: repairLeave(retry ? withoutRepairs(lifecycle) : lifecycle, policy, admission, leave),
+    repair: repairLeave(retry ? omit(lifecycle, 'healed') : lifecycle, policy, admission, leave),
     uncompared: seen.host.posture !== undefined && isUnprepared(lifecycle, seen.host),
     replaceable: mayReplace(lifecycle, policy, enclave.attribute),
     change,
@@ -135,10 +136,6 @@ function specViewOf(spec: SpecResult | undefined, debugAllowed: boolean): Assess
     workloadType: spec.spec.workloadType,
     ...(warnings.length === 0 ? {} : { warnings }),
   };
-}
-
-function withoutRepairs({ healed: _fought, ...lifecycle }: Lifecycle): Lifecycle {
-  return lifecycle;
 }
 
 /** Every run breaks a dead one's lock: to unlock is to try again, where a lock is what was in the way. */

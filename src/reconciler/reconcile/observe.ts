@@ -6,6 +6,7 @@ import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { regionOf } from '../../enclave/items/region-of.ts';
 import type { Report } from '../../enclave/items/report.ts';
 import { canonicalJson } from '../../enclave/json.ts';
+import { omit } from '../../enclave/omit.ts';
 import { type EnclaveRecord, readRecord } from '../../enclave/record.ts';
 import { appliedSpec } from '../../enclave/spec/applied.ts';
 import { immutableChanges } from '../../enclave/spec/change.ts';
@@ -112,7 +113,7 @@ export function withPolicy(intent: Intent, record: EnclaveRecord | undefined): I
   if (intent.record !== 'ours' || record === undefined) return intent;
   const { policy } = parsePolicy(record.raw.policy, record.id);
   if (policy === DEFAULT_POLICY && intent.lifecycle.policy === undefined) return intent;
-  const { policy: _before, ...lifecycle } = intent.lifecycle;
+  const lifecycle = omit(intent.lifecycle, 'policy');
   const isDefault = policy === DEFAULT_POLICY || canonicalJson(policy) === canonicalJson(DEFAULT_POLICY);
   return { ...intent, lifecycle: isDefault ? lifecycle : { ...lifecycle, policy: { ...policy } } };
 }

@@ -5,6 +5,7 @@ import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { regionOf } from '../../enclave/items/region-of.ts';
 import type { RunItem, RunVariables } from '../../enclave/items/run.ts';
 import { STACK_VERSION, stateKey } from '../../enclave/names.ts';
+import { omit } from '../../enclave/omit.ts';
 import type { SpecChange } from '../../enclave/spec/change.ts';
 import type { EnclavePolicy } from '../../enclave/spec/policy.ts';
 import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
@@ -84,8 +85,7 @@ function bareVariables(lifecycle: Lifecycle, config: Config): RunVariables {
 /** Of the last run's variables, what holds for others: which host a repair was to replace does not. */
 function remembered(snapshot: Lifecycle['snapshot']): Lifecycle['snapshot'] {
   if (snapshot?.replaces === undefined) return snapshot;
-  const { replaces: _done, change: _asked, ...rest } = snapshot;
-  return rest;
+  return omit(snapshot, 'replaces', 'change');
 }
 
 /** What was last applied, once more. */
