@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Folders by how long their suites take: what waits for Terraform must not begin last. */
-const LONGEST_FIRST = ['terraform', 'simulation', 'e2e', 'host', 'integration', 'model', 'unit'];
+const LONGEST_FIRST = ['terraform', 'simulation', 'e2e', 'host', 'integration', 'scenarios', 'model', 'unit'];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -27,8 +27,9 @@ export default defineConfig({
     env: { GOGC: '500' },
     projects: [
       // Nothing of a module outlives a test there: one process loads it once for all.
+      { extends: true, test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'], isolate: false } },
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
-      { extends: true, test: { name: 'parts', include: ['test/!(unit)/**/*.test.ts'] } },
+      { extends: true, test: { name: 'parts', include: ['test/!(unit|scenarios)/**/*.test.ts'] } },
     ],
   },
 });

@@ -14,6 +14,7 @@ const STREAM = 'arn:aws:dynamodb:us-west-2:123456789012:table/treza-enclaves-dev
 /** What preflight learns all it looks up by, of what the operator is granted. */
 const LOOKED_UP: ReadonlySet<string> = new Set(['dynamodb:DescribeTable', 'states:ListExecutions', 's3:ListBucket']);
 const SAME = 'stands in one statement with what is tried';
+const ONE = 'needs a host or a role of an enclave; denied, it only makes that part of `enclavectl drift ID` Unknown';
 const UNTRIED: Readonly<Record<string, string>> = {
   'aps:RemoteWrite': 'is the collector’s',
   'dynamodb:ConditionCheckItem': SAME,
@@ -23,6 +24,11 @@ const UNTRIED: Readonly<Record<string, string>> = {
   'dynamodb:GetShardIterator': 'is a step of reading the stream',
   'dynamodb:Query': SAME,
   'dynamodb:Scan': SAME,
+  'ec2:DescribeInstanceAttribute': ONE,
+  'iam:GetRole': ONE,
+  'iam:GetRolePolicy': ONE,
+  'iam:ListAttachedRolePolicies': ONE,
+  'iam:ListRolePolicies': ONE,
   'sns:Publish': 'somebody would be told',
 };
 

@@ -48,7 +48,7 @@ describe('retry policy', () => {
     expect(failureLine(throttled)).toBe('OperatorError: ec2:StartInstances: slow down');
     const bug = new TypeError('x is not a function');
     expect(failureClassOf(bug)).toBe('Unexpected');
-    expect(failureLine(bug)).toContain('retry-policy.test.ts');
+    expect(failureLine(bug)).toContain('backoff.test.ts');
     expect(failureClassOf('text')).toBe('Unexpected');
   });
 });

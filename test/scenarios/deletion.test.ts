@@ -1,11 +1,11 @@
 /** Records that vanish in numbers, on virtual time: nothing is destroyed before someone confirms. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import type { Control } from '../../../src/enclave/items/fleet.ts';
-import { keys } from '../../../src/enclave/items/items.ts';
-import { omit } from '../../../src/enclave/omit.ts';
-import { scrape } from '../../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { Control } from '../../src/enclave/items/fleet.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
+import { scrape } from '../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

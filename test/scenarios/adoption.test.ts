@@ -1,9 +1,9 @@
 /** Hosts of the pipeline before this one, on virtual time: what their records say, and what is done to them. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import { omit } from '../../../src/enclave/omit.ts';
-import { LEGACY } from '../../support/legacy.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { omit } from '../../src/enclave/omit.ts';
+import { LEGACY } from '../support/legacy.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1700000000000_before';
 const MINUTE = 60_000;

@@ -1,9 +1,9 @@
 /** A host is restarted only where two ways to it say that it must be, on virtual time. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { OperatorEvent } from '../../../src/enclave/items/items.ts';
-import { OperatorError } from '../../../src/reconciler/ports/index.ts';
-import type { Illness } from '../../support/memory-hosts.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import type { OperatorEvent } from '../../src/enclave/items/items.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import type { Illness } from '../support/memory-hosts.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

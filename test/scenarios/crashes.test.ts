@@ -1,9 +1,9 @@
 /** The operator killed at every write it makes, before it and right after it: nothing is lost, nothing happens twice. */
 import { describe, expect, it } from 'vitest';
-import { keys } from '../../../src/enclave/items/items.ts';
-import type { Config } from '../../../src/reconciler/config.ts';
-import type { Faults } from '../../support/memory-faults.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import type { Faults } from '../support/memory-faults.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

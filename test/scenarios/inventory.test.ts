@@ -1,11 +1,11 @@
 /** What surrounds hosts, on virtual time: told within an interval, never guessed, and each list on its own. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import { keys } from '../../../src/enclave/items/items.ts';
-import type { Config } from '../../../src/reconciler/config.ts';
-import { OperatorError } from '../../../src/reconciler/ports/index.ts';
-import type { Connection, MemoryWorldOptions } from '../../support/memory-world.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import type { Connection, MemoryWorldOptions } from '../support/memory-world.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,7 +1,7 @@
 /** Records that are deleted before their enclave runs, on virtual time: no host is created for a record that is gone. */
 import { describe, expect, it } from 'vitest';
-import type { RawRecord } from '../../../src/reconciler/ports/index.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import type { RawRecord } from '../../src/reconciler/ports/index.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,8 +1,8 @@
 /** What the operator does for one enclave, on virtual time: every promise of the lifecycle, one scenario each. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import type { Lifecycle } from '../../../src/enclave/items/lifecycle.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_ouocac870';
 const HOUR = 3_600_000;

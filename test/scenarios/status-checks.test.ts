@@ -1,9 +1,9 @@
 /** EC2's checks and scheduled events of hosts, on virtual time: told when EC2 says so, and never guessed. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import { OperatorError } from '../../../src/reconciler/ports/index.ts';
-import type { Connection } from '../../support/memory-world.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import type { Connection } from '../support/memory-world.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const ID = 'enc_1';

@@ -1,12 +1,12 @@
 /** How repairs are held back, on virtual time: by policy, by number, by what comes back, and by what they fail to heal. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import { keys } from '../../../src/enclave/items/items.ts';
-import type { Report } from '../../../src/enclave/items/report.ts';
-import type { Config } from '../../../src/reconciler/config.ts';
-import { OperatorError } from '../../../src/reconciler/ports/index.ts';
-import type { Illness } from '../../support/memory-hosts.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import type { Illness } from '../support/memory-hosts.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const REGION = 'us-west-2';

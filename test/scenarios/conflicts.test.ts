@@ -1,9 +1,9 @@
 /** Commits that conflict, on virtual time: a restored state table, and items that stand in the way for long. */
 import { describe, expect, it } from 'vitest';
-import { keys } from '../../../src/enclave/items/items.ts';
-import type { JsonMap } from '../../../src/enclave/json.ts';
-import { scrape } from '../../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { JsonMap } from '../../src/enclave/json.ts';
+import { scrape } from '../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const ID = 'enc_restored';

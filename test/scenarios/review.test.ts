@@ -1,7 +1,7 @@
 /** Sequences that once went wrong, on virtual time: each names what must hold instead. */
 import { describe, expect, it } from 'vitest';
-import type { RunItem } from '../../../src/enclave/items/run.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import type { RunItem } from '../../src/enclave/items/run.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

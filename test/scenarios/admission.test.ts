@@ -1,10 +1,10 @@
 /** What holds enclaves back together, on virtual time: a frozen fleet, and enclaves that depend on others. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import type { Control } from '../../../src/enclave/items/fleet.ts';
-import { keys } from '../../../src/enclave/items/items.ts';
-import { omit } from '../../../src/enclave/omit.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { Control } from '../../src/enclave/items/fleet.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,10 +1,10 @@
 /** What an operator does about what hosts report: condition and step of every row, and back to health. */
 import { describe, expect, it } from 'vitest';
-import { type ConditionType, conditionOf } from '../../../src/enclave/conditions.ts';
-import { hostConfigurationOf } from '../../../src/enclave/host-configuration.ts';
-import { keys } from '../../../src/enclave/items/items.ts';
-import type { Report } from '../../../src/enclave/items/report.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { type ConditionType, conditionOf } from '../../src/enclave/conditions.ts';
+import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

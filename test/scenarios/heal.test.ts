@@ -1,11 +1,11 @@
 /** What differs of a host that runs, on virtual time: seen twice, put back, and held back where it must be. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Attribute, Posture } from '../../../src/drift/index.ts';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import type { OperatorEvent } from '../../../src/enclave/items/items.ts';
-import type { Metrics } from '../../../src/reconciler/metrics/index.ts';
-import { scrape } from '../../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import type { Attribute, Posture } from '../../src/drift/index.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { OperatorEvent } from '../../src/enclave/items/items.ts';
+import type { Metrics } from '../../src/reconciler/metrics/index.ts';
+import { scrape } from '../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const ID = 'enc_1';

@@ -1,8 +1,8 @@
 /** What an operator does about a host's permanent errors, on virtual time: the attempt ends, and the record says why. */
 import { expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import type { Report } from '../../../src/enclave/items/report.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

@@ -1,7 +1,7 @@
 /** A deployment that the host itself keeps from running, on virtual time: the host is mended, not deployed to again. */
 import { expect, it } from 'vitest';
-import type { Illness } from '../../support/memory-hosts.ts';
-import { virtualOperator } from '../../support/virtual-operator.ts';
+import type { Illness } from '../support/memory-hosts.ts';
+import { virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

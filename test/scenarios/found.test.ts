@@ -1,7 +1,7 @@
 /** What the simulation found: one scenario for each fault that was in the operator. */
 import { describe, expect, it } from 'vitest';
-import { OperatorError } from '../../../src/reconciler/ports/index.ts';
-import { virtualOperator } from '../../support/virtual-operator.ts';
+import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import { virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 

@@ -1,9 +1,9 @@
 /** Enforced measurements on virtual time: an enclave without evidence is not Ready, and nothing is repaired for that. */
 import { describe, expect, it } from 'vitest';
-import { type ConditionType, conditionOf } from '../../../src/enclave/conditions.ts';
-import { keys } from '../../../src/enclave/items/items.ts';
-import type { Report } from '../../../src/enclave/items/report.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { type ConditionType, conditionOf } from '../../src/enclave/conditions.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Report } from '../../src/enclave/items/report.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

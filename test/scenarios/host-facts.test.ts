@@ -1,11 +1,11 @@
 /** What differs of a host that runs, on virtual time: what is compared, and how it is told. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import { omit } from '../../../src/enclave/omit.ts';
-import { findingsOf } from '../../../src/reconciler/observers/compare.ts';
-import type { Posture } from '../../../src/reconciler/ports/index.ts';
-import { LEGACY } from '../../support/legacy.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { omit } from '../../src/enclave/omit.ts';
+import { findingsOf } from '../../src/reconciler/observers/compare.ts';
+import type { Posture } from '../../src/reconciler/ports/index.ts';
+import { LEGACY } from '../support/legacy.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const ID = 'enc_1';
