@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { keys, type Request } from '../../../../src/enclave/items/items.ts';
-import { omit } from '../../../../src/enclave/omit.ts';
-import { DEFAULT_POLICY, type EnclavePolicy } from '../../../../src/enclave/spec/policy.ts';
-import type { RawRecord } from '../../../../src/reconciler/ports/index.ts';
-import { approvalOf, takeRequests } from '../../../../src/reconciler/reconcile/approval.ts';
-import { aLifecycle } from '../../../support/conformance-harness.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import { keys, type Request } from '../../src/enclave/items/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
+import { DEFAULT_POLICY, type EnclavePolicy } from '../../src/enclave/spec/policy.ts';
+import type { RawRecord } from '../../src/reconciler/ports/index.ts';
+import { approvalOf, takeRequests } from '../../src/reconciler/reconcile/approval.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const HOUR = 3_600_000;

@@ -1,10 +1,10 @@
 /** Drift answers: what comes of the requests that `enclavectl drift ID` writes. */
 import { describe, expect, it } from 'vitest';
-import { type DriftAnswer, DriftAnswerSchema } from '../../../../src/enclave/items/drift-answer.ts';
-import { keys } from '../../../../src/enclave/items/items.ts';
-import type { Config } from '../../../../src/reconciler/config.ts';
-import { DriftAnswers } from '../../../../src/reconciler/reconcile/drift-answers.ts';
-import { virtualOperator } from '../../../support/virtual-operator.ts';
+import { type DriftAnswer, DriftAnswerSchema } from '../../src/enclave/items/drift-answer.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import { DriftAnswers } from '../../src/reconciler/reconcile/drift-answers.ts';
+import { virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_asked';
 const MINUTE = 60_000;

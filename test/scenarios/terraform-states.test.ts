@@ -1,11 +1,11 @@
 /** Terraform states that nobody owns, and enclaves whose state is gone: told only when it is sure, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../../src/enclave/conditions.ts';
-import { ControlSchema } from '../../../../src/enclave/items/fleet.ts';
-import { enclaveOfLock, enclaveOfState, stateKey } from '../../../../src/enclave/names.ts';
-import type { Config } from '../../../../src/reconciler/config.ts';
-import type { StateObject } from '../../../../src/reconciler/ports/index.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { ControlSchema } from '../../src/enclave/items/fleet.ts';
+import { enclaveOfLock, enclaveOfState, stateKey } from '../../src/enclave/names.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import type { StateObject } from '../../src/reconciler/ports/index.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

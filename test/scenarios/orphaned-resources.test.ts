@@ -1,13 +1,13 @@
 /** What is left of enclaves that nobody knows, without a host: found only when it is sure, told once, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ControlSchema } from '../../../../src/enclave/items/fleet.ts';
-import { logGroupName, resourceName, stateKey } from '../../../../src/enclave/names.ts';
-import type { Metrics } from '../../../../src/reconciler/metrics/index.ts';
-import { OperatorError, type StateObject } from '../../../../src/reconciler/ports/index.ts';
-import type { MemorySurroundings } from '../../../support/memory-surroundings.ts';
-import type { Connection } from '../../../support/memory-world.ts';
-import { scrape } from '../../../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import { ControlSchema } from '../../src/enclave/items/fleet.ts';
+import { logGroupName, resourceName, stateKey } from '../../src/enclave/names.ts';
+import type { Metrics } from '../../src/reconciler/metrics/index.ts';
+import { OperatorError, type StateObject } from '../../src/reconciler/ports/index.ts';
+import type { MemorySurroundings } from '../support/memory-surroundings.ts';
+import type { Connection } from '../support/memory-world.ts';
+import { scrape } from '../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

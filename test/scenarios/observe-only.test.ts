@@ -1,7 +1,7 @@
 /** Observe only: everything is seen, and nothing is written to a record, started or stopped. Writes are counted. */
 import { describe, expect, it } from 'vitest';
-import { risen, scrape } from '../../../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import { risen, scrape } from '../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const HOUR = 3_600_000;
 

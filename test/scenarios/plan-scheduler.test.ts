@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { FleetLedger, FleetRunItem } from '../../../../src/enclave/items/fleet-run.ts';
-import { keys } from '../../../../src/enclave/items/items.ts';
-import { omit } from '../../../../src/enclave/omit.ts';
-import type { Config } from '../../../../src/reconciler/config.ts';
-import type { RawRecord } from '../../../../src/reconciler/ports/index.ts';
-import { scrape } from '../../../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import type { FleetLedger, FleetRunItem } from '../../src/enclave/items/fleet-run.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { omit } from '../../src/enclave/omit.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import type { RawRecord } from '../../src/reconciler/ports/index.ts';
+import { scrape } from '../support/scrape.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

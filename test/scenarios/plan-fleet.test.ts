@@ -1,8 +1,8 @@
 /** Ten thousand enclaves and a day: each is planned once, in as few runs as they fit, and no restart plans any early. */
 import { describe, expect, it } from 'vitest';
-import { planDueAt } from '../../../../src/reconciler/plan/schedule.ts';
-import { aLifecycle } from '../../../support/conformance-harness.ts';
-import { hoursToPlan, type PlannedFleet, plannedFleet } from '../../../support/planned-fleet.ts';
+import { planDueAt } from '../../src/reconciler/plan/schedule.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
+import { hoursToPlan, type PlannedFleet, plannedFleet } from '../support/planned-fleet.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

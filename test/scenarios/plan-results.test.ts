@@ -1,14 +1,14 @@
 /** Plan results: items that a run's end writes and an enclave's reconcile consumes, whatever dies in between. */
 import { describe, expect, it } from 'vitest';
-import type { FleetLedger, PlanResult } from '../../../../src/enclave/items/fleet-run.ts';
-import { keys } from '../../../../src/enclave/items/items.ts';
-import { type Config, ConfigSchema } from '../../../../src/reconciler/config.ts';
-import type { ReconcileContext } from '../../../../src/reconciler/reconcile/context.ts';
-import { driftSubject } from '../../../../src/reconciler/reconcile/plan-request.ts';
-import { aLifecycle } from '../../../support/conformance-harness.ts';
-import { scrape } from '../../../support/scrape.ts';
-import { VirtualClock } from '../../../support/virtual-clock.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import type { FleetLedger, PlanResult } from '../../src/enclave/items/fleet-run.ts';
+import { keys } from '../../src/enclave/items/items.ts';
+import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
+import type { ReconcileContext } from '../../src/reconciler/reconcile/context.ts';
+import { driftSubject } from '../../src/reconciler/reconcile/plan-request.ts';
+import { aLifecycle } from '../support/conformance-harness.ts';
+import { scrape } from '../support/scrape.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

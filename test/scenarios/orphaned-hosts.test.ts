@@ -1,7 +1,7 @@
 /** Hosts that nobody owns: found only when it is sure, told once, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ControlSchema } from '../../../../src/enclave/items/fleet.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import { ControlSchema } from '../../src/enclave/items/fleet.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const OWNED = 'enc_owned';

@@ -1,7 +1,7 @@
 /** Defects of the pipeline this one replaces, which docs/incumbent-defects.md numbers: what an enclave must never go through. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../../src/enclave/conditions.ts';
-import { type VirtualOperator, virtualOperator } from '../../support/virtual-operator.ts';
+import { conditionOf } from '../../src/enclave/conditions.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 const MINUTE = 60_000;

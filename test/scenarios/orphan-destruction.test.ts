@@ -1,8 +1,8 @@
 /** Orphans that the configuration wants destroyed: those with a state of their own, a few, and nothing else. */
 import { beforeEach, expect, it } from 'vitest';
-import { stateKey } from '../../../../src/enclave/names.ts';
-import type { StateObject } from '../../../../src/reconciler/ports/index.ts';
-import { type VirtualOperator, virtualOperator } from '../../../support/virtual-operator.ts';
+import { stateKey } from '../../src/enclave/names.ts';
+import type { StateObject } from '../../src/reconciler/ports/index.ts';
+import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
