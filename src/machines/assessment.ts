@@ -86,7 +86,7 @@ export type Admission =
   | { readonly ok: false; readonly reason: Reason; readonly message: string; readonly until?: string | undefined };
 
 /** Whether a repair may begin now: by policy, and by what is known of the whole fleet. */
-export type RepairLeave =
+export type RepairPermission =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: Reason; readonly message: string; readonly until?: string | undefined };
 
@@ -133,7 +133,7 @@ export interface Assessment {
   readonly record: 'ours' | 'unmanaged' | 'other' | 'gone';
   readonly spec: SpecView;
   readonly admission: Admission;
-  readonly repair: RepairLeave;
+  readonly repair: RepairPermission;
   /** Whether a person has approved what a run would apply; undefined: nobody is asked. */
   readonly approval?: 'given' | 'awaited' | undefined;
   /** What the wanted spec changes of the applied one; undefined where nothing was applied. */

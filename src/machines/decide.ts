@@ -6,14 +6,14 @@ import { equalJson } from '../enclave/json.ts';
 import { omit } from '../enclave/omit.ts';
 import type { Assessment } from './assessment.ts';
 import { type Context, elapsed } from './context.ts';
-import { seenDead } from './drift.ts';
+import { confirmedDown } from './drift.ts';
 import type { Effect } from './effects.ts';
 import { lifecycleMachine } from './lifecycle.ts';
 import { nextLookMs } from './requeue-after.ts';
 import { project } from './status.ts';
-import { isLater, noteDrift, noteWeakened, withoutFindings } from './track-drift.ts';
-import { noteFindings } from './track-findings.ts';
-import { uncounted } from './updates.ts';
+import { isLater, trackDrift, trackSecurityFindings, withoutFindings } from './track-drift.ts';
+import { trackFindings } from './track-findings.ts';
+import { resetAttempts } from './updates.ts';
 
 export interface Decision {
   readonly lifecycle: Lifecycle;
@@ -105,8 +105,8 @@ function noteObservation(context: Context): Lifecycle {
   const { assessment } = context;
   const { host, enclave, limits, now } = assessment;
   const known = assessment.uncompared === true ? withoutFindings(context.lifecycle) : context.lifecycle;
-  const noted = noteFindings({ lifecycle: noteWeakened({ lifecycle: known, assessment }), assessment });
-  let lifecycle = noteDrift({ lifecycle: noted, assessment });
+  const noted = trackFindings({ lifecycle: trackSecurityFindings({ lifecycle: known, assessment }), assessment });
+  let lifecycle = trackDrift({ lifecycle: noted, assessment });
   if (assessment.retry && lifecycle.healed !== undefined) {
     lifecycle = omit(lifecycle, 'healed');
   }
@@ -124,13 +124,13 @@ function noteObservation(context: Context): Lifecycle {
   // Whoever made it: a host with our tag is ours to take down.
   if (host.instanceId !== undefined && !lifecycle.touched) lifecycle = { ...lifecycle, touched: true };
   // Where nothing repairs it, what is seen to be dead does not serve.
-  if (lifecycle.serving && lifecycle.phase === 'stalled' && seenDead({ lifecycle, assessment })) {
+  if (lifecycle.serving && lifecycle.phase === 'stalled' && confirmedDown({ lifecycle, assessment })) {
     lifecycle = { ...lifecycle, serving: false };
   }
   if (lifecycle.teardown !== undefined) lifecycle = noteEmptiness(lifecycle, lifecycle.teardown, context);
   const restsLong = lifecycle.phase === 'ready' && elapsed(lifecycle.phaseSince, now) >= limits.healthyResetMs;
   const wasTried = lifecycle.attempts.count > 0 || lifecycle.tried !== undefined;
-  if (restsLong && lifecycle.drift === undefined && wasTried) lifecycle = uncounted(lifecycle);
+  if (restsLong && lifecycle.drift === undefined && wasTried) lifecycle = resetAttempts(lifecycle);
   return lifecycle;
 }
 

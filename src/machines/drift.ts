@@ -137,7 +137,7 @@ export function settledAttributes(
 const NOTHING: readonly Attribute[] = [];
 
 /** What weakens the enclave, by name: what was not seen now is as it was. */
-export function weakenedBy({ lifecycle, assessment: { findings } }: Context): readonly Attribute[] {
+export function securityFindingsOf({ lifecycle, assessment: { findings } }: Context): readonly Attribute[] {
   const known = (lifecycle.weakened ?? NOTHING) as readonly Attribute[];
   if (known.length === 0 && !findings.some(({ verdict, security }) => security && verdict === 'Drift')) return known;
   const seen = findings.filter(
@@ -174,7 +174,7 @@ export function awaitsLook({ phase, run, drift }: Pick<Lifecycle, 'phase' | 'run
 }
 
 /** Seen twice not to be there, or not to run: what merely differs serves all the same. */
-export function seenDead(context: Context): boolean {
+export function confirmedDown(context: Context): boolean {
   return driftConfirmed(context) && !isConfigurationDrift(context.lifecycle);
 }
 

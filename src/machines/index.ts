@@ -5,7 +5,7 @@ export type {
   EnclaveView,
   HostView,
   Limits,
-  RepairLeave,
+  RepairPermission,
   RunView,
   SpecView,
   Verdict,

@@ -7,13 +7,13 @@ import { driftKey, isConfigurationDrift, restartsHost } from './drift.ts';
 import { runResult } from './guards.ts';
 import { repairStep } from './repair-ladder.ts';
 import { backoffMs, beginRun, endRun, finishedOutcome, iso } from './run-updates.ts';
-import { attempted, counted, fail, failureOf, failVerification, stall } from './updates.ts';
+import { fail, failureOf, failVerification, incrementAttempts, stall, withAttempts } from './updates.ts';
 
 /** Every repair counts when it is begun: one that "succeeds" without healing must not be repeated for ever. */
 export function countRepair(context: Context): Lifecycle {
   const key = driftKey(context);
   const { lifecycle } = context;
-  const { attempts, ...tries } = counted(lifecycle, key);
+  const { attempts, ...tries } = incrementAttempts(lifecycle, key);
   return { ...lifecycle, ...tries, attempts: { ...attempts, rung: repairStep(context) } };
 }
 
@@ -109,7 +109,7 @@ export function climbAgain(context: Context): Lifecycle {
   const isGivenUp = drift?.kind === 'attributes' || isDegraded;
   if (!isGivenUp || repairStep(context) !== 'exhausted') return lifecycle;
   const key = driftKey(context);
-  return { ...omit(lifecycle, 'nextAttemptAt'), ...attempted(lifecycle, key, attemptsOf(lifecycle, key) - 1) };
+  return { ...omit(lifecycle, 'nextAttemptAt'), ...withAttempts(lifecycle, key, attemptsOf(lifecycle, key) - 1) };
 }
 
 /** A repair came to nothing: the host runs and does not report. It was counted when it was begun. */

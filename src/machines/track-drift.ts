@@ -12,7 +12,14 @@ import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import { omit } from '../enclave/omit.ts';
 import { trackRepaired } from './contested-drift.ts';
 import { type Context, canDrift } from './context.ts';
-import { driftOf, driftSeenAt, isConfigurationDrift, isRestOf, settledAttributes, weakenedBy } from './drift.ts';
+import {
+  driftOf,
+  driftSeenAt,
+  isConfigurationDrift,
+  isRestOf,
+  securityFindingsOf,
+  settledAttributes,
+} from './drift.ts';
 
 /** Of what is not compared by rule, and not merely unseen, nothing found before stands. */
 export function withoutFindings(lifecycle: Lifecycle): Lifecycle {
@@ -23,15 +30,15 @@ export function withoutFindings(lifecycle: Lifecycle): Lifecycle {
   return omit(rest, 'drift', 'nextAttemptAt');
 }
 
-export function noteWeakened(context: Context): Lifecycle {
+export function trackSecurityFindings(context: Context): Lifecycle {
   const { weakened: before, ...lifecycle } = context.lifecycle;
-  const weakened = weakenedBy(context);
+  const weakened = securityFindingsOf(context);
   if (weakened.length === 0) return before === undefined ? context.lifecycle : lifecycle;
   return { ...lifecycle, weakened: [...weakened] };
 }
 
 /** Counts observations of one drift; forgets one that is over. */
-export function noteDrift(context: Context): Lifecycle {
+export function trackDrift(context: Context): Lifecycle {
   const { lifecycle, assessment } = context;
   const { now, limits } = assessment;
   const { drift } = lifecycle;

@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 type Noted = NonNullable<Lifecycle['findings']>;
 
 /** What was not observed now is as it was; what nobody compares any more is forgotten. Bounded: one for each attribute. */
-export function noteFindings({ lifecycle, assessment }: Context): Lifecycle {
+export function trackFindings({ lifecycle, assessment }: Context): Lifecycle {
   const { findings, enclave, now } = assessment;
   const { findings: before, ...rest } = lifecycle;
   const known = lifecycle.desired === 'Absent' ? [] : (before ?? []);

@@ -4,7 +4,7 @@ import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { ErrorClass, Failure, Outcome } from '../enclave/items/run.ts';
 import { omit } from '../enclave/omit.ts';
 import { attemptsOf, type Context } from './context.ts';
-import { seenDead } from './drift.ts';
+import { confirmedDown } from './drift.ts';
 import { generationKey, runResult } from './guards.ts';
 import { backoffMs, endRun, finishedOutcome, iso } from './run-updates.ts';
 
@@ -26,12 +26,12 @@ export function failureOf(outcome: Outcome | undefined, { assessment }: Context)
 }
 
 /** One more attempt at `key`. */
-export function counted(lifecycle: Lifecycle, key: string): Pick<Lifecycle, 'attempts' | 'tried'> {
-  return attempted(lifecycle, key, attemptsOf(lifecycle, key) + 1);
+export function incrementAttempts(lifecycle: Lifecycle, key: string): Pick<Lifecycle, 'attempts' | 'tried'> {
+  return withAttempts(lifecycle, key, attemptsOf(lifecycle, key) + 1);
 }
 
 /** `count` attempts at `key`; those at another difference are remembered beside them. */
-export function attempted(lifecycle: Lifecycle, key: string, count: number): Pick<Lifecycle, 'attempts' | 'tried'> {
+export function withAttempts(lifecycle: Lifecycle, key: string, count: number): Pick<Lifecycle, 'attempts' | 'tried'> {
   const { attempts, tried: before = {} } = lifecycle;
   if (attempts.key === key || !isRepairKey(attempts.key)) {
     return { attempts: { key, count }, ...(lifecycle.tried === undefined ? {} : { tried: before }) };
@@ -42,7 +42,7 @@ export function attempted(lifecycle: Lifecycle, key: string, count: number): Pic
 }
 
 /** Nothing has been attempted, at whatever. */
-export function uncounted(lifecycle: Lifecycle): Lifecycle {
+export function resetAttempts(lifecycle: Lifecycle): Lifecycle {
   return { ...omit(lifecycle, 'tried'), attempts: { key: '', count: 0 } };
 }
 
@@ -59,7 +59,7 @@ export function failRun(context: Context, key = generationKey(context.lifecycle)
   if (runResult(context) === 'cut') {
     return { ...ended, nextAttemptAt: iso(assessment.now + backoffMs(1, assessment.random, assessment.limits)) };
   }
-  const tries = counted(context.lifecycle, key);
+  const tries = incrementAttempts(context.lifecycle, key);
   return {
     ...ended,
     ...tries,
@@ -77,7 +77,7 @@ function refusedBefore({ lifecycle: { failure, generation } }: Context): Pick<Fa
 /** Something other than a run failed. */
 export function fail(context: Context, errorClass: ErrorClass, message: string, key: string): Lifecycle {
   const { lifecycle, assessment } = context;
-  const tries = counted(lifecycle, key);
+  const tries = incrementAttempts(lifecycle, key);
   return {
     ...lifecycle,
     ...tries,
@@ -93,14 +93,14 @@ export function stall(context: Context, terminal: boolean): Lifecycle {
   return {
     ...lifecycle,
     // Unknown ends nothing: only what is seen to be dead, twice, does not serve.
-    serving: lifecycle.serving && !seenDead(context),
+    serving: lifecycle.serving && !confirmedDown(context),
     ...(terminal ? {} : { nextAttemptAt: iso(assessment.now + assessment.limits.stalledRetryMs) }),
   };
 }
 
 /** Tried again because it was asked for: attempts of old belong to the old request. */
 export function startOver({ lifecycle, assessment }: Context): Lifecycle {
-  return { ...uncounted(omit(lifecycle, 'nextAttemptAt', 'healed')), commandAt: iso(assessment.now) };
+  return { ...resetAttempts(omit(lifecycle, 'nextAttemptAt', 'healed')), commandAt: iso(assessment.now) };
 }
 
 /** The pause is over. Attempts stay: they belong to the generation. */
@@ -140,7 +140,7 @@ export function unserve({ lifecycle }: Context): Lifecycle {
 }
 
 export function beginDestroying(context: Context): Lifecycle {
-  return uncounted(omit(unserve(context), 'nextAttemptAt', 'teardown', 'retained'));
+  return resetAttempts(omit(unserve(context), 'nextAttemptAt', 'teardown', 'retained'));
 }
 
 /** The destroy run says nothing is left; two observations must agree before it is believed. */
@@ -186,7 +186,7 @@ export function destroyed({ lifecycle }: Context): Lifecycle {
     'planAsked',
     'approval',
   );
-  return { ...uncounted(rest), serving: false, adopted: false, pinned: {}, observedGeneration: 0 };
+  return { ...resetAttempts(rest), serving: false, adopted: false, pinned: {}, observedGeneration: 0 };
 }
 
 /** Deleted by name only: the resources stay, and the tombstone keeps saying whose they are. */
@@ -248,5 +248,5 @@ export function refusedByHost(context: Context): Lifecycle {
 
 /** Paused: nothing is under way, and what failed before is history. */
 export function atRest({ lifecycle }: Context): Lifecycle {
-  return { ...uncounted(omit(lifecycle, 'direct', 'failure', 'nextAttemptAt', 'drift')), serving: false };
+  return { ...resetAttempts(omit(lifecycle, 'direct', 'failure', 'nextAttemptAt', 'drift')), serving: false };
 }

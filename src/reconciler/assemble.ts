@@ -5,31 +5,31 @@ import type { Config } from './config.ts';
 import { Controller, type Runnable } from './controller.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { NameCollisions } from './fleet/name-collisions.ts';
-import { FleetTally } from './fleet/statistics.ts';
+import { FleetStatistics } from './fleet/statistics.ts';
 import { logHeartbeats } from './health/heartbeat.ts';
-import { Stopwatches } from './health/watchdog.ts';
+import { InFlightTracker } from './health/watchdog.ts';
 import type { Term } from './leader-election.ts';
 import { inOrder } from './lifecycle-listener.ts';
 import { RunSlots } from './limits/run-slots.ts';
 import { WalletQuota } from './limits/wallet-quota.ts';
-import { tellCommit, tellFleetRun } from './metrics/commit.ts';
+import { recordPlanRunMetrics, recordTransitionMetrics } from './metrics/commit.ts';
 import type { FleetSource, Metrics } from './metrics/index.ts';
 import { Notifier } from './notify/notifier.ts';
 import { AttestationObserver } from './observers/attestations.ts';
-import { sweepRegions } from './observers/host-poller.ts';
-import { SecondLooks } from './observers/host-probes.ts';
+import { pollHosts } from './observers/host-poller.ts';
+import { HostProbes } from './observers/host-probes.ts';
 import { HostObserver } from './observers/hosts.ts';
-import { StatusObserver } from './observers/instance-status.ts';
-import { SurroundingsObserver } from './observers/inventory.ts';
-import { ReportFreshness } from './observers/report-age.ts';
+import { InstanceStatusObserver } from './observers/instance-status.ts';
+import { InventoryObserver } from './observers/inventory.ts';
+import { ReportAge } from './observers/report-age.ts';
 import { RunObserver } from './observers/runs.ts';
 import { OrphanCollector } from './orphans/collector.ts';
-import { Orphans } from './orphans/hosts.ts';
+import { OrphanedHosts } from './orphans/hosts.ts';
 import { Ownership } from './orphans/ownership.ts';
-import { OrphanList } from './orphans/registry.ts';
-import { Leftovers } from './orphans/resources.ts';
+import { OrphanRegistry } from './orphans/registry.ts';
+import { OrphanedResources } from './orphans/resources.ts';
 import { StateObjects } from './orphans/terraform-states.ts';
-import { DriftRuns } from './plan/scheduler.ts';
+import { PlanScheduler } from './plan/scheduler.ts';
 import type { Ports } from './ports/index.ts';
 import { Progress } from './progress.ts';
 import { Retries } from './queue/retries.ts';
@@ -39,9 +39,9 @@ import type { Observers, ReconcileContext, SharedLimits, SpecReader } from './re
 import { DriftAnswers } from './reconcile/drift-answers.ts';
 import { driftSubject } from './reconcile/plan-request.ts';
 import { reconcile } from './reconcile/reconcile.ts';
-import { RepairGovernor, repairLimitsOf } from './repair/budget.ts';
+import { RepairBudget, repairLimitsOf } from './repair/budget.ts';
 import { emitBreakerEvent } from './repair/circuit-breaker.ts';
-import { Feed } from './watch/informer.ts';
+import { Informer } from './watch/informer.ts';
 
 export interface AssembleOptions {
   readonly ports: Ports;
@@ -69,7 +69,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
 
   // What is true of all enclaves together, and what they share.
   const fleet = new Fleet({ ...shared, control, onHold: (hold) => notifier.sawHold(hold) });
-  const tally = new FleetTally();
+  const tally = new FleetStatistics();
   const limits = limitsOf(shared);
   const mayBegin = () => fleet.isListed && freezeAt(fleet.control, clock.now()) === undefined;
   const synced = () => fleet.isListed;
@@ -78,25 +78,25 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
   // Plans, Terraform states, and what belongs to no enclave.
   const specs = specsOf(config);
   const onDrift = (id: string) => queue.add(id, { priority: PRIORITY.drift });
-  const plans = new DriftRuns({
+  const plans = new PlanScheduler({
     ports,
     config,
     epoch,
     slots: limits.slots,
     mayStart: mayBegin,
     ask: (id) => driftSubject(id, { ports, config, specs }),
-    onEnded: (item, outcome) => tellFleetRun(metrics.runs, item, outcome),
+    onEnded: (item, outcome) => recordPlanRunMetrics(metrics.runs, item, outcome),
   });
   const { orphanStates = [] } = control;
   const states = new StateObjects({ ports, config, known: orphanStates, synced, exists, epoch, onChange: onDrift });
-  const list = new OrphanList({ ports, known: control.orphans ?? [], epoch });
+  const list = new OrphanRegistry({ ports, known: control.orphans ?? [], epoch });
   const ownership = new Ownership(ports);
-  const leftovers = new Leftovers({ ports, list, ownership, synced, exists });
-  const orphans = new Orphans({ ports, list, ownership, exists, beside: (id) => leftovers.withHost(id) });
+  const leftovers = new OrphanedResources({ ports, list, ownership, synced, exists });
+  const orphans = new OrphanedHosts({ ports, list, ownership, exists, beside: (id) => leftovers.withHost(id) });
 
   // Who follows lifecycles, in this order; the feed, which tells of the listed ones, comes last.
-  const reports = new ReportFreshness(clock);
-  const secondLooks = new SecondLooks(clock, 2 * config.sweepMs);
+  const reports = new ReportAge(clock);
+  const secondLooks = new HostProbes(clock, 2 * config.sweepMs);
   const followers = inOrder([
     fleet,
     tally,
@@ -112,7 +112,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
     secondLooks,
   ]);
   const requested = new Set<string>();
-  const feed = new Feed({
+  const feed = new Informer({
     ...shared,
     lifecycles: followers,
     onRecord: (record) => fleet.read(record),
@@ -120,7 +120,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
     instruments: metrics.feed,
     onTable: (tableId) => void fleet.sawTable(tableId),
     onListed: (records) => {
-      limits.slots.counted();
+      limits.slots.incrementAttempts();
       void fleet.listed(records).then(() => notifier.sawHold(fleet.deletionHold));
     },
     onRequested: (id) => requested.add(id),
@@ -148,8 +148,8 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
   const onDriftWithin = (id: string, delayMs: number) => queue.add(id, { priority: PRIORITY.drift, delayMs });
   const observers: Observers = {
     hosts,
-    statuses: new StatusObserver(ports, config, onDrift),
-    surroundings: new SurroundingsObserver(ports, config, onDriftWithin, leftovers),
+    statuses: new InstanceStatusObserver(ports, config, onDrift),
+    surroundings: new InventoryObserver(ports, config, onDriftWithin, leftovers),
     attestations: new AttestationObserver(ports, config, (region, instanceIds, withinMs) => {
       for (const id of hosts.enclavesOn(region, instanceIds)) onDriftWithin(id, ports.random.next() * withinMs);
     }),
@@ -160,7 +160,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
   };
 
   // The reconcile, and its workers.
-  const publishes = new Stopwatches(clock);
+  const publishes = new InFlightTracker(clock);
   const driftAnswers = new DriftAnswers({ ports, config, epoch });
   const context: ReconcileContext = {
     ports,
@@ -175,7 +175,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
     publishes,
     onCommitted: (commit) => {
       // What is only observed is decided anew by every reconcile, and never comes about.
-      if (!config.observeOnly) tellCommit(metrics, commit, clock.now());
+      if (!config.observeOnly) recordTransitionMetrics(metrics, commit, clock.now());
     },
     onPublished: (id, updatedAt) => feed.published(id, updatedAt),
   };
@@ -185,7 +185,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
   const regions = () => hosts.regions(config.region);
   const runnables: readonly Runnable[] = [
     (signal) => feed.run(signal),
-    (signal) => sweepRegions(ports, config, observers, signal),
+    (signal) => pollHosts(ports, config, observers, signal),
     (signal) => observers.surroundings.run(regions, signal),
     (signal) => observers.attestations.run(regions, signal),
     (signal) => notifier.run(alive, signal),
@@ -246,7 +246,7 @@ function limitsOf({ ports, config, enqueue }: Shared): SharedLimits {
       createsPerSecond: config.runInstancesPerSecond,
       wake,
     }),
-    repairs: new RepairGovernor({
+    repairs: new RepairBudget({
       limits: repairLimitsOf(config),
       defaultRegion: config.region,
       clock,

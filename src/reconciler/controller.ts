@@ -12,7 +12,7 @@ import { PRIORITY, type WorkQueue } from './queue/work-queue.ts';
 import type { ReconcileRequest } from './reconcile/context.ts';
 import type { DriftAnswers } from './reconcile/drift-answers.ts';
 import type { ReconcileResult } from './reconcile/reconcile.ts';
-import type { RepairGovernor } from './repair/budget.ts';
+import type { RepairBudget } from './repair/budget.ts';
 
 const DRAIN_MS = 20_000;
 
@@ -29,7 +29,7 @@ export interface ControllerParts {
   readonly reconcile: (request: ReconcileRequest) => Promise<ReconcileResult>;
   readonly retries: Retries;
   readonly slots: RunSlots;
-  readonly repairs: Pick<RepairGovernor, 'close'>;
+  readonly repairs: Pick<RepairBudget, 'close'>;
   readonly driftAnswers: Pick<DriftAnswers, 'stop'>;
   /** Enclaves for which a request or a plan result was written since they were last read. */
   readonly requested: Set<string>;

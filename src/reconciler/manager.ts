@@ -1,16 +1,16 @@
-/** Control loop: competes for the lease, leads while it holds, hands over. */
+/** Manager: competes for the lease, leads while it holds the lease, and hands over. */
 import { assemble } from './assemble.ts';
 import type { Config } from './config.ts';
 import type { Controller } from './controller.ts';
 import { type HealthView, POLL_SILENCE_MS } from './health/health.ts';
 import { Watchdog } from './health/watchdog.ts';
 import { acquireLease, type Term } from './leader-election.ts';
-import { type BudgetState, Budgets } from './limits/api-rate-limits.ts';
+import { ApiRateLimits, type BudgetState } from './limits/api-rate-limits.ts';
 import type { Metrics } from './metrics/index.ts';
 import { observeOnly } from './ports/dry-run.ts';
 import type { Ports } from './ports/index.ts';
 
-export interface ControlLoopOptions {
+export interface ManagerOptions {
   readonly config: Config;
   readonly ports: Ports;
   readonly metrics: Metrics;
@@ -20,20 +20,20 @@ export interface ControlLoopOptions {
   readonly signal: AbortSignal;
 }
 
-export class ControlLoop {
-  readonly #options: ControlLoopOptions;
-  readonly #budgets: Budgets;
+export class Manager {
+  readonly #options: ManagerOptions;
+  readonly #budgets: ApiRateLimits;
   readonly #watchdog: Watchdog;
   #role: HealthView['role'] = 'starting';
   #controller: Controller | undefined;
   #term: Term | undefined;
 
-  constructor(options: ControlLoopOptions) {
+  constructor(options: ManagerOptions) {
     const { observeOnly: isObserving } = options.config;
     // Nothing begun holds a slot: what waited for one would not be told.
     const config = isObserving ? { ...options.config, maxRuns: 10_000, runInstancesPerSecond: 0 } : options.config;
-    // Budgets outlive terms: AWS counts the process' calls, not its leases.
-    this.#budgets = new Budgets(options.ports, config);
+    // The rate limits outlive terms: AWS counts the process' calls, not its leases.
+    this.#budgets = new ApiRateLimits(options.ports, config);
     const { ports } = this.#budgets;
     this.#options = { ...options, config, ports: isObserving ? observeOnly(ports) : ports };
     this.#watchdog = new Watchdog(options.ports.clock, options.ports.log, [
@@ -56,7 +56,7 @@ export class ControlLoop {
     return this.#controller;
   }
 
-  budgetTokens(): ReturnType<Budgets['tokens']> {
+  budgetTokens(): ReturnType<ApiRateLimits['tokens']> {
     return this.#budgets.tokens();
   }
 

@@ -1,8 +1,8 @@
-/** The operator: control loop, health and metrics in one process. */
+/** The operator: manager, health and metrics in one process. */
 import { hostname } from 'node:os';
 import type { Config } from './config.ts';
 import { serveHealth } from './health/health.ts';
-import { ControlLoop } from './manager.ts';
+import { Manager } from './manager.ts';
 import { type AwsInstruments, collectProcessMetrics, createMetrics } from './metrics/index.ts';
 import type { Log, Ports } from './ports/index.ts';
 
@@ -44,7 +44,7 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
   collectProcessMetrics(metrics.registry);
   options.calls?.listen(metrics.aws);
   const holder = `${hostname()}/${process.pid}/${ports.random.id(6)}`;
-  const loop = new ControlLoop({ config, ports, metrics, holder, signal });
+  const loop = new Manager({ config, ports, metrics, holder, signal });
   const health = await serveHealth({ host: config.httpHost, port: config.httpPort, registry: metrics.registry }, () =>
     loop.view(),
   );

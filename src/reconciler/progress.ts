@@ -1,19 +1,19 @@
 /** Progress: whether the work of a term moves on, for health checks, heartbeats and the watchdog. */
 import type { Config } from './config.ts';
 import { isHealthy } from './health/health.ts';
-import type { Stopwatches } from './health/watchdog.ts';
+import type { InFlightTracker } from './health/watchdog.ts';
 import type { Term } from './leader-election.ts';
 import type { Clock } from './ports/index.ts';
 import type { WorkQueue } from './queue/work-queue.ts';
-import type { Feed } from './watch/informer.ts';
+import type { Informer } from './watch/informer.ts';
 
 export interface ProgressOptions {
   readonly clock: Clock;
   readonly config: Pick<Config, 'reconcileTimeoutMs' | 'publishTimeoutMs'>;
   readonly term: Pick<Term, 'lost'>;
-  readonly feed: Pick<Feed, 'synced' | 'streamless' | 'lastPollAt'>;
+  readonly feed: Pick<Informer, 'synced' | 'streamless' | 'lastPollAt'>;
   readonly queue: Pick<WorkQueue, 'longestRunningMs' | 'runningLongerThan'>;
-  readonly publishes: Pick<Stopwatches, 'longerThan'>;
+  readonly publishes: Pick<InFlightTracker, 'longerThan'>;
 }
 
 export class Progress {

@@ -1,7 +1,7 @@
 /** How long a scrape takes, and how many series it has, with a large fleet. */
 import type { ListedLifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { PHASES } from '../../src/enclave/items/lifecycle.ts';
-import { FleetTally } from '../../src/reconciler/fleet/statistics.ts';
+import { FleetStatistics } from '../../src/reconciler/fleet/statistics.ts';
 import { collectProcessMetrics, createMetrics } from '../../src/reconciler/metrics/index.ts';
 import { enclaveAtRest } from './at-rest.ts';
 import type { Figures } from './measurement.ts';
@@ -13,7 +13,7 @@ const ROUNDS = 11;
 /** Something has changed before each scrape, so that none is answered from what the last one counted. */
 export async function benchScrape(): Promise<Figures> {
   const template = await enclaveAtRest();
-  const tally = new FleetTally();
+  const tally = new FleetStatistics();
   const metrics = createMetrics();
   const lifecycleOf = (n: number) => {
     const id = `enc_1755986905612_${n}`;

@@ -9,7 +9,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm';
 import { createHosts } from '../../src/aws/hosts.ts';
 import { ConfigSchema } from '../../src/reconciler/config.ts';
 import { HostObserver } from '../../src/reconciler/observers/hosts.ts';
-import { StatusObserver } from '../../src/reconciler/observers/instance-status.ts';
+import { InstanceStatusObserver } from '../../src/reconciler/observers/instance-status.ts';
 import { systemClock } from '../../src/reconciler/ports/system-clock.ts';
 import { memoryLog } from '../support/memory-world.ts';
 import type { Figures, Keep } from './measurement.ts';
@@ -87,7 +87,7 @@ export async function benchSweep(keep: Keep): Promise<Figures> {
     changed += 1;
   };
   const observer = new HostObserver(ports, config, onChange);
-  const statuses = new StatusObserver(ports, config, onChange);
+  const statuses = new InstanceStatusObserver(ports, config, onChange);
   const sweep = async () => statuses.ask(REGION, await observer.sweep(REGION));
   await sweep();
   const perSweep = (name: string) => {

@@ -125,8 +125,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a plan result deleted and not taken in',
     file: 'src/reconciler/reconcile/reconcile.ts',
-    find: 'const noted = notePlans(found.lifecycle, planResults, ports.clock.now());',
-    replace: 'const noted = notePlans(found.lifecycle, [], ports.clock.now());',
+    find: 'const noted = trackPlans(found.lifecycle, planResults, ports.clock.now());',
+    replace: 'const noted = trackPlans(found.lifecycle, [], ports.clock.now());',
     seed: 11,
   },
 ];

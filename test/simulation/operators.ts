@@ -1,5 +1,5 @@
 /** The operators: started, killed, stopped, frozen and thawed. */
-import { ControlLoop } from '../../src/reconciler/manager.ts';
+import { Manager } from '../../src/reconciler/manager.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
 import type { Log } from '../../src/reconciler/ports/index.ts';
 import { SimulatedProcess } from './process.ts';
@@ -20,7 +20,7 @@ export interface Watcher {
 export interface Operator {
   readonly name: string;
   readonly process: SimulatedProcess;
-  readonly loop: ControlLoop;
+  readonly loop: Manager;
   readonly startedMs: number;
   /** SIGTERM. */
   readonly stop: () => void;
@@ -78,7 +78,7 @@ export class Operators {
           return call();
         }),
     });
-    const loop = new ControlLoop({
+    const loop = new Manager({
       config: stage.settings.config,
       ports: process.ports,
       metrics: this.#metrics(() => operator),

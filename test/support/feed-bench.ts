@@ -1,7 +1,7 @@
 /** A feed over the tables in memory, and who is told. */
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { type ChangeStream, OperatorError, type Ports } from '../../src/reconciler/ports/index.ts';
-import { Feed } from '../../src/reconciler/watch/informer.ts';
+import { Informer } from '../../src/reconciler/watch/informer.ts';
 import { createMemoryWorld, type MemoryWorld } from './memory-world.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 
@@ -9,7 +9,7 @@ export interface FeedBench {
   readonly clock: VirtualClock;
   readonly world: MemoryWorld;
   readonly config: Config;
-  readonly feed: Feed;
+  readonly feed: Informer;
   /** Every enqueued key, in order. */
   readonly enqueued: { readonly id: string; readonly priority: number; readonly at: number }[];
   /** What each list repaired. */
@@ -65,7 +65,7 @@ export async function startFeed(options: FeedBenchOptions = {}): Promise<FeedBen
   const relists: FeedBench['relists'] = [];
   const seen = new Map<string, string>();
   const digest = (id: string) => JSON.stringify(world.record(id)) ?? '';
-  const feed = new Feed({
+  const feed = new Informer({
     ports,
     config,
     enqueue: (id, priority) => {

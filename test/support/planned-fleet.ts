@@ -3,9 +3,9 @@ import type { PlanResult } from '../../src/enclave/items/fleet-run.ts';
 import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import { RunSlots } from '../../src/reconciler/limits/run-slots.ts';
-import { notePlans } from '../../src/reconciler/plan/result.ts';
+import { trackPlans } from '../../src/reconciler/plan/result.ts';
 import { planDueAt } from '../../src/reconciler/plan/schedule.ts';
-import { DriftRuns } from '../../src/reconciler/plan/scheduler.ts';
+import { PlanScheduler } from '../../src/reconciler/plan/scheduler.ts';
 import { aLifecycle } from './conformance-harness.ts';
 import { MemoryFleet, memoryFleetRuns } from './memory-fleet-runs.ts';
 import { MemoryTable } from './memory-table.ts';
@@ -49,8 +49,8 @@ export function plannedFleet(size: number, deployedWithinMs: number, overrides: 
     leader = new AbortController();
     const { maxRuns: max } = config;
     const slots = new RunSlots({ clock, max, maxPerOwner: 0, createsPerSecond: 0, wake: () => {} });
-    slots.counted();
-    const drift = new DriftRuns({
+    slots.incrementAttempts();
+    const drift = new PlanScheduler({
       ports: {
         clock,
         log: memoryLog(),
@@ -85,7 +85,7 @@ export function plannedFleet(size: number, deployedWithinMs: number, overrides: 
         const { id } = result;
         const before = lifecycles.get(id);
         if (before === undefined) continue;
-        const after = notePlans(before, [result], clock.now());
+        const after = trackPlans(before, [result], clock.now());
         if (after !== before) plans.set(id, [...(plans.get(id) ?? []), clock.now()]);
         lifecycles.set(id, after);
         drift.onUpsert(id, after);

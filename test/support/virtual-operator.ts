@@ -3,7 +3,7 @@ import { keys } from '../../src/enclave/items/items.ts';
 import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import type { RunItem } from '../../src/enclave/items/run.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
-import { ControlLoop } from '../../src/reconciler/manager.ts';
+import { Manager } from '../../src/reconciler/manager.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
 import type { Channel, RawRecord, TerraformStates } from '../../src/reconciler/ports/index.ts';
 import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
@@ -15,7 +15,7 @@ export interface VirtualOperator {
   readonly config: Config;
   /** Starts an operator; several may compete. */
   start(channels?: readonly Channel[]): {
-    readonly loop: ControlLoop;
+    readonly loop: Manager;
     readonly metrics: Metrics;
     stop(): Promise<void>;
     readonly connection: Connection;
@@ -51,7 +51,7 @@ export function virtualOperator(
       const ownClock = { ...connection.ports.clock, monotonic: () => connection.ports.clock.monotonic() - bornAt };
       const stopper = new AbortController();
       const metrics = createMetrics();
-      const loop = new ControlLoop({
+      const loop = new Manager({
         config,
         ports: { ...connection.ports, clock: ownClock, channels, states: options.states },
         metrics,

@@ -1,4 +1,4 @@
-/** Deletion guard: whether so many records vanished that nobody may mean it. */
+/** Deletion guard: holds deletions back when too many records vanish at once. */
 import type { Control } from '../../enclave/items/fleet.ts';
 import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
 

@@ -1,4 +1,4 @@
-/** Fleet tally: of every enclave the little that is counted, so that a scrape reads no table. */
+/** Fleet statistics: the counts of all enclaves, kept in memory so that a scrape reads no table. */
 import { namesOfDrift } from '../../drift/index.ts';
 import { CONDITION_TYPES, type ConditionType, conditionOf, isSecurityFinding } from '../../enclave/conditions.ts';
 import { type ListedLifecycle, PHASES, type Phase } from '../../enclave/items/lifecycle.ts';
@@ -25,7 +25,7 @@ interface Standing {
  *
  * *Guarantees*: a survey costs one pass over the fleet, and none where nothing has changed since the last.
  */
-export class FleetTally implements LifecycleListener {
+export class FleetStatistics implements LifecycleListener {
   readonly #standings = new Map<string, Standing>();
   #survey: FleetSurvey | undefined;
 

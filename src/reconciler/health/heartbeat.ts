@@ -1,4 +1,4 @@
-/** Heartbeat: says again and again that the loop makes progress, and falls silent once it does not. */
+/** Heartbeat: logs a line as long as the loop makes progress, and stops when it does not. */
 import type { Config } from '../config.ts';
 import type { Clock, Ports } from '../ports/index.ts';
 

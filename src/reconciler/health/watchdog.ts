@@ -1,4 +1,4 @@
-/** Watchdog: notices what takes too long, and an event loop that lags. */
+/** Watchdog: detects work that takes too long and an event loop that lags. */
 import type { Clock, Log } from '../ports/index.ts';
 
 /** What is watched, while it goes on. */
@@ -78,7 +78,7 @@ export class Watchdog {
 }
 
 /** Calls under way, and since when; for what must be watched by itself. */
-export class Stopwatches {
+export class InFlightTracker {
   readonly #clock: Clock;
   readonly #since = new Map<symbol, { readonly name: string; readonly at: number }>();
 

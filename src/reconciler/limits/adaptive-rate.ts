@@ -1,4 +1,4 @@
-/** Slow-down: one pace for all budgets, halved by throttling, slowly regained. */
+/** Adaptive rate limit: one factor for all rate limits, halved by throttling and regained slowly. */
 import type { Clock } from '../ports/index.ts';
 
 /** However often AWS says no, this share of the refill is still used: it must be asked to learn that it says yes. */
@@ -13,7 +13,7 @@ const RECOVERY_MS = 120_000;
  *
  * *Guarantees*: the pace is in (0, 1]; it falls only by `throttled`, and rises steadily between.
  */
-export class SlowDown {
+export class AdaptiveRateLimit {
   readonly #clock: Clock;
   #pace = 1;
   #since: number;

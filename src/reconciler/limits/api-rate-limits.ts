@@ -1,10 +1,10 @@
-/** Budgets: how much of AWS' rate limits this operator uses. */
+/** API rate limits: the share of AWS' rate limits that this operator uses. */
 import type { Config } from '../config.ts';
 import { type Hosts, OperatorError, type Ports, type Tasks, type Workflows } from '../ports/index.ts';
 import type { Surroundings } from '../ports/inventory.ts';
-import { SlowDown } from './adaptive-rate.ts';
+import { AdaptiveRateLimit } from './adaptive-rate.ts';
 import { budgetedInspector } from './inspection-budget.ts';
-import { listening } from './on-error.ts';
+import { withErrorHook } from './on-error.ts';
 import { type BucketLimits, TokenBucket } from './token-bucket.ts';
 
 /**
@@ -57,13 +57,13 @@ export interface BudgetState {
  * after one of LookupEvents its own alone.
  * *Caveats*: a listing counts as one call, of which more than a page is asked for above 1,000 running executions.
  */
-export class Budgets {
+export class ApiRateLimits {
   /** The ports to use instead. */
   readonly ports: Ports;
   readonly #inner: Ports;
   readonly #config: Pick<Config, 'awsBudgetShare' | 'awsBudgetWaitMs' | 'region'>;
-  readonly #slowDown: SlowDown;
-  readonly #slowDownApart: SlowDown;
+  readonly #slowDown: AdaptiveRateLimit;
+  readonly #slowDownApart: AdaptiveRateLimit;
   readonly #buckets = new Map<string, TokenBucket>();
   #waits = 0;
   #waitedMs = 0;
@@ -72,9 +72,9 @@ export class Budgets {
   constructor(inner: Ports, config: Pick<Config, 'awsBudgetShare' | 'awsBudgetWaitMs' | 'region'>) {
     this.#inner = inner;
     this.#config = config;
-    this.#slowDown = new SlowDown(inner.clock);
-    this.#slowDownApart = new SlowDown(inner.clock);
-    const heard = <T extends object>(port: T) => listening(port, (error) => this.#heard(error));
+    this.#slowDown = new AdaptiveRateLimit(inner.clock);
+    this.#slowDownApart = new AdaptiveRateLimit(inner.clock);
+    const heard = <T extends object>(port: T) => withErrorHook(port, (error) => this.#heard(error));
     this.ports = {
       ...inner,
       records: heard(inner.records),

@@ -1,4 +1,4 @@
-/** The budget of single reads: every call takes its turn with those of the inventory. */
+/** Inspection budget: single reads wait for the same tokens as those of the inventory. */
 
 import type { Inspector } from '../ports/inspector.ts';
 import type { ApiFamily } from './api-rate-limits.ts';

@@ -1,9 +1,9 @@
-/** Listening: a port that behaves as before, and tells of its errors. */
+/** Error hook: a port that behaves as before and reports its errors. */
 
 type Method = (...parameters: unknown[]) => unknown;
 
 /** The same port; every error of a call or of a stream of pages is told to `onError` as well, and thrown as before. */
-export function listening<T extends object>(port: T, onError: (error: unknown) => void): T {
+export function withErrorHook<T extends object>(port: T, onError: (error: unknown) => void): T {
   // Made once a method: a port is called several times a reconcile.
   const methods = new Map<PropertyKey, Method>();
   return new Proxy(port, {

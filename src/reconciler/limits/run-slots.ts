@@ -1,9 +1,9 @@
-/** Run slots: who may begin a Terraform run, and who is next. */
+/** Run slots: which enclave may start a Terraform run, and which is next. */
 import type { ListedLifecycle } from '../../enclave/items/lifecycle.ts';
 import type { LifecycleListener } from '../lifecycle-listener.ts';
 import type { Clock } from '../ports/index.ts';
 import { TokenBucket } from './token-bucket.ts';
-import { type Outlook, RunDurations } from './wait-estimate.ts';
+import { RunDurations, type WaitEstimate } from './wait-estimate.ts';
 
 /** `create`: the run launches a host. */
 export type RunKind = 'destroy' | 'change' | 'create';
@@ -101,7 +101,7 @@ export class RunSlots implements LifecycleListener {
   }
 
   /** Every marker of before has been told: until then nobody knows how many slots are taken, and none is given. */
-  counted(): void {
+  incrementAttempts(): void {
     this.#counted = true;
     this.#serve();
   }
@@ -120,7 +120,7 @@ export class RunSlots implements LifecycleListener {
   }
 
   /** How long a run of this enclave would wait; undefined where it holds a slot, or could take one now. Takes nothing. */
-  estimatedWait(id: string, request: RunRequest): Outlook | undefined {
+  estimatedWait(id: string, request: RunRequest): WaitEstimate | undefined {
     return this.#isFree(id, request) ? undefined : this.#outlook(id, request);
   }
 
@@ -217,7 +217,7 @@ export class RunSlots implements LifecycleListener {
     this.#serve();
   }
 
-  #outlook(id: string, request: RunRequest): Outlook {
+  #outlook(id: string, request: RunRequest): WaitEstimate {
     const { max, maxPerOwner, createsPerSecond } = this.#options;
     const { destroy, change, create } = this.#lines;
     const order = this.#lines[request.kind].get(id)?.order ?? this.#orders;

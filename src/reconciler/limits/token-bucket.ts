@@ -1,4 +1,4 @@
-/** Token bucket: so many at once, so many a second, in line. */
+/** Token bucket: a burst, a refill rate, and a queue. */
 import type { Clock } from '../ports/index.ts';
 
 export interface BucketLimits {

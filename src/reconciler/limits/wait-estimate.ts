@@ -1,6 +1,6 @@
-/** Run outlook: how long a run that waits will wait, in honest words. */
+/** Wait estimate: how long a run waits for a slot. */
 
-export interface Outlook {
+export interface WaitEstimate {
   /** Enclaves that are served before. */
   readonly ahead: number;
   /** Creations among them; 0 where this is none. */
@@ -31,7 +31,7 @@ export class RunDurations {
 }
 
 /** The sentence the record shows. Rounded, so that it changes only when there is something new to say. */
-export function outlookText({ ahead, creations, perSecond, ownRuns }: Outlook): string {
+export function waitEstimateText({ ahead, creations, perSecond, ownRuns }: WaitEstimate): string {
   const waiting = 'waiting for a free run slot';
   if (ownRuns !== undefined) return `${waiting}: ${ownRuns} runs of this wallet are under way, as many as it may have`;
   if (ahead === 0) return `${waiting}: next in line`;

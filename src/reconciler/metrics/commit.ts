@@ -1,4 +1,4 @@
-/** Telling a commit: what it means to metrics that a lifecycle was one thing and is now another. */
+/** Transition metrics: what a commit means to the metrics. */
 import { type DriftItem, ENTRIES, isRepairKey, readDrift } from '../../drift/index.ts';
 import type { FleetRunItem } from '../../enclave/items/fleet-run.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
@@ -16,7 +16,11 @@ export interface Told {
 }
 
 /** Called once a commit was written: what a crash keeps from being counted is counted by nobody, and nothing twice. */
-export function tellCommit(metrics: Pick<Metrics, 'fleet' | 'runs' | 'drift'>, told: Told, now: number): void {
+export function recordTransitionMetrics(
+  metrics: Pick<Metrics, 'fleet' | 'runs' | 'drift'>,
+  told: Told,
+  now: number,
+): void {
   tellPhase(metrics.fleet, told, now);
   tellRun(metrics.runs, told);
   tellDrift(metrics.drift, told, now);
@@ -73,7 +77,7 @@ function rungOf({ attempts }: Lifecycle): Rung | undefined {
 }
 
 /** Called once a run over several enclaves is off the ledger. */
-export function tellFleetRun(runs: Metrics['runs'], item: FleetRunItem, outcome: Outcome): void {
+export function recordPlanRunMetrics(runs: Metrics['runs'], item: FleetRunItem, outcome: Outcome): void {
   runs.ended(item.action, outcome, secondsSince(item.requestedAt, Date.parse(outcome.at)));
   for (const { id } of item.enclaves) {
     const { summary, drifted, failure } = item.results?.[id] ?? {};

@@ -1,4 +1,4 @@
-/** Attested: which attestations of a host speak of the enclave that should run there now. Pure. */
+/** Current attestations: those of a host that speak of the enclave that should run there now. Pure. */
 
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { compareMeasurements } from '../../enclave/measurements.ts';

@@ -1,14 +1,14 @@
-/** Sweeps: all hosts of all regions once a minute, and then what EC2 says of their health. */
+/** Host poller: lists all hosts of all regions every minute, then asks EC2 for their health. */
 import type { Config } from '../config.ts';
 import type { Ports } from '../ports/index.ts';
 import type { HostObserver } from './hosts.ts';
-import type { StatusObserver } from './instance-status.ts';
+import type { InstanceStatusObserver } from './instance-status.ts';
 
 /** Sweeps until the signal aborts. Never rejects. */
-export async function sweepRegions(
+export async function pollHosts(
   { clock, log }: Pick<Ports, 'clock' | 'log'>,
   config: Pick<Config, 'sweepMs' | 'region'>,
-  { hosts, statuses }: { readonly hosts: HostObserver; readonly statuses: StatusObserver },
+  { hosts, statuses }: { readonly hosts: HostObserver; readonly statuses: InstanceStatusObserver },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {

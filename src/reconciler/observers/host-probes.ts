@@ -1,4 +1,4 @@
-/** Second looks: what a host says that was asked by another way, before anything is restarted that cannot be undone. */
+/** Host probes: what a host answers when the operator asks it directly, before a step that takes it down. */
 import type { Report } from '../../enclave/items/report.ts';
 import type { Assessment } from '../../machines/index.ts';
 import type { LifecycleListener } from '../lifecycle-listener.ts';
@@ -17,7 +17,7 @@ interface Asked {
  *
  * *Caveats*: it remembers nothing after a restart: then the host is asked again.
  */
-export class SecondLooks implements LifecycleListener {
+export class HostProbes implements LifecycleListener {
   readonly #clock: Clock;
   readonly #keptMs: number;
   readonly #asked = new Map<string, Asked>();

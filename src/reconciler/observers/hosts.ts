@@ -1,4 +1,4 @@
-/** Host observer: one sweep a region, shared by all who look. */
+/** Host observer: one list of hosts a region, shared by all enclaves. */
 import { equalJson } from '../../enclave/json.ts';
 import type { Config } from '../config.ts';
 import type { Host, Ports } from '../ports/index.ts';

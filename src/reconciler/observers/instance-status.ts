@@ -1,4 +1,4 @@
-/** Status observer: what EC2 says of the health of the hosts that the last sweep of a region showed. */
+/** Instance status observer: what EC2 says of the health of the hosts of the last list. */
 import { equalJson } from '../../enclave/json.ts';
 import type { Config } from '../config.ts';
 import type { Host, HostStatus, Ports } from '../ports/index.ts';
@@ -23,7 +23,7 @@ const SWEEPS_TO_BELIEVE = 3;
  * *Guarantees*: what was not answered is unknown, whatever was answered before; no failure is thrown. *Caveats*: an
  * enclave is told of only where something is wrong with its host, or no longer is.
  */
-export class StatusObserver {
+export class InstanceStatusObserver {
   readonly #ports: Pick<Ports, 'clock' | 'hosts' | 'log'>;
   readonly #config: Pick<Config, 'sweepMs' | 'sweepTimeoutMs'>;
   readonly #onChange: (id: string) => void;

@@ -1,4 +1,4 @@
-/** Entries of surroundings: what is kept of each item of a list, and whose it is. */
+/** Inventory entries: what the operator keeps of each item of a list, and which enclave it belongs to. */
 import { digestRole, digestRules } from '../../drift/index.ts';
 import { logGroupName } from '../../enclave/names.ts';
 import type { Surroundings } from '../ports/inventory.ts';

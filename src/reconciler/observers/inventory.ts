@@ -1,4 +1,4 @@
-/** Surroundings observer: the newest whole answer about groups, volumes, log groups, agents, roles and keys. */
+/** Inventory observer: the newest whole answer about groups, volumes, log groups, agents, roles and keys. */
 import { type Attribute, digestKey, ENTRIES, type Key, type Observed, type Role } from '../../drift/index.ts';
 import { canonicalJson, equalJson } from '../../enclave/json.ts';
 import type { Config } from '../config.ts';
@@ -83,7 +83,7 @@ const FORGET_KEY_MS = 3 * 60 * 60_000;
  * answer before to count until it is too old, and then nothing. *Caveats*: keys are asked for one by one, and only
  * those that somebody has asked about; only what is compared is kept.
  */
-export class SurroundingsObserver {
+export class InventoryObserver {
   readonly #ports: Pick<Ports, 'clock' | 'random' | 'surroundings' | 'log'>;
   readonly #config: Pick<Config, 'postureMs'>;
   readonly #onChange: (id: string, delayMs: number) => void;

@@ -1,10 +1,10 @@
-/** Report freshness: how long a host has been silent, by the local clock. */
+/** Report age: how long a host has been silent, by the local clock. */
 import type { Report } from '../../enclave/items/report.ts';
 import type { LifecycleListener } from '../lifecycle-listener.ts';
 import type { Clock } from '../ports/index.ts';
 
 /** The host's own times are not trusted: silence is counted from when its report was last seen to change. */
-export class ReportFreshness implements LifecycleListener {
+export class ReportAge implements LifecycleListener {
   readonly #clock: Clock;
   readonly #seen = new Map<string, { readonly key: string; readonly at: number }>();
 

@@ -3,14 +3,14 @@ import type { Config } from '../config.ts';
 import type { LifecycleListener } from '../lifecycle-listener.ts';
 import type { Host, Ports } from '../ports/index.ts';
 import { destroyOrphans } from './destroy.ts';
-import type { Orphans } from './hosts.ts';
+import type { OrphanedHosts } from './hosts.ts';
 import type { StateObjects } from './terraform-states.ts';
 
 export interface OrphanCollectorOptions {
   readonly ports: Ports;
   readonly config: Pick<Config, 'orphans' | 'observeOnly'>;
   readonly epoch: () => number;
-  readonly orphans: Orphans;
+  readonly orphans: OrphanedHosts;
   readonly states: Pick<StateObjects, 'isOrphan'>;
   /** True after the first full list. */
   readonly synced: () => boolean;

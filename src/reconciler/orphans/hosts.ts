@@ -1,12 +1,12 @@
-/** Orphans: hosts with our tags that belong to no enclave anybody knows of. */
+/** Orphaned hosts: hosts with the operator's tags that belong to no enclave. */
 
 import type { Host, Ports } from '../ports/index.ts';
 import type { Ownership } from './ownership.ts';
-import { isHost, type Orphan, type OrphanList, type OrphanResource } from './registry.ts';
+import { isHost, type Orphan, type OrphanRegistry, type OrphanResource } from './registry.ts';
 
-export interface OrphansOptions {
+export interface OrphanedHostsOptions {
   readonly ports: Pick<Ports, 'clock' | 'log'>;
-  readonly list: OrphanList;
+  readonly list: OrphanRegistry;
   readonly ownership: Ownership;
   /** True of an enclave that was listed or committed. */
   readonly exists: (id: string) => boolean;
@@ -21,14 +21,14 @@ export const YOUNG_MS = 10 * 60_000;
  * Joins what a sweep shows with what is remembered.
  *
  * *Guarantees*: an orphan was seen in two sweeps, is older than ten minutes, and neither record nor lifecycle was there
- * when both were read. *Caveats*: it knows regions that are swept; what has no host is the matter of `Leftovers`.
+ * when both were read. *Caveats*: it knows regions that are swept; what has no host is the matter of `OrphanedResources`.
  */
-export class Orphans {
-  readonly #options: OrphansOptions;
+export class OrphanedHosts {
+  readonly #options: OrphanedHostsOptions;
   /** Hosts seen once without an enclave, by region. */
   readonly #suspects = new Map<string, ReadonlySet<string>>();
 
-  constructor(options: OrphansOptions) {
+  constructor(options: OrphanedHostsOptions) {
     this.#options = options;
   }
 

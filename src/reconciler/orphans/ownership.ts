@@ -1,4 +1,4 @@
-/** Ownership: whether an enclave that is not known here has a record or a lifecycle all the same. */
+/** Ownership: whether an enclave that this process does not know has a record or a lifecycle. */
 import type { Ports } from '../ports/index.ts';
 
 /** Whose record or tombstone keeps it is asked again after this long. */

@@ -1,4 +1,4 @@
-/** Orphan list: all orphans that are known, as they are told and as the next leader and people find them. */
+/** Orphan registry: all known orphans, as people and the next leader find them. */
 
 import { type EmittedEvent, newEvent } from '../../enclave/event-reasons.ts';
 import type { Control } from '../../enclave/items/fleet.ts';
@@ -8,7 +8,7 @@ import type { Ports } from '../ports/index.ts';
 export type Orphan = NonNullable<Control['orphans']>[number];
 export type OrphanResource = NonNullable<Orphan['resources']>[number];
 
-export interface OrphanListOptions {
+export interface OrphanRegistryOptions {
   readonly ports: Pick<Ports, 'clock' | 'log' | 'state' | 'history'>;
   /** Orphans that an earlier leader told of. */
   readonly known: readonly Orphan[];
@@ -31,12 +31,12 @@ function keyOf({ id, region, instanceId }: Pick<Orphan, 'id' | 'region' | 'insta
 }
 
 /** *Guarantees*: an orphan is told once, by one event, for as long as it is listed. Changes come one after another. */
-export class OrphanList {
-  readonly #options: OrphanListOptions;
+export class OrphanRegistry {
+  readonly #options: OrphanRegistryOptions;
   readonly #orphans = new Map<string, Orphan>();
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(options: OrphanListOptions) {
+  constructor(options: OrphanRegistryOptions) {
     this.#options = options;
     for (const orphan of options.known) this.#orphans.set(keyOf(orphan), orphan);
   }

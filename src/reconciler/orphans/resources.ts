@@ -1,18 +1,18 @@
-/** Leftovers: groups, volumes, log groups and roles of enclaves that nobody knows. */
+/** Orphaned resources: groups, volumes, log groups and roles that belong to no enclave. */
 import type { LifecycleListener } from '../lifecycle-listener.ts';
 import type { Listener, Listing } from '../observers/inventory-listener.ts';
 import type { Ports } from '../ports/index.ts';
 import { YOUNG_MS } from './hosts.ts';
 import type { Ownership } from './ownership.ts';
-import { isHost, NO_HOST, namesOf, type Orphan, type OrphanList, type OrphanResource } from './registry.ts';
+import { isHost, NO_HOST, namesOf, type Orphan, type OrphanRegistry, type OrphanResource } from './registry.ts';
 
 /** Lists that show what is left; what one shows is called so. */
 const KINDS = { groups: 'security group', volumes: 'volume', logGroups: 'log group', roles: 'role' } as const;
-export type LeftoverKind = keyof typeof KINDS;
+export type OrphanedResourceKind = keyof typeof KINDS;
 
-export interface LeftoversOptions {
+export interface OrphanedResourcesOptions {
   readonly ports: Pick<Ports, 'clock' | 'log'>;
-  readonly list: OrphanList;
+  readonly list: OrphanRegistry;
   readonly ownership: Ownership;
   /** True once all lifecycles were listed. */
   readonly synced: () => boolean;
@@ -31,7 +31,7 @@ interface Sight {
 }
 
 interface Whole {
-  readonly kind: LeftoverKind;
+  readonly kind: OrphanedResourceKind;
   readonly region: string;
   /** Wall time, ms. */
   readonly at: number;
@@ -55,12 +55,12 @@ const GLOBAL = 'global';
  * a role for the same enclave it is that one's, and without a list of roles nobody can say. Only strays are kept, and no
  * list of more than a thousand.
  */
-export class Leftovers implements Listener, LifecycleListener {
-  readonly #options: LeftoversOptions;
+export class OrphanedResources implements Listener, LifecycleListener {
+  readonly #options: OrphanedResourcesOptions;
   readonly #lists = new Map<string, Whole>();
   #isNews = false;
 
-  constructor(options: LeftoversOptions) {
+  constructor(options: OrphanedResourcesOptions) {
     this.#options = options;
   }
 
@@ -119,7 +119,7 @@ export class Leftovers implements Listener, LifecycleListener {
   }
 
   #came(
-    kind: LeftoverKind,
+    kind: OrphanedResourceKind,
     region: string,
     strays: ReadonlyMap<string, readonly string[]>,
     foreign: ReadonlySet<string>,
@@ -206,6 +206,6 @@ export class Leftovers implements Listener, LifecycleListener {
   }
 }
 
-function isLeftoverKind(kind: string): kind is LeftoverKind {
+function isLeftoverKind(kind: string): kind is OrphanedResourceKind {
   return Object.hasOwn(KINDS, kind);
 }

@@ -1,4 +1,4 @@
-/** State objects: Terraform states that are of no enclave, and enclaves whose state is gone or locked for too long. */
+/** Terraform states: states that belong to no enclave, and enclaves whose state is missing or locked for too long. */
 
 import { type EmittedEvent, newEvent } from '../../enclave/event-reasons.ts';
 import type { Control } from '../../enclave/items/fleet.ts';

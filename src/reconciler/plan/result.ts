@@ -50,13 +50,13 @@ export function isOvertaken(lifecycle: Lifecycle, { generation, askedAt, run, in
 }
 
 /** With every result that waits, the oldest first. */
-export function notePlans(lifecycle: Lifecycle, results: readonly PlanResult[], now: number): Lifecycle {
+export function trackPlans(lifecycle: Lifecycle, results: readonly PlanResult[], now: number): Lifecycle {
   const inOrder = results.toSorted((a, b) => Date.parse(a.askedAt) - Date.parse(b.askedAt));
-  return inOrder.reduce((noted, result) => notePlan(noted, result, now), lifecycle);
+  return inOrder.reduce((noted, result) => trackPlan(noted, result, now), lifecycle);
 }
 
 /** The lifecycle with what was found; as it is, where that is overtaken. */
-export function notePlan(lifecycle: Lifecycle, result: PlanResult, now: number): Lifecycle {
+export function trackPlan(lifecycle: Lifecycle, result: PlanResult, now: number): Lifecycle {
   if (isOvertaken(lifecycle, result)) return lifecycle;
   const { planAsked, ...rest } = lifecycle;
   const answers = planAsked === undefined || Date.parse(planAsked.at) <= Date.parse(result.askedAt);

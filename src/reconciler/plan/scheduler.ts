@@ -18,7 +18,7 @@ export type Asked =
   /** Nothing of this revision, however long it stands. */
   | { readonly kind: 'never'; readonly revision: number };
 
-export interface DriftRunsOptions {
+export interface PlanSchedulerOptions {
   readonly ports: Pick<Ports, 'clock' | 'log' | 'fleetRuns' | 'workflows'>;
   readonly config: Pick<
     Config,
@@ -57,8 +57,8 @@ const slotOf = (name: string) => `\u0000${name}`;
  * enclaves is stored, where the enclave's reconcile consumes it. *Caveats*: what is due is known of enclaves that were
  * listed or committed.
  */
-export class DriftRuns implements LifecycleListener {
-  readonly #options: DriftRunsOptions;
+export class PlanScheduler implements LifecycleListener {
+  readonly #options: PlanSchedulerOptions;
   readonly #schedule: PlanSchedule;
   readonly #ledger: PlanLedger;
   /** Local time of the last look, ms. */
@@ -67,7 +67,7 @@ export class DriftRuns implements LifecycleListener {
   #count = 0;
   #wake: () => void = () => {};
 
-  constructor(options: DriftRunsOptions) {
+  constructor(options: PlanSchedulerOptions) {
     this.#options = options;
     const { ports, config, epoch } = options;
     this.#schedule = new PlanSchedule({ clock: ports.clock, config });

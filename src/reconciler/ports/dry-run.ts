@@ -1,4 +1,4 @@
-/** Observe only: ports through which everything is seen and nothing is done. What would be done becomes events. */
+/** Dry run: ports that read everything and change nothing. What they would do becomes events. */
 import type { EmittedEvent } from '../../enclave/event-reasons.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { withoutNonces } from '../../enclave/names.ts';

@@ -1,4 +1,4 @@
-/** Deadline: an end to work that is made of many calls, each of which has its own. */
+/** Deadline: a limit for work that consists of many calls, each with its own limit. */
 import { type Clock, OperatorError } from './index.ts';
 
 export interface DeadlineOptions {

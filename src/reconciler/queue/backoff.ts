@@ -1,4 +1,4 @@
-/** Retry policy: how long after a failed reconcile the next one begins. Pure. */
+/** Backoff: how long after a failed reconcile the next one starts. Pure. */
 import { assertNever } from '../../enclave/assert-never.ts';
 import type { Config } from '../config.ts';
 import { OperatorError, type OperatorErrorClass } from '../ports/index.ts';

@@ -1,4 +1,4 @@
-/** Admission: whether anything may be begun for an enclave now, and why not. */
+/** Admission: whether the operator may start anything for an enclave now, and why not. */
 
 import type { Control } from '../../enclave/items/fleet.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';

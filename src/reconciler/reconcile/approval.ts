@@ -1,4 +1,4 @@
-/** Approvals: what a person must say before Terraform changes an enclave whose policy wants that. Pure. */
+/** Approval: what a person must approve before Terraform changes an enclave whose policy asks for it. Pure. */
 import type { Request } from '../../enclave/items/items.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import type { Approval } from '../../enclave/items/plan.ts';

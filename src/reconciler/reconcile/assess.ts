@@ -14,10 +14,10 @@ import type { Dependencies } from '../fleet/dependencies.ts';
 import type { NameCollisions } from '../fleet/name-collisions.ts';
 import type { WalletQuota } from '../limits/wallet-quota.ts';
 import { isUnprepared, mayDiffer, underPolicy } from '../observers/compare.ts';
-import type { SecondLooks } from '../observers/host-probes.ts';
+import type { HostProbes } from '../observers/host-probes.ts';
 import { isWithoutAgent, viewEnclave } from '../observers/report-view.ts';
-import type { RepairGovernor } from '../repair/budget.ts';
-import { mayReplace, repairLeave } from '../repair/permission.ts';
+import type { RepairBudget } from '../repair/budget.ts';
+import { mayReplace, repairPermission } from '../repair/permission.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approval.ts';
 import { type Observed, policyOf, rests } from './observe.ts';
@@ -44,9 +44,9 @@ export interface AssessContext {
     readonly dependencies: Pick<Dependencies, 'cycle' | 'missing' | 'dependents'>;
     readonly deletionsAllowed: boolean;
   };
-  readonly observers: { readonly secondLooks: Pick<SecondLooks, 'answer'> };
+  readonly observers: { readonly secondLooks: Pick<HostProbes, 'answer'> };
   readonly limits: {
-    readonly repairs: Pick<RepairGovernor, 'ask'>;
+    readonly repairs: Pick<RepairBudget, 'ask'>;
     readonly quota: Pick<WalletQuota, 'refusal'>;
     readonly names: Pick<NameCollisions, 'refusal'>;
   };
@@ -101,7 +101,7 @@ export function assess(seen: Observations, context: AssessContext): Assessment {
     ),
     approval,
     // What someone asks for is not contested.
-    repair: repairLeave(retry ? omit(lifecycle, 'healed') : lifecycle, policy, admission, leave),
+    repair: repairPermission(retry ? omit(lifecycle, 'healed') : lifecycle, policy, admission, leave),
     uncompared: seen.host.posture !== undefined && isUnprepared(lifecycle, seen.host),
     replaceable: mayReplace(lifecycle, policy, enclave.attribute),
     change,

@@ -1,4 +1,4 @@
-/** Looking around: all that is known of what differs at one enclave, joined. */
+/** Collect findings: joins everything that is known to differ at one enclave. */
 import { type Attribute, attributesOfDrift, type Finding } from '../../drift/index.ts';
 import { stateFinding, withPlanned } from '../../drift/planned.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';

@@ -1,4 +1,4 @@
-/** Act: carries out the effects of a committed decision. */
+/** Execute effects: carries out the effects of a committed decision. */
 
 import { assertNever } from '../../enclave/assert-never.ts';
 import { type EmittedEvent, type EventDraft, newEvent } from '../../enclave/event-reasons.ts';

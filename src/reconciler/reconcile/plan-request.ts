@@ -1,4 +1,4 @@
-/** Drift subject: what a drift run is to plan of one enclave, by what is stored of it at this moment. */
+/** Plan request: what a plan run is to plan of one enclave, by what is stored of it now. */
 import { readDrift } from '../../drift/index.ts';
 import { isFromTheFuture } from '../../enclave/items/items.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';

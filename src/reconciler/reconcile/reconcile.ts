@@ -3,8 +3,8 @@
 import type { Request } from '../../enclave/items/items.ts';
 import { regionOf } from '../../enclave/items/region-of.ts';
 import { decide, type Effect, type Intent, resolveIntent } from '../../machines/index.ts';
-import { outlookText } from '../limits/wait-estimate.ts';
-import { notePlans, planEvents } from '../plan/result.ts';
+import { waitEstimateText } from '../limits/wait-estimate.ts';
+import { planEvents, trackPlans } from '../plan/result.ts';
 import { approvalEvents, takeRequests } from './approval.ts';
 import { assess } from './assess.ts';
 import type { ReconcileContext, ReconcileRequest } from './context.ts';
@@ -65,7 +65,7 @@ export async function reconcile(request: ReconcileRequest, context: ReconcileCon
     return { kind: 'ignored' };
   }
   const found = withPolicy(resolved, record);
-  const noted = notePlans(found.lifecycle, planResults, ports.clock.now());
+  const noted = trackPlans(found.lifecycle, planResults, ports.clock.now());
   const intent: Intent = { ...found, lifecycle: takeRequests(noted, requests, ports.clock.now()) };
   // Of a record that is another's, or in nobody's status, nothing is applied.
   const spec = intent.record === 'ours' ? stored.spec : undefined;
@@ -83,7 +83,7 @@ export async function reconcile(request: ReconcileRequest, context: ReconcileCon
       record,
       spec,
       requests,
-      wait: wait && outlookText(wait),
+      wait: wait && waitEstimateText(wait),
       now: ports.clock.now(),
       random: ports.random.next(),
     },

@@ -1,4 +1,4 @@
-/** Publication: what the application sees of an enclave, and whether it already says so. */
+/** Record status: what the operator writes into the record, and whether the record already has it. */
 import { type Condition, conditionOf } from '../../enclave/conditions.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { equalJson, isPlainMap, type JsonMap } from '../../enclave/json.ts';

@@ -40,7 +40,7 @@ export type FirstStep = 'startHost' | 'other';
 
 export type RepairRefusal = { readonly reason: 'RepairCapped'; readonly message: string } | BreakerRefusal;
 
-export interface RepairGovernorOptions {
+export interface RepairBudgetOptions {
   readonly limits: RepairLimits;
   readonly defaultRegion: string;
   readonly clock: Clock;
@@ -78,8 +78,8 @@ interface Region {
  * a restart; it counts anew what the lifecycles say. What is reserved for a commit that is refused is given back.
  * *Assumes* that nothing is awaited between {@link ask} and {@link reserve} or {@link wait}.
  */
-export class RepairGovernor implements LifecycleListener {
-  readonly #options: RepairGovernorOptions;
+export class RepairBudget implements LifecycleListener {
+  readonly #options: RepairBudgetOptions;
   readonly #regions = new Map<string, Region>();
   readonly #regionOf = new Map<string, string>();
   /** Enclaves with an effect under way, and until when. */
@@ -87,7 +87,7 @@ export class RepairGovernor implements LifecycleListener {
   readonly #waiting = new Set<string>();
   #isClosed = false;
 
-  constructor(options: RepairGovernorOptions) {
+  constructor(options: RepairBudgetOptions) {
     this.#options = options;
   }
 

@@ -13,15 +13,15 @@ import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { regionOf } from '../../enclave/items/region-of.ts';
 import { nextOpening } from '../../enclave/spec/maintenance-window.ts';
 import { driftModeOf, type EnclavePolicy, inMaintenanceWindow } from '../../enclave/spec/policy.ts';
-import { type Admission, conflictingUntil, holdsRepair, type RepairLeave } from '../../machines/index.ts';
-import type { RepairGovernor } from './budget.ts';
+import { type Admission, conflictingUntil, holdsRepair, type RepairPermission } from '../../machines/index.ts';
+import type { RepairBudget } from './budget.ts';
 
 /** Phases from which a repair begins, or in which it goes on. */
 const REPAIRED: ReadonlySet<Lifecycle['phase']> = new Set(['ready', 'invalid', 'repairing']);
-const GRANTED: RepairLeave = { ok: true };
+const GRANTED: RepairPermission = { ok: true };
 
-export interface LeaveContext {
-  readonly repairs: Pick<RepairGovernor, 'ask'>;
+export interface PermissionContext {
+  readonly repairs: Pick<RepairBudget, 'ask'>;
   readonly defaultRegion: string;
   readonly now: number;
   /** What differs of what the host reports. */
@@ -45,12 +45,12 @@ export function mayReplace({ drift }: Lifecycle, policy: EnclavePolicy, reported
 }
 
 /** Of what differs, what may be done about it. Asks the budget only for what would be repaired at once; takes nothing. */
-export function repairLeave(
+export function repairPermission(
   lifecycle: Lifecycle,
   policy: EnclavePolicy,
   admission: Admission,
-  { repairs, defaultRegion, now, reported, retry = false }: LeaveContext,
-): RepairLeave {
+  { repairs, defaultRegion, now, reported, retry = false }: PermissionContext,
+): RepairPermission {
   const { drift } = lifecycle;
   if (drift === undefined || !REPAIRED.has(lifecycle.phase)) return GRANTED;
   const name = namesOfDrift(drift).join(', ');
@@ -85,7 +85,7 @@ export function repairLeave(
 }
 
 /** Disruptive repairs wait for the maintenance window, except those of critical security findings. */
-function outsideWindow(item: DriftItem, policy: EnclavePolicy, now: number): RepairLeave | undefined {
+function outsideWindow(item: DriftItem, policy: EnclavePolicy, now: number): RepairPermission | undefined {
   const window = policy.maintenanceWindow;
   if (window === undefined || inMaintenanceWindow(policy, now)) return undefined;
   const drift = readDrift(item);

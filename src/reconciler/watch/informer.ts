@@ -1,4 +1,4 @@
-/** Feed: which enclaves changed, from three streams and a list. */
+/** Informer: which enclaves changed, from three streams and a list. */
 import { createHash } from 'node:crypto';
 import { keys } from '../../enclave/items/items.ts';
 import { canonicalJson } from '../../enclave/json.ts';
@@ -8,9 +8,9 @@ import type { FeedInstruments, FeedName } from '../metrics/index.ts';
 import type { Ports, RawRecord, TableChange } from '../ports/index.ts';
 import { within } from '../ports/with-deadline.ts';
 import { PRIORITY, type Priority } from '../queue/work-queue.ts';
-import { TableFeed } from './table-watcher.ts';
+import { TableWatcher } from './table-watcher.ts';
 
-export interface FeedOptions {
+export interface InformerOptions {
   readonly ports: Ports;
   readonly config: Config;
   readonly enqueue: (id: string, priority: Priority) => void;
@@ -40,9 +40,9 @@ export interface FeedOptions {
  * *Guarantees*: after `synced`, every change of a record, every outcome, report, request, plan result and lock release enqueues its
  * enclave, at the latest with the next list. The operator's own publishes do not.
  */
-export class Feed implements LifecycleListener {
-  readonly #options: FeedOptions;
-  readonly #tables: readonly TableFeed[];
+export class Informer implements LifecycleListener {
+  readonly #options: InformerOptions;
+  readonly #tables: readonly TableWatcher[];
   readonly #own = new Map<string, string>();
   /** Digest of every record of the last list. */
   #listed = new Map<string, string>();
@@ -52,11 +52,11 @@ export class Feed implements LifecycleListener {
   #gaps = 0;
   #synced = false;
 
-  constructor(options: FeedOptions) {
+  constructor(options: InformerOptions) {
     this.#options = options;
     const { ports, config } = options;
     const table = (name: FeedName, onChange: (change: TableChange) => void) =>
-      new TableFeed({
+      new TableWatcher({
         name,
         stream: ports.streams[name],
         ports,

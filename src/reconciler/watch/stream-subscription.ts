@@ -1,9 +1,9 @@
-/** Subscription: all shards of one stream, old and new. */
+/** Stream subscription: all shards of one stream, old and new. */
 import type { Config } from '../config.ts';
 import type { ChangeStream } from '../ports/index.ts';
 import { Gap, ShardReader, type ShardReaderOptions } from './shard-reader.ts';
 
-export interface SubscriptionOptions extends ShardReaderOptions {
+export interface StreamSubscriptionOptions extends ShardReaderOptions {
   readonly stream: ChangeStream;
   readonly streamArn: string;
   readonly tableId: string;
@@ -22,24 +22,24 @@ const LATE = 1.1;
  * Reads every shard from LATEST, and the shards they are split into from TRIM_HORIZON: what was written before such a
  * shard was found is not lost.
  */
-export class Subscription {
-  readonly #options: SubscriptionOptions;
+export class StreamSubscription {
+  readonly #options: StreamSubscriptionOptions;
   readonly #known = new Set<string>();
   readonly #readers = new Map<string, ShardReader>();
   readonly #stop = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
   readonly #following = new Set<Promise<void>>();
 
-  private constructor(options: SubscriptionOptions) {
+  private constructor(options: StreamSubscriptionOptions) {
     this.#options = options;
     // Whoever stops a subscription need not hear of what fails afterwards.
     this.#failed.promise.catch(() => {});
   }
 
   /** Takes the iterators: from here on, every change is told once `run` is called. */
-  static async open(options: SubscriptionOptions): Promise<Subscription> {
+  static async open(options: StreamSubscriptionOptions): Promise<StreamSubscription> {
     const { stream, streamArn } = options;
-    const subscription = new Subscription(options);
+    const subscription = new StreamSubscription(options);
     const shards = await stream.shards(streamArn);
     if (shards.length === 0) throw new Gap('the stream has no shards yet');
     for (const { shardId } of shards) subscription.#known.add(shardId);

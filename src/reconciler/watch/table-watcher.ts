@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { ChangeStream, Ports, TableChange } from '../ports/index.ts';
 import { Gap } from './shard-reader.ts';
-import { Subscription } from './stream-subscription.ts';
+import { StreamSubscription } from './stream-subscription.ts';
 
 /** Where a feed stands, and what comes next. */
 export type FeedState =
@@ -15,7 +15,7 @@ export type FeedState =
   /** The table has no stream: only lists find changes; looked at again with every list. */
   | { readonly kind: 'streamless' };
 
-export interface TableFeedOptions {
+export interface TableWatcherOptions {
   readonly name: string;
   readonly stream: ChangeStream;
   readonly ports: Pick<Ports, 'clock' | 'random' | 'log'>;
@@ -42,17 +42,17 @@ const PATIENCE = 3;
  * *Guarantees*: after `opened`, every change is told, or `onGap` is called when the stream is followed again; while it
  * is not, only lists find changes. *Caveats*: order between shards is not kept: whoever is told reads the item anew.
  */
-export class TableFeed {
-  readonly #options: TableFeedOptions;
+export class TableWatcher {
+  readonly #options: TableWatcherOptions;
   #state: FeedState = { kind: 'unsynced' };
   #markOpened: () => void = () => {};
   /** Resolves when lists may begin: the first subscription stands, or there is none to be had for now. */
   readonly opened: Promise<void>;
   #mayHaveMissed = false;
-  #subscription: Subscription | undefined;
+  #subscription: StreamSubscription | undefined;
   #wake: () => void = () => {};
 
-  constructor(options: TableFeedOptions) {
+  constructor(options: TableWatcherOptions) {
     this.#options = options;
     this.opened = new Promise((resolve) => {
       this.#markOpened = () => {
@@ -126,7 +126,7 @@ export class TableFeed {
       this.#markOpened();
       return woken;
     }
-    const subscription = await Subscription.open({ ...this.#options, streamArn, tableId });
+    const subscription = await StreamSubscription.open({ ...this.#options, streamArn, tableId });
     this.#subscription = subscription;
     this.#state = { kind: 'following', streamArn, shards: subscription.pollsByShard().size };
     // What changed between the last poll of the old subscription and this one is in no stream page of ours.

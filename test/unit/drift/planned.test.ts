@@ -5,7 +5,7 @@ import { type FleetRunItem, type PlanResult, PlanResultSchema } from '../../../s
 import type { Lifecycle } from '../../../src/enclave/items/lifecycle.ts';
 import type { Planned } from '../../../src/enclave/items/plan.ts';
 import { omit } from '../../../src/enclave/omit.ts';
-import { notePlan, notePlans, planEvents, resultsOf } from '../../../src/reconciler/plan/result.ts';
+import { planEvents, resultsOf, trackPlan, trackPlans } from '../../../src/reconciler/plan/result.ts';
 import { aLifecycle, aRun } from '../../support/conformance-harness.ts';
 
 const T0 = Date.parse('2030-01-01T00:00:00.000Z');
@@ -122,7 +122,7 @@ describe('findings of a plan', () => {
 
 describe('noting a plan', () => {
   it('replaces the plan of before', () => {
-    const next = notePlan(resting(), result(), T0);
+    const next = trackPlan(resting(), result(), T0);
     expect(next.planned).toMatchObject({ verdict: 'Match', run: 'drift-1-2', digest: 'e', failures: 0 });
     expect(next.planned).not.toHaveProperty('differences');
   });
@@ -151,22 +151,22 @@ describe('noting a plan', () => {
       ),
     },
   ])('drops it where $why', ({ lifecycle, found }) => {
-    expect(notePlan(lifecycle, result(found), T0)).toBe(lifecycle);
+    expect(trackPlan(lifecycle, result(found), T0)).toBe(lifecycle);
   });
 
   it('counts plans that fail in a row, and takes them for no verdict', () => {
     const failure = { class: 'throttled' as const, message: 'slow down' };
     const failed = omit(result({ failure }), 'drifted');
-    const once = notePlan(resting({ verdict: 'Match' }), failed, T0);
+    const once = trackPlan(resting({ verdict: 'Match' }), failed, T0);
     expect(once.planned).toMatchObject({ verdict: 'Unknown', failures: 1, failure });
-    const twice = notePlan(once, { ...failed, run: 'drift-1-3', askedAt: at(90) }, T0);
+    const twice = trackPlan(once, { ...failed, run: 'drift-1-3', askedAt: at(90) }, T0);
     expect(twice.planned?.failures).toBe(2);
   });
 
   it('answers who asked before the run was begun, and nobody who asked later', () => {
     const asked = (minutes: number) => resting({}, { planAsked: { at: at(minutes), actor: 'somebody' } });
-    expect(notePlan(asked(59), result(), T0).planAsked).toBeUndefined();
-    expect(notePlan(asked(61), result(), T0).planAsked).toBeDefined();
+    expect(trackPlan(asked(59), result(), T0).planAsked).toBeUndefined();
+    expect(trackPlan(asked(61), result(), T0).planAsked).toBeDefined();
   });
 
   it('takes the results that wait in the order of their runs, whatever order they are read in', () => {
@@ -177,15 +177,15 @@ describe('noting a plan', () => {
       [failed, later],
       [later, failed],
     ])
-      expect(notePlans(resting(), results, T0).planned).toMatchObject({ verdict: 'Match', run: 'drift-1-10' });
-    expect(notePlans(resting(), [], T0)).toEqual(resting());
+      expect(trackPlans(resting(), results, T0).planned).toMatchObject({ verdict: 'Match', run: 'drift-1-10' });
+    expect(trackPlans(resting(), [], T0)).toEqual(resting());
   });
 
   it('is told where something differs that did not, or no plan could be made', () => {
     const differences = [{ address: GROUP, attributes: ['egress'] }];
     const before = resting();
     const told = (changes: Partial<PlanResult>) =>
-      planEvents(before, notePlan(before, result(changes), T0)).map(
+      planEvents(before, trackPlan(before, result(changes), T0)).map(
         (effect) => 'event' in effect && effect.event.reason,
       );
     expect(told({})).toEqual([]);

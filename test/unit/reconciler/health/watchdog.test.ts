@@ -1,7 +1,7 @@
 /** Watchdog: what is overdue, a lagging loop, and what /healthz makes of it; on virtual time. */
 import { describe, expect, it } from 'vitest';
 import { isHealthy } from '../../../../src/reconciler/health/health.ts';
-import { Stopwatches, Watchdog } from '../../../../src/reconciler/health/watchdog.ts';
+import { InFlightTracker, Watchdog } from '../../../../src/reconciler/health/watchdog.ts';
 import { memoryLog } from '../../../support/memory-world.ts';
 import { VirtualClock } from '../../../support/virtual-clock.ts';
 
@@ -54,7 +54,7 @@ describe('watchdog', () => {
 
   it('times what is under way, and forgets it however it ends', async () => {
     const clock = new VirtualClock();
-    const watches = new Stopwatches(clock);
+    const watches = new InFlightTracker(clock);
     const works = watches.time('works', () => clock.sleep(5_000));
     const fails = watches.time('fails', () => clock.sleep(5_000).then(() => Promise.reject(new Error('no'))));
     fails.catch(() => {});

@@ -1,7 +1,7 @@
 /** Budgets: the family limits of AWS, in line, halved by throttling; on virtual time. */
 import { describe, expect, it } from 'vitest';
 import { ConfigSchema } from '../../../../src/reconciler/config.ts';
-import { AWS_LIMITS, Budgets } from '../../../../src/reconciler/limits/api-rate-limits.ts';
+import { ApiRateLimits, AWS_LIMITS } from '../../../../src/reconciler/limits/api-rate-limits.ts';
 import { OperatorError } from '../../../../src/reconciler/ports/index.ts';
 import { createMemoryWorld } from '../../../support/memory-world.ts';
 import { seededRandom, VirtualClock } from '../../../support/virtual-clock.ts';
@@ -10,7 +10,7 @@ function setUp(overrides: Record<string, unknown> = {}) {
   const clock = new VirtualClock();
   const world = createMemoryWorld({ clock, random: seededRandom(1) });
   const config = ConfigSchema.parse(overrides);
-  const budgets = new Budgets(world.ports, config);
+  const budgets = new ApiRateLimits(world.ports, config);
   return { clock, world, budgets, ports: budgets.ports, faults: world.faults };
 }
 

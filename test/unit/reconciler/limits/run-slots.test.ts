@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type RunKind, RunSlots, type RunSlotsOptions } from '../../../../src/reconciler/limits/run-slots.ts';
-import { outlookText } from '../../../../src/reconciler/limits/wait-estimate.ts';
+import { waitEstimateText } from '../../../../src/reconciler/limits/wait-estimate.ts';
 import { aLifecycle } from '../../../support/conformance-harness.ts';
 import { VirtualClock } from '../../../support/virtual-clock.ts';
 import { virtualOperator } from '../../../support/virtual-operator.ts';
@@ -10,7 +10,7 @@ function setUp(limits: Partial<RunSlotsOptions> = {}) {
   const woken: string[] = [];
   const wake = (id: string) => woken.push(id);
   const slots = new RunSlots({ clock, max: 1, maxPerOwner: 0, createsPerSecond: 0, wake, ...limits });
-  slots.counted();
+  slots.incrementAttempts();
   return { clock, woken, slots };
 }
 
@@ -46,7 +46,7 @@ describe('run slots', () => {
     const slots = new RunSlots({ clock: new VirtualClock(), max: 1, maxPerOwner: 0, createsPerSecond: 0, wake });
     expect(slots.reserve('a', change).kind).toBe('wait');
     expect(woken).toEqual([]);
-    slots.counted();
+    slots.incrementAttempts();
     expect(woken).toEqual(['a']);
     expect(slots.reserve('a', change).kind).toBe('reserved');
   });
@@ -147,7 +147,7 @@ describe('run slots', () => {
 
   it('tells how many are ahead, how fast they go, and how long that takes', async () => {
     const { clock, slots } = setUp({ max: 4, createsPerSecond: 0.5 });
-    const text = (id: string, asked = create) => outlookText(slots.estimatedWait(id, asked)!);
+    const text = (id: string, asked = create) => waitEstimateText(slots.estimatedWait(id, asked)!);
     for (let n = 0; n < 4; n += 1) slots.reserve(`run-${n}`, change);
     for (let n = 0; n < 341; n += 1) slots.reserve(`c${n}`, create);
     expect(text('c0')).toBe('waiting for a free run slot: next in line');

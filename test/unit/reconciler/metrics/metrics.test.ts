@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { PHASES } from '../../../../src/enclave/items/lifecycle.ts';
-import { FleetTally } from '../../../../src/reconciler/fleet/statistics.ts';
+import { FleetStatistics } from '../../../../src/reconciler/fleet/statistics.ts';
 import { AWS_OPERATIONS } from '../../../../src/reconciler/metrics/aws.ts';
 import { collectProcessMetrics, createMetrics, type FleetSource } from '../../../../src/reconciler/metrics/index.ts';
 import { aLifecycle } from '../../../support/conformance-harness.ts';
@@ -14,7 +14,7 @@ const FLEET = [
 ];
 const NOW = Date.parse('2026-01-02T00:00:00.000Z');
 
-function leading(tally: FleetTally, over: Partial<FleetSource> = {}) {
+function leading(tally: FleetStatistics, over: Partial<FleetSource> = {}) {
   const metrics = createMetrics();
   metrics.leading(7);
   metrics.fleet.source({
@@ -65,7 +65,7 @@ describe('cardinality', () => {
   it('does not grow with the fleet, and names neither enclave nor wallet', async () => {
     const sizes: number[] = [];
     for (const size of [1, 500]) {
-      const tally = new FleetTally();
+      const tally = new FleetStatistics();
       for (let n = 0; n < size; n += 1) tally.onUpsert(`enc_${n}`, aLifecycle(`enc_${n}`));
       const metrics = leading(tally);
       collectProcessMetrics(metrics.registry);
@@ -101,7 +101,7 @@ describe('cardinality', () => {
   });
 
   it('is capped where enclaves are named', async () => {
-    const tally = new FleetTally();
+    const tally = new FleetStatistics();
     for (let n = 0; n < 10; n += 1) tally.onUpsert(`enc_${n}`, aLifecycle(`enc_${n}`));
     const metrics = leading(tally, { info: () => tally.some(3) });
     const named = async () => [...(await scrape(metrics)).keys()].filter((name) => name.startsWith('enclave_info'));
@@ -134,7 +134,7 @@ describe('the fleet', () => {
     [...series.keys()].filter((name) => FLEET.some((one) => name.startsWith(one)));
 
   it('is counted by phase, condition and drift', async () => {
-    const tally = new FleetTally();
+    const tally = new FleetStatistics();
     const since = (seconds: number) => new Date(NOW - seconds * 1_000).toISOString();
     const condition = (type: 'InSync' | 'Secure', status: 'True' | 'False') => ({
       ...{ type, status, message: '', observedGeneration: 1, lastTransitionTime: since(0) },
@@ -180,7 +180,7 @@ describe('the fleet', () => {
     ['a destroyed enclave', { phase: 'destroyed' as const }],
     ['an enclave of which a destroy run has left nothing', { phase: 'destroying' as const, teardown: empty }],
   ])('%s counts in its phase and in no condition or finding', async (_, gone) => {
-    const tally = new FleetTally();
+    const tally = new FleetStatistics();
     tally.onUpsert('a', { ...aLifecycle('a'), conditions: [insecure('DebugEnclave')], drift, ...gone });
     const series = await scrape(leading(tally));
     expect(series.get(`enclaves{phase="${gone.phase}"}`)).toBe(1);
@@ -189,7 +189,7 @@ describe('the fleet', () => {
   });
 
   it('counts requested debug mode as a low finding, not a security finding', async () => {
-    const tally = new FleetTally();
+    const tally = new FleetStatistics();
     tally.onUpsert('a', { ...aLifecycle('a'), phase: 'ready', conditions: [insecure('DebugRequested')] });
     tally.onUpsert('b', { ...aLifecycle('b'), phase: 'ready', conditions: [insecure('DebugEnclave')] });
     tally.onUpsert('c', { ...aLifecycle('c'), phase: 'destroying', conditions: [insecure('DebugEnclave')] });
@@ -199,7 +199,7 @@ describe('the fleet', () => {
   });
 
   it('is told by the leader alone, and no longer once it does not lead', async () => {
-    const metrics = leading(new FleetTally());
+    const metrics = leading(new FleetStatistics());
     expect(ofFleet(await scrape(metrics)).length).toBeGreaterThan(2 * PHASES.length);
     expect((await scrape(metrics)).get('lease_epoch')).toBe(7);
     metrics.fleet.source(undefined);
@@ -213,7 +213,9 @@ describe('the fleet', () => {
   });
 
   it('is not told before all of it was listed', async () => {
-    const series = await scrape(leading(new FleetTally(), { survey: () => undefined, deletionsHeld: () => undefined }));
+    const series = await scrape(
+      leading(new FleetStatistics(), { survey: () => undefined, deletionsHeld: () => undefined }),
+    );
     expect([...series.keys()].filter((name) => /^(enclaves{|deletions_held)/.test(name))).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import { RunSlots } from '../../../../src/reconciler/limits/run-slots.ts';
 import { WalletQuota } from '../../../../src/reconciler/limits/wallet-quota.ts';
 import type { SharedLimits } from '../../../../src/reconciler/reconcile/context.ts';
 import { reserve } from '../../../../src/reconciler/reconcile/reservations.ts';
-import { RepairGovernor, repairLimitsOf } from '../../../../src/reconciler/repair/budget.ts';
+import { RepairBudget, repairLimitsOf } from '../../../../src/reconciler/repair/budget.ts';
 import { aLifecycle } from '../../../support/conformance-harness.ts';
 import { VirtualClock } from '../../../support/virtual-clock.ts';
 
@@ -20,7 +20,7 @@ function setUp() {
   const wake = (id: string) => woken.push(id);
   const limits: SharedLimits = {
     slots: new RunSlots({ clock, max: 1, maxPerOwner: 0, createsPerSecond: 0, wake }),
-    repairs: new RepairGovernor({
+    repairs: new RepairBudget({
       // One repair at a time; one host may be started at once, and one a second after it; the breaker opens for two.
       limits: {
         ...repairLimitsOf(ConfigSchema.parse({ breakerMin: 2, breakerPercent: 1, repairCapPercent: 1 })),
@@ -34,7 +34,7 @@ function setUp() {
     quota: new WalletQuota(1, wake),
     names: new NameCollisions(),
   };
-  limits.slots.counted();
+  limits.slots.incrementAttempts();
   return { clock, woken, limits };
 }
 

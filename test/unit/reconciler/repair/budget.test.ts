@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Lifecycle } from '../../../../src/enclave/items/lifecycle.ts';
 import { omit } from '../../../../src/enclave/omit.ts';
 import { ConfigSchema } from '../../../../src/reconciler/config.ts';
-import { RepairGovernor, repairLimitsOf } from '../../../../src/reconciler/repair/budget.ts';
+import { RepairBudget, repairLimitsOf } from '../../../../src/reconciler/repair/budget.ts';
 import { aLifecycle } from '../../../support/conformance-harness.ts';
 import { VirtualClock } from '../../../support/virtual-clock.ts';
 
@@ -13,7 +13,7 @@ const ids = Array.from({ length: 100 }, (_, n) => `enc_${n}`);
 let clock: VirtualClock;
 let woken: string[];
 let told: string[];
-let governor: RepairGovernor;
+let governor: RepairBudget;
 
 const differs = (id: string, changes: Partial<Lifecycle> = {}): Lifecycle =>
   aLifecycle(id, {
@@ -40,7 +40,7 @@ beforeEach(() => {
   woken = [];
   told = [];
   const config = ConfigSchema.parse({});
-  governor = new RepairGovernor({
+  governor = new RepairBudget({
     // EC2 lets two be started at once, and one a second after them.
     limits: { ...repairLimitsOf(config), starts: { burst: 2, perSecond: 1 } },
     defaultRegion: REGION,
