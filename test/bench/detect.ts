@@ -1,6 +1,6 @@
 /** How long a change of a host goes unseen, in virtual time by production's settings. */
 import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
-import { Dice } from '../simulation/random.ts';
+import { SeededRandom } from '../simulation/random.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 import type { Figures } from './measurement.ts';
 import { percentile, rounded } from './statistics.ts';
@@ -29,9 +29,9 @@ export async function benchDetect(): Promise<Figures> {
     changedAt.delete(id);
     seconds.push((v.clock.monotonic() - at) / 1_000);
   });
-  const dice = new Dice('changes');
+  const random = new SeededRandom('changes');
   for (const id of ids) {
-    v.clock.schedule(dice.between(0, SPREAD_MS), () => {
+    v.clock.schedule(random.between(0, SPREAD_MS), () => {
       const [host] = v.world.hosts.living(id);
       if (host === undefined) return;
       changedAt.set(id, v.clock.monotonic());

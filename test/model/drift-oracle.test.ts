@@ -8,7 +8,7 @@ import type { Attribute } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
 import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
 import { States } from '../simulation/concurrent-actor.ts';
-import { MISCHIEF, PCR0 } from '../simulation/faults.ts';
+import { FAULTS_BY_ATTRIBUTE, PCR0 } from '../simulation/faults.ts';
 import type { Illness, MemoryHost } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
@@ -167,7 +167,7 @@ class Stage {
     }
     const isReady = (id: string) => v.lifecycle(id)?.phase === 'ready';
     await v.until(() => [...ids.keys()].every(isReady), 'all are ready', 2 * HOUR);
-    for (const id of ids.keys()) this.states.make(id, v.clock.now());
+    for (const id of ids.keys()) this.states.create(id, v.clock.now());
     await v.clock.advance(20 * MINUTE);
     this.#from = v.clock.now();
   }
@@ -184,8 +184,8 @@ class Stage {
       world.hosts.report(host);
       return;
     }
-    const { deeds } = MISCHIEF[attribute];
-    deeds[value % deeds.length]?.({
+    const { faults } = FAULTS_BY_ATTRIBUTE[attribute];
+    faults[value % faults.length]?.({
       world,
       host,
       around,
@@ -240,12 +240,12 @@ describe('a difference as docs/drift.md has it', () => {
   it('has a row for every attribute, and a reason for each row that this world cannot produce', () => {
     for (const [attribute, reason] of Object.entries(NOT_PRODUCED))
       console.info(`not produced: ${attribute}: ${reason}`);
-    expect(ROWS.map(({ attribute }) => attribute).sort()).toEqual(Object.keys(MISCHIEF).sort());
+    expect(ROWS.map(({ attribute }) => attribute).sort()).toEqual(Object.keys(FAULTS_BY_ATTRIBUTE).sort());
   });
 
   it.each(PRODUCED)('$attribute is reported and repaired as its row says', async (row) => {
     const { attribute, patienceMs, kind } = row;
-    const values = (REPORTED[attribute] ?? MISCHIEF[attribute].deeds).length;
+    const values = (REPORTED[attribute] ?? FAULTS_BY_ATTRIBUTE[attribute].faults).length;
     const ids = new Map<string, Variant>();
     const valueBy = new Map<string, number>();
     for (const variant of VARIANTS) ids.set(`enc_${variant}`, variant);
@@ -277,7 +277,7 @@ describe('a difference as docs/drift.md has it', () => {
     const taken = Object.fromEntries([...ids.keys()].map((id) => [id, stage.steps(id).map(({ step }) => step)]));
     const expected = Object.fromEntries([...ids].map(([id, variant]) => [id, expectedSteps(row, variant)]));
     expect(taken).toEqual(expected);
-    const reason = MISCHIEF[attribute].reason ?? 'Drifted';
+    const reason = FAULTS_BY_ATTRIBUTE[attribute].reason ?? 'Drifted';
     for (const id of ids.keys()) {
       if (kind === 'foreign') expect([...(conditions.get(id) ?? [])], id).toEqual([]);
       else expect([...(conditions.get(id) ?? [])], id).toContain(reason);

@@ -1,7 +1,7 @@
 /** The application and its users: they write records as they please, and remember what they asked for. */
 import { type CommandStatus, isCommand } from '../../src/enclave/record.ts';
 import type { RawRecord } from '../../src/reconciler/ports/index.ts';
-import type { Dice } from './random.ts';
+import type { SeededRandom } from './random.ts';
 import type { Stage } from './stage.ts';
 
 /** Commands that may still be carried out, for they stood there or were being read before the last one. */
@@ -62,30 +62,30 @@ export class App {
   /** Whose host it is, for hosts that no run launched. */
   readonly hostOwners = new Map<string, string>();
   readonly #stage: Stage;
-  readonly #dice: Dice;
+  readonly #random: SeededRandom;
   #number = 0;
 
   constructor(stage: Stage) {
     this.#stage = stage;
-    this.#dice = stage.dice.fork('app');
+    this.#random = stage.random.fork('app');
   }
 
   /** What was there before the operator was installed. */
   found(): void {
     const { settings, world } = this.#stage;
-    const many = this.#dice.between(0, Math.ceil(settings.fleet / 2));
+    const many = this.#random.between(0, Math.ceil(settings.fleet / 2));
     for (let n = 0; n < many; n += 1) {
       const id = this.#newId();
-      const status = this.#dice.pick(['DEPLOYED', 'DEPLOYED', 'PAUSED', 'FAILED', 'PENDING_DESTROY', 'DESTROYED']);
+      const status = this.#random.pick(['DEPLOYED', 'DEPLOYED', 'PAUSED', 'FAILED', 'PENDING_DESTROY', 'DESTROYED']);
       // Made long before the operator was installed: resources of it may exist that nobody has seen yet.
       const createdAt = new Date(this.#stage.clock.now() - DAY_MS).toISOString();
       const owned = this.post(id, { status, createdAt });
-      if (owned.identity === undefined || status === 'DESTROYED' || this.#dice.chance(0.2)) continue;
+      if (owned.identity === undefined || status === 'DESTROYED' || this.#random.chance(0.2)) continue;
       const host = world.hosts.launch({
         enclaveId: id,
         region: REGION,
         state: status === 'PAUSED' ? 'stopped' : 'running',
-        reports: this.#dice.chance(0.7),
+        reports: this.#random.chance(0.7),
       });
       this.hostOwners.set(host.instanceId, ownerOf(owned.identity));
     }
@@ -98,39 +98,39 @@ export class App {
   /** Acts until faults stop, or for as long as `going` says so. */
   act(going: () => boolean): void {
     const { settings } = this.#stage;
-    this.#stage.every(this.#dice, settings.appEveryMs, going, () => this.step());
+    this.#stage.every(this.#random, settings.appEveryMs, going, () => this.step());
   }
 
   /** One thing a user does. */
   step(): void {
-    const dice = this.#dice;
+    const random = this.#random;
     const now = this.#stage.clock.monotonic();
     const living = [...this.enclaves.values()].filter(
       (owned) => owned.identity !== undefined && !owned.sick && owned.aloneUntilMs <= now,
     );
-    if (living.length === 0 || (this.enclaves.size < this.#stage.settings.fleet && dice.chance(0.3))) {
-      this.post(this.#newId(), dice.chance(0.05) ? { providerConfig: { cpuCount: 'many' } } : {});
+    if (living.length === 0 || (this.enclaves.size < this.#stage.settings.fleet && random.chance(0.3))) {
+      this.post(this.#newId(), random.chance(0.05) ? { providerConfig: { cpuCount: 'many' } } : {});
       return;
     }
-    const owned = dice.pick(living);
+    const owned = random.pick(living);
     this.#stepOn(owned);
     // Somebody impatient clicks again while the first click is being worked on.
-    if (this.#stage.has('lateCommands') && dice.chance(0.4)) {
-      this.#stage.clock.schedule(dice.between(100, 4_000), () => {
+    if (this.#stage.has('lateCommands') && random.chance(0.4)) {
+      this.#stage.clock.schedule(random.between(100, 4_000), () => {
         if (owned.identity !== undefined && this.#stage.has('lateCommands')) this.#stepOn(owned);
       });
     }
     // Somebody patient waits for as long as it takes.
-    if (dice.chance(0.25)) owned.aloneUntilMs = now + PATIENCE_MS;
+    if (random.chance(0.25)) owned.aloneUntilMs = now + PATIENCE_MS;
   }
 
   #stepOn(owned: Owned): void {
-    const dice = this.#dice;
-    dice.weighted<() => void>([
+    const random = this.#random;
+    random.weighted<() => void>([
       [8, () => this.gated(owned)],
       [3, () => this.edit(owned)],
       [1, () => this.rename(owned)],
-      [1, () => this.request(owned, dice.pick(['retry', 'adopt', 'plan', UNKNOWN_VERB]))],
+      [1, () => this.request(owned, random.pick(['retry', 'adopt', 'plan', UNKNOWN_VERB]))],
       [this.#stage.has('lateCommands') ? 4 : 0, () => this.#late(owned)],
       [this.#stage.has('deletions') ? 3 : 0, () => this.#delete(owned)],
     ])();
@@ -157,7 +157,7 @@ export class App {
   /** A command the gates let through in this status, if there is one. */
   gated(owned: Owned, among: readonly CommandStatus[] = COMMANDS): void {
     const allowed = (GATES[this.statusOf(owned)] ?? []).filter((status) => among.includes(status));
-    if (allowed.length > 0) this.command(owned, this.#dice.pick(allowed));
+    if (allowed.length > 0) this.command(owned, this.#random.pick(allowed));
   }
 
   command(owned: Owned, status: CommandStatus): void {
@@ -183,16 +183,16 @@ export class App {
   }
 
   /** A new configuration; now and then one that is not valid. */
-  edit(owned: Owned, valid = this.#dice.chance(0.85)): void {
+  edit(owned: Owned, valid = this.#random.chance(0.85)): void {
     const { world, clock, trace } = this.#stage;
     const cpuCount = valid ? '2' : 'many';
-    const memoryMiB = String(512 * this.#dice.between(1, 6));
+    const memoryMiB = String(512 * this.#random.between(1, 6));
     owned.valid = valid;
     trace.say('app', `edits ${owned.id}: memoryMiB ${memoryMiB}${valid ? '' : ', invalid'}`);
     const known = world.record(owned.id)?.providerConfig as object | undefined;
     const providerConfig = { ...known, cpuCount, memoryMiB };
     // Somebody who edits the item in the console does not think of updatedAt.
-    const stamp = this.#dice.chance(0.15) ? {} : { updatedAt: clock.iso() };
+    const stamp = this.#random.chance(0.15) ? {} : { updatedAt: clock.iso() };
     this.#touch(owned, () => world.updateRecord(owned.id, { providerConfig, ...stamp }));
   }
 
@@ -203,17 +203,17 @@ export class App {
   rename(owned: Owned): void {
     const { world, clock, trace } = this.#stage;
     trace.say('app', `renames ${owned.id}`);
-    const changes = { name: `name ${this.#dice.between(0, 999)}`, updatedAt: clock.iso() };
+    const changes = { name: `name ${this.#random.between(0, 999)}`, updatedAt: clock.iso() };
     this.#touch(owned, () => world.updateRecord(owned.id, changes));
   }
 
   /** What gates would not let through: a request that hung for long, two tabs, a script, a repetition. */
   #late(owned: Owned): void {
     const { world, trace } = this.#stage;
-    const status = this.#dice.chance(0.3) ? this.statusOf(owned) : this.#dice.pick(COMMANDS);
+    const status = this.#random.chance(0.3) ? this.statusOf(owned) : this.#random.pick(COMMANDS);
     if (isCommand(status)) this.command(owned, status);
-    if (status === 'PENDING_DESTROY' && this.#dice.chance(0.5)) {
-      const name = `app-${this.#dice.random.id(8)}`;
+    if (status === 'PENDING_DESTROY' && this.#random.chance(0.5)) {
+      const name = `app-${this.#random.port.id(8)}`;
       trace.say('app', `starts the cleanup machine for ${owned.id} directly, as ${name}`);
       void world.runs.start(name, 'destroy', owned.id);
     }
@@ -226,10 +226,10 @@ export class App {
     owned.identity = undefined;
     trace.say('app', `deletes ${owned.id}`);
     this.#touch(owned, () => world.deleteRecord(owned.id));
-    const again = this.#dice.chance(0.6);
+    const again = this.#random.chance(0.6);
     if (!again || record === undefined) return;
-    const another = this.#dice.chance(0.6);
-    clock.schedule(this.#dice.between(1_000, 2 * settings.config.deletionGraceMs), () => {
+    const another = this.#random.chance(0.6);
+    clock.schedule(this.#random.between(1_000, 2 * settings.config.deletionGraceMs), () => {
       if (owned.identity !== undefined || this.#stage.calm) return;
       if (another) {
         this.post(owned.id, {});
@@ -283,7 +283,7 @@ export class App {
       id,
       name: `name of ${id}`,
       region: REGION,
-      walletAddress: `0x${this.#dice.random.id(12)}`,
+      walletAddress: `0x${this.#random.port.id(12)}`,
       providerId: 'aws-nitro',
       status: 'PENDING_DEPLOY',
       createdAt: now,

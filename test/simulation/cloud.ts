@@ -7,7 +7,7 @@ import type { MemoryExecution, RunScript, StartScript } from '../support/memory-
 import { SICK_ID } from './app.ts';
 import { Intruder } from './intruder.ts';
 import { FAMILIES } from './limits.ts';
-import type { Dice } from './random.ts';
+import type { SeededRandom } from './random.ts';
 import type { Stage } from './stage.ts';
 
 const SECOND = 1_000;
@@ -30,21 +30,21 @@ const STREAMS = ['records', 'state', 'history'] as const;
 
 export class Cloud {
   readonly #stage: Stage;
-  readonly #dice: Dice;
-  readonly #runDice: Dice;
+  readonly #random: SeededRandom;
+  readonly #runRandom: SeededRandom;
   readonly #intruder: Intruder;
   /** Hosts whose agents froze. Those of the time before the operator, which have none, are not among them. */
   readonly #frozen = new Set<MemoryHost>();
 
   constructor(stage: Stage) {
     this.#stage = stage;
-    this.#dice = stage.dice.fork('cloud');
-    this.#runDice = stage.dice.fork('runs');
+    this.#random = stage.random.fork('cloud');
+    this.#runRandom = stage.random.fork('runs');
     const { runs, hosts } = stage.world;
-    this.#intruder = new Intruder(hosts, stage.dice.fork('intruder'), (what) => this.#say(what));
+    this.#intruder = new Intruder(hosts, stage.random.fork('intruder'), (what) => this.#say(what));
     runs.script = (run) => this.#runScript(run);
     runs.startScript = (execution) => this.#startScript(execution);
-    const lag = stage.dice.fork('lag');
+    const lag = stage.random.fork('lag');
     runs.listLagMs = () => (stage.has('lag') ? lag.between(0, 10 * SECOND) : 0);
     hosts.lagMs = () => (stage.has('lag') ? lag.between(0, 20 * SECOND) : 0);
     hosts.onState = ({ instanceId, enclaveId, state }) =>
@@ -54,14 +54,14 @@ export class Cloud {
   act(): void {
     const { settings } = this.#stage;
     const going = () => !this.#stage.calm;
-    this.#stage.every(this.#dice, settings.incidentEveryMs, going, () => this.#incident());
-    if (this.#stage.has('sick')) this.#stage.every(this.#dice.fork('sick'), 15 * SECOND, going, () => this.#sicken());
+    this.#stage.every(this.#random, settings.incidentEveryMs, going, () => this.#incident());
+    if (this.#stage.has('sick')) this.#stage.every(this.#random.fork('sick'), 15 * SECOND, going, () => this.#sicken());
   }
 
   /** Faults have stopped: what was held back is delivered, what froze thaws. What broke stays broken. */
   clear(): void {
-    const { world, weather } = this.#stage;
-    weather.clear();
+    const { world, faultSchedule } = this.#stage;
+    faultSchedule.clear();
     for (const name of STREAMS) {
       const { stream } = world.tables[name];
       stream.deliver();
@@ -76,7 +76,7 @@ export class Cloud {
   }
 
   #later(leastMs: number, mostMs: number, act: () => void): void {
-    this.#stage.clock.schedule(this.#dice.between(leastMs, mostMs), () => {
+    this.#stage.clock.schedule(this.#random.between(leastMs, mostMs), () => {
       if (!this.#stage.calm) act();
     });
   }
@@ -97,13 +97,13 @@ export class Cloud {
     add('sweeps', 1, () => this.#blind());
     add('outages', 1, () => this.#outage());
     add('throttling', 2, () => this.#drain());
-    if (kinds.length > 0) this.#dice.weighted(kinds)();
+    if (kinds.length > 0) this.#random.weighted(kinds)();
   }
 
   #someHost(): MemoryHost | undefined {
     const hosts = [...this.#stage.world.hosts.all.values()];
     const there = hosts.filter((host) => host.state !== 'terminated' && host.enclaveId !== SICK_ID);
-    return there.length === 0 ? undefined : this.#dice.pick(there);
+    return there.length === 0 ? undefined : this.#random.pick(there);
   }
 
   /** Somebody in the console, or the hardware. */
@@ -114,7 +114,7 @@ export class Cloud {
     if (host.state === 'stopped') {
       this.#say(`somebody starts ${host.instanceId.slice(-4)} of ${host.enclaveId}`);
       void hosts.start(REGION, host.instanceId);
-    } else if (host.state === 'running' && this.#dice.chance(0.5)) {
+    } else if (host.state === 'running' && this.#random.chance(0.5)) {
       this.#say(`somebody stops ${host.instanceId.slice(-4)} of ${host.enclaveId}`);
       void hosts.stop(REGION, host.instanceId);
     } else if (host.state !== 'shutting-down') {
@@ -128,9 +128,9 @@ export class Cloud {
     const silent = [...this.#stage.world.hosts.all.values()].filter(
       ({ state, enclaveState }) => state === 'pending' || (state === 'running' && enclaveState !== 'RUNNING'),
     );
-    const host = silent.length > 0 && this.#dice.chance(0.7) ? this.#dice.pick(silent) : this.#someHost();
+    const host = silent.length > 0 && this.#random.chance(0.7) ? this.#random.pick(silent) : this.#someHost();
     if (host === undefined || host.enclaveId === SICK_ID) return;
-    if (this.#dice.chance(0.5) && host.state === 'running') {
+    if (this.#random.chance(0.5) && host.state === 'running') {
       this.#say(`the enclave ${host.enclaveId} crashes`);
       this.#stage.world.hosts.crashEnclave(host);
     } else if (host.reports) {
@@ -160,14 +160,14 @@ export class Cloud {
   #taskFault(): void {
     const { runs } = this.#stage.world;
     const running = [...runs.executions.values()].filter((each) => each.state === 'running');
-    if (this.#dice.chance(0.1)) {
+    if (this.#random.chance(0.1)) {
       this.#say('ECS forgets its stopped tasks');
       runs.forgetStoppedTasks();
     }
     if (running.length === 0) return;
-    const execution = this.#dice.pick(running);
+    const execution = this.#random.pick(running);
     const task = execution.tasks.at(-1);
-    if (task !== undefined && this.#dice.chance(0.6)) {
+    if (task !== undefined && this.#random.chance(0.6)) {
       this.#say(`the task of ${execution.name} is killed`);
       runs.killTask(task);
     } else {
@@ -177,13 +177,13 @@ export class Cloud {
   }
 
   #shardFault(): void {
-    const name = this.#dice.pick(STREAMS);
+    const name = this.#random.pick(STREAMS);
     const { stream } = this.#stage.world.tables[name];
-    const kind = this.#dice.between(1, 4);
-    if (kind <= 2) this.endShards(name, this.#dice);
+    const kind = this.#random.between(1, 4);
+    if (kind <= 2) this.endShards(name, this.#random);
     if (kind === 3) {
       this.#say(`${name} tells its last changes again`);
-      stream.repeat(this.#dice.between(1, 20));
+      stream.repeat(this.#random.between(1, 20));
     }
     if (kind === 4) {
       this.#say(`${name} tells its changes late`);
@@ -193,27 +193,27 @@ export class Cloud {
   }
 
   /** Shards end and have children, which DescribeStream may not know at once. */
-  endShards(name: (typeof STREAMS)[number], dice: Dice): void {
+  endShards(name: (typeof STREAMS)[number], random: SeededRandom): void {
     const { stream } = this.#stage.world.tables[name];
-    const hidden = dice.chance(0.5);
-    const splits = stream.openShards <= 2 && dice.chance(0.5);
+    const hidden = random.chance(0.5);
+    const splits = stream.openShards <= 2 && random.chance(0.5);
     this.#say(`the shards of ${name} ${splits ? 'split' : 'rotate'}${hidden ? ', and their children are hidden' : ''}`);
     if (splits) stream.split(hidden);
     else stream.rotate(hidden);
-    if (hidden) this.#stage.clock.schedule(dice.between(100, 4 * SECOND), () => stream.reveal());
+    if (hidden) this.#stage.clock.schedule(random.between(100, 4 * SECOND), () => stream.reveal());
   }
 
   #gapFault(): void {
-    const name = this.#dice.pick(STREAMS);
+    const name = this.#random.pick(STREAMS);
     const { stream } = this.#stage.world.tables[name];
-    const trims = this.#dice.chance(0.5);
+    const trims = this.#random.chance(0.5);
     this.#say(trims ? `the stream of ${name} is trimmed` : `iterators of ${name} expire`);
     if (trims) stream.trim();
     else stream.expireIterators();
   }
 
   #streamOff(): void {
-    const name = this.#dice.pick(STREAMS);
+    const name = this.#random.pick(STREAMS);
     const { stream } = this.#stage.world.tables[name];
     this.#say(`the stream of ${name} is disabled`);
     stream.disable();
@@ -225,43 +225,43 @@ export class Cloud {
 
   #blind(): void {
     this.#say(`DescribeInstances finds nothing by tag in ${REGION}`);
-    this.#stage.weather.blind.add(REGION);
-    this.#later(30 * SECOND, 6 * MINUTE, () => this.#stage.weather.blind.delete(REGION));
+    this.#stage.faultSchedule.blind.add(REGION);
+    this.#later(30 * SECOND, 6 * MINUTE, () => this.#stage.faultSchedule.blind.delete(REGION));
   }
 
   #outage(): void {
-    const ports = this.#dice.pick(SERVICES);
+    const ports = this.#random.pick(SERVICES);
     this.#say(`${ports[0]} is out of order`);
-    for (const port of ports) this.#stage.weather.outages.add(port);
+    for (const port of ports) this.#stage.faultSchedule.outages.add(port);
     this.#later(5 * SECOND, 4 * MINUTE, () => {
       this.#say(`${ports[0]} works again`);
-      for (const port of ports) this.#stage.weather.outages.delete(port);
+      for (const port of ports) this.#stage.faultSchedule.outages.delete(port);
     });
   }
 
   #drain(): void {
-    const family = this.#dice.pick(FAMILIES);
+    const family = this.#random.pick(FAMILIES);
     this.#say(`another tool uses ${family} up`);
-    this.#stage.weather.limits.drain(family, this.#dice.between(5 * SECOND, 2 * MINUTE));
+    this.#stage.faultSchedule.limits.drain(family, this.#random.between(5 * SECOND, 2 * MINUTE));
   }
 
   #startScript(execution: MemoryExecution): StartScript {
-    const dice = this.#runDice;
-    if (this.#stage.has('tasks') && dice.chance(0.05)) {
+    const random = this.#runRandom;
+    if (this.#stage.has('tasks') && random.chance(0.05)) {
       this.#say(`the workflow of ${execution.name} dies before it claims`);
       return { dies: true };
     }
-    const slow = this.#stage.has('slowCalls') && dice.chance(0.2);
+    const slow = this.#stage.has('slowCalls') && random.chance(0.2);
     return {
-      claimMs: dice.between(100, slow ? 30 * SECOND : 500),
-      taskStartMs: dice.between(1_000, slow ? MINUTE : 5_000),
+      claimMs: random.between(100, slow ? 30 * SECOND : 500),
+      taskStartMs: random.between(1_000, slow ? MINUTE : 5_000),
     };
   }
 
   #runScript(run: RunItem): RunScript {
-    const dice = this.#runDice;
-    const script = this.#fateOf(run, dice);
-    const workMs = script.workMs ?? dice.between(5 * SECOND, 60 * SECOND) + this.#launchWaitMs(run);
+    const random = this.#runRandom;
+    const script = this.#fateOf(run, random);
+    const workMs = script.workMs ?? random.between(5 * SECOND, 60 * SECOND) + this.#launchWaitMs(run);
     const rest = omit(script, 'workMs');
     const said = Object.keys(rest).length === 0 ? '' : ` and ${JSON.stringify(rest)}`;
     this.#say(`Terraform works for ${run.name}: ${Math.round(workMs / SECOND)} s${said}`);
@@ -270,25 +270,25 @@ export class Cloud {
 
   /** Terraform waits while RunInstances is throttled. */
   #launchWaitMs(run: RunItem): number {
-    const { world, weather } = this.#stage;
+    const { world, faultSchedule } = this.#stage;
     const launches = run.action === 'deploy' && world.hosts.living(run.id).length === 0;
-    return launches && !weather.limits.take('ec2:RunInstances') ? 10 * SECOND : 0;
+    return launches && !faultSchedule.limits.take('ec2:RunInstances') ? 10 * SECOND : 0;
   }
 
-  #fateOf(run: RunItem, dice: Dice): RunScript {
-    const applied = dice.chance(0.4);
-    if (run.id !== SICK_ID && this.#stage.has('runs') && dice.chance(0.25)) {
-      const kind = dice.between(1, 10);
+  #fateOf(run: RunItem, random: SeededRandom): RunScript {
+    const applied = random.chance(0.4);
+    if (run.id !== SICK_ID && this.#stage.has('runs') && random.chance(0.25)) {
+      const kind = random.between(1, 10);
       const message = 'as the seed will have it';
-      if (kind <= 6) return { applied, fails: { class: dice.pick(TRANSIENT), message } };
-      if (kind === 7) return { applied, fails: { class: dice.pick(TERMINAL), message } };
+      if (kind <= 6) return { applied, fails: { class: random.pick(TRANSIENT), message } };
+      if (kind === 7) return { applied, fails: { class: random.pick(TERMINAL), message } };
       if (kind === 8 && run.action === 'destroy') return { remaining: ['aws_security_group sg-1'] };
       if (kind === 9) return { workMs: 10 * HOUR };
-      return { workMs: dice.between(MINUTE, 5 * MINUTE) };
+      return { workMs: random.between(MINUTE, 5 * MINUTE) };
     }
-    if (run.id !== SICK_ID && this.#stage.has('tasks') && dice.chance(0.25)) {
-      const dies = dice.pick(['task', 'workflow', 'execution', 'execution'] as const);
-      return { applied, dies, workMs: dice.between(SECOND, 4 * MINUTE) };
+    if (run.id !== SICK_ID && this.#stage.has('tasks') && random.chance(0.25)) {
+      const dies = random.pick(['task', 'workflow', 'execution', 'execution'] as const);
+      return { applied, dies, workMs: random.between(SECOND, 4 * MINUTE) };
     }
     return {};
   }

@@ -1,4 +1,4 @@
-/** The meddler: does mischief to a fleet at random times, each row of the comparison in turn, and keeps account of it. */
+/** A concurrent actor: injects faults into a fleet at random times, and checks that each is reported. */
 import type { Attribute } from '../../src/drift/index.ts';
 import { ATTRIBUTES } from '../../src/drift/index.ts';
 import { conditionOf } from '../../src/enclave/conditions.ts';
@@ -8,16 +8,16 @@ import { stateKey } from '../../src/enclave/names.ts';
 import type { StateObject, TerraformStates } from '../../src/reconciler/ports/index.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import type { VirtualOperator } from '../support/virtual-operator.ts';
-import { MISCHIEF, strayOf } from './faults.ts';
-import type { Dice } from './random.ts';
+import { FAULTS_BY_ATTRIBUTE, strayOf } from './faults.ts';
+import type { SeededRandom } from './random.ts';
 
 const MINUTE = 60_000;
-/** A person takes back what is only told of this long after it was told, at most. */
+/** A person reverts a fault that is only reported at most this long after the report. */
 const PERSON_MS = 20 * MINUTE;
-/** Where nobody is left to do it to, it is tried again. */
+/** A fault that finds no enclave in sync tries again after this time. */
 const AGAIN_MS = 5 * MINUTE;
 
-/** Terraform's states, as the bucket lists them. */
+/** The Terraform states, as the bucket lists them. */
 export class States implements TerraformStates {
   readonly all = new Map<string, StateObject>();
 
@@ -25,50 +25,50 @@ export class States implements TerraformStates {
     yield [...this.all.values()];
   }
 
-  make(enclaveId: string, modifiedAt: number): void {
+  create(enclaveId: string, modifiedAt: number): void {
     this.all.set(enclaveId, { enclaveId, key: stateKey(enclaveId), modifiedAt });
   }
 }
 
-interface Wrong {
+interface InjectedFault {
   readonly attribute: Attribute;
-  readonly takeBack: (() => void) | undefined;
-  isTold: boolean;
+  readonly revert: (() => void) | undefined;
+  isReported: boolean;
 }
 
 export interface Fleet {
   readonly running: readonly string[];
   readonly paused: readonly string[];
   own(id: string): MemoryHost | undefined;
-  /** Its policy lets the host be replaced, and has its checks told and not repaired. */
+  /** Its policy allows a replacement of the host, and failed checks are reported, not repaired. */
   isLenient(id: string): boolean;
-  /** In truth, and as the operator has it. */
+  /** In the world, and by the lifecycle. */
   isWell(id: string): boolean;
 }
 
-export class Meddler {
-  /** What was told of at least once. */
-  readonly told = new Set<Attribute>();
+export class ConcurrentActor {
+  /** Attributes that the operator has reported at least once. */
+  readonly reported = new Set<Attribute>();
   /** Enclaves whose hosts were changed. */
   readonly touched = new Set<string>();
   readonly violations: string[] = [];
-  /** Not done yet. */
+  /** Faults to come. */
   #ahead = 0;
   readonly #v: VirtualOperator;
   readonly #states: States;
   readonly #fleet: Fleet;
-  readonly #dice: Dice;
-  /** One wrong at a time of one enclave: two might be told as one. */
-  readonly #wrongs = new Map<string, Wrong>();
+  readonly #random: SeededRandom;
+  /** One fault at a time for each enclave: the operator might report two as one. */
+  readonly #injected = new Map<string, InjectedFault>();
   readonly #mayEnd = new Set<MemoryHost>();
   readonly #cures = new Map<MemoryHost, () => void>();
 
-  constructor(v: VirtualOperator, states: States, fleet: Fleet, dice: Dice) {
+  constructor(v: VirtualOperator, states: States, fleet: Fleet, random: SeededRandom) {
     this.#v = v;
     this.#states = states;
     this.#fleet = fleet;
-    this.#dice = dice;
-    v.world.hosts.onState = (host) => this.#moved(host);
+    this.#random = random;
+    v.world.hosts.onState = (host) => this.#onState(host);
     v.world.runs.fleet.plan = ({ id }) => {
       const differences = [...(v.world.surroundings.all.get(id)?.hidden ?? [])];
       return { drifted: differences.length > 0, differences, planDigest: 'of-this-plan' };
@@ -78,62 +78,62 @@ export class Meddler {
     });
     v.world.tables.history.watch((_before, after) => {
       const { id, reason } = (after ?? {}) as unknown as OperatorEvent;
-      if (reason === 'OrphanFound') this.#tell(id.slice(0, -strayOf('').length), 'orphans');
+      if (reason === 'OrphanFound') this.#onReport(id.slice(0, -strayOf('').length), 'orphans');
     });
   }
 
-  /** All was done, was told of, and is over. */
+  /** All faults were injected, reported, and repaired or reverted. */
   get isOver(): boolean {
-    return this.#ahead === 0 && this.#wrongs.size === 0;
+    return this.#ahead === 0 && this.#injected.size === 0;
   }
 
-  /** What is not over, in words. */
+  /** The faults that are not over, for an error message. */
   get left(): readonly string[] {
-    const wrongs = [...this.#wrongs].map(([id, { attribute, isTold }]) => {
+    const open = [...this.#injected].map(([id, { attribute, isReported }]) => {
       const lifecycle = this.#v.lifecycle(id);
       const inSync = conditionOf(lifecycle?.conditions ?? [], 'InSync');
-      return `${attribute} of ${id}, ${isTold ? 'told' : 'not told'} (${lifecycle?.phase}, ${inSync?.status} ${inSync?.reason} ${inSync?.message ?? ''})`;
+      return `${attribute} of ${id}, ${isReported ? 'reported' : 'not reported'} (${lifecycle?.phase}, ${inSync?.status} ${inSync?.reason} ${inSync?.message ?? ''})`;
     });
-    return [...wrongs, `${this.#ahead} ahead`];
+    return [...open, `${this.#ahead} ahead`];
   }
 
-  /** Does so many, at random times within `withinMs`, row by row. */
-  meddle(many: number, withinMs: number): void {
+  /** Injects `count` faults at random times within `withinMs`, attribute by attribute. */
+  injectFaults(count: number, withinMs: number): void {
     const isThere = (attribute: Attribute) => this.#candidates(attribute).length > 0;
     const rows = this.#shuffled().filter(isThere);
-    this.#ahead += many;
-    for (let n = 0; n < many; n += 1) {
+    this.#ahead += count;
+    for (let n = 0; n < count; n += 1) {
       const attribute = rows[n % rows.length]!;
-      this.#v.clock.schedule(this.#dice.between(0, withinMs), () => this.#do(attribute));
+      this.#v.clock.schedule(this.#random.between(0, withinMs), () => this.#inject(attribute));
     }
   }
 
   #shuffled(): readonly Attribute[] {
-    return ATTRIBUTES.map((attribute) => ({ attribute, luck: this.#dice.random.next() }))
-      .sort((a, b) => a.luck - b.luck)
+    return ATTRIBUTES.map((attribute) => ({ attribute, order: this.#random.port.next() }))
+      .sort((a, b) => a.order - b.order)
       .map(({ attribute }) => attribute);
   }
 
   #candidates(attribute: Attribute): readonly string[] {
-    const { of } = MISCHIEF[attribute];
+    const { of } = FAULTS_BY_ATTRIBUTE[attribute];
     if (of !== 'lenient') return this.#fleet[of];
     return this.#fleet.running.filter((id) => this.#fleet.isLenient(id));
   }
 
-  #do(attribute: Attribute): void {
+  #inject(attribute: Attribute): void {
     const { clock, world } = this.#v;
-    const { deeds } = MISCHIEF[attribute];
-    const free = this.#candidates(attribute).filter((id) => !this.#wrongs.has(id));
-    const id = free.length === 0 ? undefined : this.#dice.pick(free);
+    const { faults } = FAULTS_BY_ATTRIBUTE[attribute];
+    const free = this.#candidates(attribute).filter((id) => !this.#injected.has(id));
+    const id = free.length === 0 ? undefined : this.#random.pick(free);
     const host = this.#fleet.own(id ?? '');
     const around = world.surroundings.all.get(id ?? '');
     if (id === undefined || host === undefined || around === undefined || !this.#fleet.isWell(id)) {
-      clock.schedule(AGAIN_MS, () => this.#do(attribute));
+      clock.schedule(AGAIN_MS, () => this.#inject(attribute));
       return;
     }
     this.touched.add(id);
     this.#ahead -= 1;
-    const takeBack = this.#dice.pick(deeds)({
+    const revert = this.#random.pick(faults)({
       world,
       host,
       around,
@@ -143,37 +143,37 @@ export class Meddler {
       curedByBoot: (cure) => this.#cures.set(host, cure),
       loseState: () => {
         this.#states.all.delete(id);
-        return () => this.#states.make(id, clock.now());
+        return () => this.#states.create(id, clock.now());
       },
     });
-    this.#wrongs.set(id, { attribute, takeBack, isTold: false });
+    this.#injected.set(id, { attribute, revert, isReported: false });
   }
 
-  /** Told where InSync is False for its reason, or its findings name it. */
+  /** A fault is reported when InSync has its reason or the findings name its attribute. */
   #read({ id, conditions, findings = [] }: Lifecycle): void {
-    const wrong = this.#wrongs.get(id);
-    if (wrong === undefined) return;
-    const { reason } = MISCHIEF[wrong.attribute];
+    const fault = this.#injected.get(id);
+    if (fault === undefined) return;
+    const { reason } = FAULTS_BY_ATTRIBUTE[fault.attribute];
     const inSync = conditionOf(conditions, 'InSync');
-    const isNamed = findings.some(({ attribute }) => attribute === wrong.attribute);
-    if (isNamed || (reason !== undefined && inSync?.reason === reason)) this.#tell(id, wrong.attribute);
-    if (wrong.isTold && this.#fleet.isWell(id)) this.#wrongs.delete(id);
+    const isNamed = findings.some(({ attribute }) => attribute === fault.attribute);
+    if (isNamed || (reason !== undefined && inSync?.reason === reason)) this.#onReport(id, fault.attribute);
+    if (fault.isReported && this.#fleet.isWell(id)) this.#injected.delete(id);
   }
 
-  #tell(id: string, attribute: Attribute): void {
-    const wrong = this.#wrongs.get(id);
-    if (wrong?.attribute !== attribute || wrong.isTold) return;
-    wrong.isTold = true;
-    this.told.add(attribute);
-    const { takeBack } = wrong;
-    if (takeBack === undefined) return;
-    this.#v.clock.schedule(this.#dice.between(MINUTE, PERSON_MS), () => {
-      takeBack();
-      if (attribute === 'orphans') this.#wrongs.delete(id);
+  #onReport(id: string, attribute: Attribute): void {
+    const fault = this.#injected.get(id);
+    if (fault?.attribute !== attribute || fault.isReported) return;
+    fault.isReported = true;
+    this.reported.add(attribute);
+    const { revert } = fault;
+    if (revert === undefined) return;
+    this.#v.clock.schedule(this.#random.between(MINUTE, PERSON_MS), () => {
+      revert();
+      if (attribute === 'orphans') this.#injected.delete(id);
     });
   }
 
-  #moved(host: MemoryHost): void {
+  #onState(host: MemoryHost): void {
     if (host.state === 'pending') {
       this.#cures.get(host)?.();
       this.#cures.delete(host);

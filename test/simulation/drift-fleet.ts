@@ -122,6 +122,6 @@ export class DriftFleet implements Fleet {
   #note(id: string): void {
     const around = this.#v.world.surroundings.all.get(id);
     if (around !== undefined) this.#made.set(id, structuredClone(around));
-    this.#states.make(id, this.#v.clock.now());
+    this.#states.create(id, this.#v.clock.now());
   }
 }

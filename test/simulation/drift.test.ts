@@ -13,12 +13,12 @@ describe('a fleet that drifts', () => {
   ])(
     'heals, and nothing else is touched: seed %i, %i enclaves',
     async (seed, fleet) => {
-      const { violations, changed, repairs, told } = await playDrift(seed, fleet);
+      const { violations, changed, repairs, reported } = await playDrift(seed, fleet);
       expect(violations).toEqual([]);
       expect(changed).toBeGreaterThan(0);
       expect(repairs).toBeGreaterThan(0);
-      if (fleet >= MANY) expect([...told].sort()).toEqual([...ATTRIBUTES].sort());
-      else expect(told.size).toBeGreaterThan(0);
+      if (fleet >= MANY) expect([...reported].sort()).toEqual([...ATTRIBUTES].sort());
+      else expect(reported.size).toBeGreaterThan(0);
     },
     120_000,
   );

@@ -6,11 +6,11 @@ import { equalJson } from '../../src/enclave/json.ts';
 import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { MemoryHost } from '../support/memory-hosts.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
-import { Meddler, States } from './concurrent-actor.ts';
+import { ConcurrentActor, States } from './concurrent-actor.ts';
 import { DriftFleet } from './drift-fleet.ts';
 import { Repairs } from './drift-repairs.ts';
 import { Intruder } from './intruder.ts';
-import { Dice } from './random.ts';
+import { SeededRandom } from './random.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -23,7 +23,7 @@ const HEALED_WITHIN_MS = 12 * HOUR;
 const FIGHT_MINUTES = 40;
 /** As many as a region must have that differ before it is a mass drift, and one more. */
 const MASS = 4;
-/** A fleet of so many has each row done to it. */
+/** A fleet of this size gets a fault of each attribute. */
 export const MANY = 60;
 
 /** What happens to all at once. */
@@ -33,19 +33,19 @@ export type Mass = (typeof MASSES)[number];
 export interface DriftPlay {
   readonly seed: number;
   readonly fleet: number;
-  /** What did not hold. */
+  /** Invariants that did not hold. */
   readonly violations: readonly string[];
-  /** Enclaves to which something was done. */
+  /** Enclaves into which a fault was injected. */
   readonly changed: number;
-  /** Of what was done one by one, what was told of. */
-  readonly told: ReadonlySet<Attribute>;
+  /** Attributes that the operator reported. */
+  readonly reported: ReadonlySet<Attribute>;
   readonly repairs: number;
   readonly virtualMs: number;
 }
 
 /** Plays one fleet of real production durations. Rejects where something does not come about in time. */
 export async function playDrift(seed: number, fleet: number, mass: Mass = 'changed'): Promise<DriftPlay> {
-  const dice = new Dice(`drift ${seed} ${fleet}`);
+  const random = new SeededRandom(`drift ${seed} ${fleet}`);
   const states = new States();
   const v = virtualOperator(
     {
@@ -58,38 +58,39 @@ export async function playDrift(seed: number, fleet: number, mass: Mass = 'chang
     },
     { seed, hostTimings: { reportEveryMs: 5 * MINUTE }, states },
   );
-  const play = new Play(v, states, dice, fleet);
+  const play = new Play(v, states, random, fleet);
   await play.all(mass);
   return {
     seed,
     fleet,
     violations: play.violations,
-    changed: play.meddler.touched.size,
-    told: play.meddler.told,
+    changed: play.actor.touched.size,
+    reported: play.actor.reported,
     repairs: play.repairs,
     virtualMs: v.clock.monotonic(),
   };
 }
 
 class Play {
-  readonly meddler: Meddler;
+  readonly actor: ConcurrentActor;
   readonly #violations: string[] = [];
   readonly #v: VirtualOperator;
   readonly #fleet: DriftFleet;
-  readonly #dice: Dice;
+  readonly #random: SeededRandom;
   readonly #strangers: { readonly host: MemoryHost; readonly launchedAt: string }[] = [];
   #repairs: Repairs | undefined;
   #denied = false;
 
-  constructor(v: VirtualOperator, states: States, dice: Dice, size: number) {
+  constructor(v: VirtualOperator, states: States, random: SeededRandom, size: number) {
     this.#v = v;
-    this.#dice = dice;
+    this.#random = random;
     this.#fleet = new DriftFleet(v, states, size);
-    this.meddler = new Meddler(v, states, this.#fleet, dice.fork('meddler'));
+    // The name of a fork is part of its seed: this one keeps the histories of known seeds as they are.
+    this.actor = new ConcurrentActor(v, states, this.#fleet, random.fork('meddler'));
   }
 
   get violations(): readonly string[] {
-    return [...this.#violations, ...this.meddler.violations, ...(this.#repairs?.violations ?? [])];
+    return [...this.#violations, ...this.actor.violations, ...(this.#repairs?.violations ?? [])];
   }
 
   get repairs(): number {
@@ -106,7 +107,7 @@ class Play {
     }
     await v.clock.advance(5 * SECOND);
     await this.#fleet.deploy();
-    this.#repairs = new Repairs(v, this.#fleet.ids.length, this.meddler.touched);
+    this.#repairs = new Repairs(v, this.#fleet.ids.length, this.actor.touched);
     this.#bringStrangers();
     await this.#stir();
     await this.#fight();
@@ -123,7 +124,7 @@ class Play {
 
   /** A second host under the tag of one of ours, which stays. */
   #bringTwin(): void {
-    const id = this.#dice.pick(this.#fleet.running);
+    const id = this.#random.pick(this.#fleet.running);
     this.#fleet.twin = id;
     this.#bring(id, this.#v.config.environment);
   }
@@ -141,7 +142,7 @@ class Play {
     }
   }
 
-  /** One thing after another at random times, more for more of them, each of some row. */
+  /** Faults one by one at random times, more in a larger fleet. */
   async #stir(): Promise<void> {
     const { clock } = this.#v;
     const many = Math.max(
@@ -149,21 +150,21 @@ class Play {
       Math.round(this.#fleet.ids.length / 7),
       this.#fleet.ids.length < MANY ? 0 : ATTRIBUTES.length,
     );
-    this.meddler.meddle(many, STIR_MS);
+    this.actor.injectFaults(many, STIR_MS);
     await clock.advance(STIR_MS);
     await this.#v
-      .until(() => this.meddler.isOver, 'all of it is told and over', HEALED_WITHIN_MS)
+      .until(() => this.actor.isOver, 'all faults are reported and over', HEALED_WITHIN_MS)
       .catch((error: unknown) => {
-        throw new Error(`not told or not over: ${this.meddler.left.join('; ')}`, { cause: error });
+        throw new Error(`not reported or not over: ${this.actor.left.join('; ')}`, { cause: error });
       });
     await this.#untilWell('what was changed one by one');
   }
 
-  /** Somebody tags a host again whenever its tags were put back: it is told and left, and healed once he gives up. */
+  /** Another writer changes tags after each repair: the operator reports it, and repairs it once the writer gives up. */
   async #fight(): Promise<void> {
     const { clock, world } = this.#v;
-    const id = this.#dice.pick(this.#fleet.running);
-    const { touched } = this.meddler;
+    const id = this.#random.pick(this.#fleet.running);
+    const { touched } = this.actor;
     touched.add(id);
     const before = this.#repairs?.of(id) ?? 0;
     for (let minute = 0; minute < FIGHT_MINUTES; minute += 1) {
@@ -197,7 +198,7 @@ class Play {
       if (this.repairs > before) this.#violations.push('something was repaired that was only not seen');
       return;
     }
-    for (const id of this.#fleet.running) this.meddler.touched.add(id);
+    for (const id of this.#fleet.running) this.actor.touched.add(id);
     await this.#breakAll(mass, before);
     await this.#untilWell('what was changed at once');
     const unmended = this.#fleet.running.filter((id) => (this.#repairs?.of(id) ?? 0) === 0).length;
@@ -207,7 +208,7 @@ class Play {
   /** Nothing is repaired, then one alone; all the others only after it has healed. */
   async #breakAll(mass: 'changed' | 'stopped', before: number): Promise<void> {
     const { clock, world, config } = this.#v;
-    if (mass === 'changed') new Intruder(world.hosts, this.#dice.fork('mass'), () => undefined).actOnAll();
+    if (mass === 'changed') new Intruder(world.hosts, this.#random.fork('mass'), () => undefined).actOnAll();
     else for (const id of this.#fleet.running) await world.hosts.stop(REGION, this.#fleet.own(id)?.instanceId ?? '');
     await clock.advance(config.breakerRestMs - SECOND);
     const meanwhile = this.repairs - before;
@@ -220,7 +221,7 @@ class Play {
   /** The region describes nothing for so long that one is tried alone: its run makes no host beside the one there is. */
   async #hideForLong(before: number): Promise<void> {
     const { clock, world, config } = this.#v;
-    for (const id of this.#fleet.running) this.meddler.touched.add(id);
+    for (const id of this.#fleet.running) this.actor.touched.add(id);
     const hosts = world.hosts.all.size;
     world.hosts.blind = true;
     await clock.advance(3 * config.breakerRestMs);

@@ -1,48 +1,48 @@
-/** Weather: what befalls a call on its way to AWS and back. */
+/** The fault schedule: which faults and delays each call to AWS meets. */
 import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { Limits } from './limits.ts';
-import type { Dice } from './random.ts';
+import type { SeededRandom } from './random.ts';
 import type { Settings } from './settings.ts';
 
-/** What befalls one call. */
-export interface Fate {
-  /** On the way there. */
+/** The faults and delays of one call. */
+export interface CallFaults {
+  /** Delay before the call takes effect. */
   readonly beforeMs: number;
-  /** It never happens, and fails so. */
+  /** The call fails with this error and has no effect. */
   readonly error: OperatorError | undefined;
-  /** It happens twice; the second answer is the one that arrives. */
+  /** The call takes effect twice; the caller gets the second reply. */
   readonly twice: boolean;
-  /** On the way back. */
+  /** Delay of the reply. */
   readonly afterMs: number;
-  /** It happened, and fails all the same. */
+  /** The call takes effect, but its reply is lost: the caller gets this error. */
   readonly lost: OperatorError | undefined;
-  /** Where it answers in pages: it breaks off after the first. */
+  /** A paged call ends with an error after its first page. */
   readonly partial: boolean;
 }
 
-/** A poll is made every second by everyone: there, luck is spared. */
+/** Every operator polls once a second, so polls meet faults less often than other calls. */
 const isPoll = (operation: string) => operation.endsWith('.page') || operation.startsWith('leases.');
 
-/** DynamoDB's transactions carry a token: one that arrives twice is carried out once, and answers the same. */
+/** A DynamoDB transaction carries a token: a repeated one takes effect once and returns the same reply. */
 const isIdempotent = (operation: string) => operation === 'state.commit';
 
-export class Weather {
+export class FaultSchedule {
   readonly limits: Limits;
-  /** Ports that fail at every call now, e.g. `hosts`. */
+  /** Ports whose calls all fail now, e.g. `hosts`. */
   readonly outages = new Set<string>();
-  /** Regions EC2 describes no host of by tag now. */
+  /** Regions in which EC2 finds no host by tag now. */
   readonly blind = new Set<string>();
-  readonly #dice: Dice;
+  readonly #random: SeededRandom;
   readonly #settings: Settings;
   #calm = false;
 
-  constructor(settings: Settings, dice: Dice, limits: Limits) {
+  constructor(settings: Settings, random: SeededRandom, limits: Limits) {
     this.#settings = settings;
-    this.#dice = dice;
+    this.#random = random;
     this.limits = limits;
   }
 
-  /** Faults stop; calls still take their time. */
+  /** Ends all faults; latency stays. */
   clear(): void {
     this.#calm = true;
     this.outages.clear();
@@ -50,15 +50,15 @@ export class Weather {
     this.limits.undrain();
   }
 
-  draw(operation: string): Fate {
-    const dice = this.#dice;
+  draw(operation: string): CallFaults {
+    const random = this.#random;
     const { faults, latencyMs } = this.#settings;
     const rare = isPoll(operation) ? 0.2 : 1;
     const has = (fault: Parameters<typeof faults.has>[0], probability: number) =>
-      !this.#calm && faults.has(fault) && dice.chance(probability * rare);
-    const slow = has('slowCalls', 0.01) ? dice.between(1_000, 30_000) : 0;
-    const takes = dice.chance(isPoll(operation) ? 0.1 : 0.6) ? Math.min(2_000, dice.wait(latencyMs)) : 0;
-    const there = dice.chance(0.5);
+      !this.#calm && faults.has(fault) && random.chance(probability * rare);
+    const slow = has('slowCalls', 0.01) ? random.between(1_000, 30_000) : 0;
+    const takes = random.chance(isPoll(operation) ? 0.1 : 0.6) ? Math.min(2_000, random.wait(latencyMs)) : 0;
+    const there = random.chance(0.5);
     return {
       beforeMs: there ? slow + takes : 0,
       error:

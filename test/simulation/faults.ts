@@ -1,4 +1,4 @@
-/** Mischief: what is done to a fleet behind everybody's back, for each row of the comparison. */
+/** The faults that the simulation injects into a fleet, for each drift attribute. */
 import type { Attribute } from '../../src/drift/index.ts';
 import type { Reason } from '../../src/enclave/conditions.ts';
 import type { Difference } from '../../src/enclave/items/plan.ts';
@@ -7,32 +7,32 @@ import type { MemorySurrounding } from '../support/memory-surroundings.ts';
 import type { MemoryWorld } from '../support/memory-world.ts';
 import { CHANGES, ILLNESSES } from './intruder.ts';
 
-/** Whom it is done to, and with what. */
-export interface Victim {
+/** What a fault acts on. */
+export interface Target {
   readonly world: MemoryWorld;
   readonly host: MemoryHost;
   readonly around: MemorySurrounding;
-  /** Its policy lets the host be replaced. */
+  /** The policy allows the operator to replace the host. */
   readonly replaceable: boolean;
   readonly now: number;
-  /** The host may end from now on. */
+  /** From now on the operator may terminate the host. */
   mayEnd(host: MemoryHost): void;
-  /** What the next boot of the host puts right. */
+  /** The next boot of the host ends the fault by `cure`. */
   curedByBoot(cure: () => void): void;
-  /** Terraform's state of the enclave is no longer where it was; answers how it comes back. */
+  /** Removes the Terraform state of the enclave; returns how to restore it. */
   loseState(): () => void;
 }
 
-/** Does it, and answers how a person takes it back, where the operator tells it and leaves it. */
-type Deed = (victim: Victim) => (() => void) | undefined;
+/** Injects the fault. Returns how a person reverts it, if the operator only reports it. */
+type Fault = (target: Target) => (() => void) | undefined;
 
-export interface Mischief {
-  /** Of an enclave that runs, of one of those whose policy is lenient, or of one that is paused. */
+export interface AttributeFaults {
+  /** Which enclaves it acts on: running ones, running ones with a lenient policy, or paused ones. */
   readonly of: 'running' | 'lenient' | 'paused';
-  /** Why InSync is False, where that is not the attribute's name. */
+  /** The reason of InSync, if it is not the name of the attribute. */
   readonly reason?: Reason;
-  /** One of them is done. */
-  readonly deeds: readonly Deed[];
+  /** One of them is injected. */
+  readonly faults: readonly Fault[];
 }
 
 export const PCR0 = 'a1'.repeat(48);
@@ -40,44 +40,44 @@ const OTHER_PCR0 = 'b2'.repeat(48);
 const OPEN = JSON.stringify({ Statement: [{ Effect: 'Allow', Action: 'kms:Decrypt', Principal: '*', Resource: '*' }] });
 const ADMINISTRATOR = 'arn:aws:iam::aws:policy/AdministratorAccess';
 
-const running = (...deeds: readonly Deed[]): Mischief => ({ of: 'running', deeds });
-const because = (reason: Reason, ...deeds: readonly Deed[]): Mischief => ({ of: 'running', reason, deeds });
+const running = (...faults: readonly Fault[]): AttributeFaults => ({ of: 'running', faults });
+const because = (reason: Reason, ...faults: readonly Fault[]): AttributeFaults => ({ of: 'running', reason, faults });
 
-/** The operator puts it right. */
+/** The operator repairs it. */
 const repaired =
-  (act: (victim: Victim) => void): Deed =>
-  (victim) => {
-    act(victim);
+  (act: (target: Target) => void): Fault =>
+  (target) => {
+    act(target);
     return undefined;
   };
-const changed = (changes: (host: MemoryHost) => NonNullable<Partial<MemoryHost['posture']>>): Deed =>
+const changed = (changes: (host: MemoryHost) => NonNullable<Partial<MemoryHost['posture']>>): Fault =>
   repaired(({ world, host }) => world.hosts.alter(host, changes(host)));
-const ill = (illness: (host: MemoryHost) => Illness): Deed =>
+const ill = (illness: (host: MemoryHost) => Illness): Fault =>
   repaired(({ world, host }) => world.hosts.ail(host, illness(host)));
-const surrounded = (change: (around: MemorySurrounding) => void): Deed => repaired(({ around }) => change(around));
-const hidden = (difference: Difference): Deed =>
+const surrounded = (change: (around: MemorySurrounding) => void): Fault => repaired(({ around }) => change(around));
+const hidden = (difference: Difference): Fault =>
   surrounded((around) => {
     around.hidden = [...around.hidden, difference];
   });
 
-/** Only another host is without it. */
+/** Only a replacement of the host repairs it. */
 const costly =
-  (act: (victim: Victim) => () => void): Deed =>
-  (victim) => {
-    const takeBack = act(victim);
-    if (!victim.replaceable) return takeBack;
-    victim.mayEnd(victim.host);
+  (act: (target: Target) => () => void): Fault =>
+  (target) => {
+    const revert = act(target);
+    if (!target.replaceable) return revert;
+    target.mayEnd(target.host);
     return undefined;
   };
-const changedForGood = (changes: NonNullable<Partial<MemoryHost['posture']>>): Deed =>
+const changedForGood = (changes: NonNullable<Partial<MemoryHost['posture']>>): Fault =>
   costly(({ world, host }) => {
     const before = host.posture;
     world.hosts.alter(host, changes);
     return () => world.hosts.alter(host, before ?? {});
   });
 
-/** The check fails, and SSM has not heard of the host either: of silence alone nothing follows. */
-const dead = (checks: MemoryHost['checks']): Deed =>
+/** The check fails and SSM has lost the host: silence alone is no reason to act. */
+const dead = (checks: MemoryHost['checks']): Fault =>
   repaired(({ world, host, curedByBoot }) => {
     const before = host.checks;
     host.checks = checks;
@@ -90,8 +90,8 @@ const dead = (checks: MemoryHost['checks']): Deed =>
     });
   });
 
-/** Every row, so that none is forgotten: a row without its mischief is an error of types. */
-export const MISCHIEF: Readonly<Record<Attribute, Mischief>> = {
+/** Every attribute: tsc rejects an attribute without faults. */
+export const FAULTS_BY_ATTRIBUTE: Readonly<Record<Attribute, AttributeFaults>> = {
   'host.exists': because(
     'HostMissing',
     repaired(({ world, host, mayEnd }) => {
@@ -113,7 +113,7 @@ export const MISCHIEF: Readonly<Record<Attribute, Mischief>> = {
   'host.paused': {
     of: 'paused',
     reason: 'HostRunningUnwanted',
-    deeds: [repaired(({ world, host }) => void world.hosts.start(host.region, host.instanceId))],
+    faults: [repaired(({ world, host }) => void world.hosts.start(host.region, host.instanceId))],
   },
   'host.instanceType': running(changed(CHANGES['another instance type'])),
   'host.ami': running(({ world, host }) => {
@@ -144,8 +144,8 @@ export const MISCHIEF: Readonly<Record<Attribute, Mischief>> = {
       host.events = [];
     };
   }),
-  // Else the restart for the check, which is seen earlier, cures both.
-  'host.agent': { of: 'lenient', deeds: [dead({ system: 'ok', instance: 'impaired' })] },
+  // With another policy the restart for the failed check, which is observed earlier, would repair both.
+  'host.agent': { of: 'lenient', faults: [dead({ system: 'ok', instance: 'impaired' })] },
   'network.groups': running(changed(CHANGES['one more group'])),
   'network.rules': running(
     surrounded((around) => {
@@ -224,7 +224,7 @@ export const MISCHIEF: Readonly<Record<Attribute, Mischief>> = {
     }),
   ),
   'terraform.state': running(({ loseState }) => loseState()),
-  // What nobody has asked for, and nothing is compared with: told of by an event.
+  // An orphan is compared with nothing: the operator reports it by an event.
   orphans: running(({ world, host: { enclaveId, region }, mayEnd }) => {
     const stray = world.hosts.launch({ enclaveId: strayOf(enclaveId), region, state: 'running', reports: false });
     return () => {
@@ -234,5 +234,5 @@ export const MISCHIEF: Readonly<Record<Attribute, Mischief>> = {
   }),
 };
 
-/** The id of an enclave that no record is of. */
+/** The id of an enclave without a record. */
 export const strayOf = (id: string) => `${id}_stray`;

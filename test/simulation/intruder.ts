@@ -2,7 +2,7 @@
 import type { Posture } from '../../src/reconciler/ports/index.ts';
 import type { Illness, MemoryHost, MemoryHosts } from '../support/memory-hosts.ts';
 import { SICK_ID } from './app.ts';
-import type { Dice } from './random.ts';
+import type { SeededRandom } from './random.ts';
 
 /** Each cures by an apply. */
 export const CHANGES = {
@@ -56,13 +56,13 @@ const MOST_OF_A_KIND = 2;
 
 export class Intruder {
   readonly #hosts: MemoryHosts;
-  readonly #dice: Dice;
+  readonly #random: SeededRandom;
   readonly #say: (what: string) => void;
   readonly #done = new Map<string, number>();
 
-  constructor(hosts: MemoryHosts, dice: Dice, say: (what: string) => void) {
+  constructor(hosts: MemoryHosts, random: SeededRandom, say: (what: string) => void) {
     this.#hosts = hosts;
-    this.#dice = dice;
+    this.#random = random;
     this.#say = say;
   }
 
@@ -70,20 +70,20 @@ export class Intruder {
   act(): MemoryHost | undefined {
     const hosts = [...this.#hosts.all.values()].filter(isOurs);
     if (hosts.length === 0) return undefined;
-    const host = this.#dice.pick(hosts);
-    if (this.#dice.chance(0.6)) this.#alter(host);
+    const host = this.#random.pick(hosts);
+    if (this.#random.chance(0.6)) this.#alter(host);
     else this.#ail(host);
     return host;
   }
 
   /** The same of all at once: likelier an API that tells nonsense than somebody's doing. */
   actOnAll(): void {
-    const kind = this.#dice.pick(KINDS.filter((each) => each !== 'no tags'));
+    const kind = this.#random.pick(KINDS.filter((each) => each !== 'no tags'));
     for (const host of [...this.#hosts.all.values()].filter(isOurs)) this.#change(host, kind);
   }
 
   #alter(host: MemoryHost): void {
-    this.#change(host, this.#dice.pick(KINDS));
+    this.#change(host, this.#random.pick(KINDS));
   }
 
   #change(host: MemoryHost, kind: Change): void {
@@ -96,7 +96,7 @@ export class Intruder {
 
   #ail(host: MemoryHost): void {
     if (!host.reports || host.enclaveState !== 'RUNNING') return;
-    const kind = this.#dice.pick(ILLNESS_KINDS);
+    const kind = this.#random.pick(ILLNESS_KINDS);
     const illness = ILLNESSES[kind](host);
     this.#say(`${host.instanceId.slice(-4)} of ${host.enclaveId} has ${kind}`);
     this.#hosts.ail(host, illness);

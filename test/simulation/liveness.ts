@@ -103,8 +103,9 @@ export class Liveness implements Watcher {
 
   #tick(operators: Operators): void {
     const now = this.#stage.clock.monotonic();
-    const { weather, calm } = this.#stage;
-    if (weather.outages.size > 0 || weather.limits.drained || operators.leading === undefined) this.#hinderedMs = now;
+    const { faultSchedule, calm } = this.#stage;
+    if (faultSchedule.outages.size > 0 || faultSchedule.limits.drained || operators.leading === undefined)
+      this.#hinderedMs = now;
     const since = Math.max(this.#hinderedMs, operators.disturbedMs);
     if (now - since <= TAKEOVER_MS) this.#unseen(now);
     if (calm) this.#reacts(now, since);

@@ -13,10 +13,10 @@ async function playFleets(fleet: number, from: number, seeds: number): Promise<v
   for (let seed = from; seed < from + seeds; seed += 1) {
     const mass = MASSES[seed % MASSES.length];
     const began = performance.now();
-    const { violations, changed, told, repairs, virtualMs } = await playDrift(seed, fleet, mass);
+    const { violations, changed, reported, repairs, virtualMs } = await playDrift(seed, fleet, mass);
     const took = `${Math.round((performance.now() - began) / 1_000)} s`;
     const hours = `${(virtualMs / 3_600_000).toFixed(1)} virtual hours`;
-    const what = `${changed} changed, ${told.size} rows told, ${repairs} repairs`;
+    const what = `${changed} changed, ${reported.size} rows reported, ${repairs} repairs`;
     console.log(`seed ${seed}: ${fleet} enclaves, all ${mass}: ${what}, ${hours} in ${took}`);
     for (const violation of violations) console.log(`  VIOLATION ${violation}`);
     if (violations.length > 0) process.exitCode = 1;

@@ -3,7 +3,7 @@ import { Manager } from '../../src/reconciler/manager.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
 import type { Log } from '../../src/reconciler/ports/index.ts';
 import { SimulatedProcess } from './process.ts';
-import type { Dice } from './random.ts';
+import type { SeededRandom } from './random.ts';
 import type { Stage } from './stage.ts';
 
 const SECOND = 1_000;
@@ -29,7 +29,7 @@ export interface Operator {
 
 export class Operators {
   readonly #stage: Stage;
-  readonly #dice: Dice;
+  readonly #random: SeededRandom;
   readonly #watcher: Watcher;
   readonly #all: Operator[] = [];
   #number = 0;
@@ -40,7 +40,7 @@ export class Operators {
 
   constructor(stage: Stage, watcher: Watcher) {
     this.#stage = stage;
-    this.#dice = stage.dice.fork('operators');
+    this.#random = stage.random.fork('operators');
     this.#watcher = watcher;
   }
 
@@ -62,16 +62,16 @@ export class Operators {
     const { stage } = { stage: this.#stage };
     this.#number += 1;
     const name = `op${this.#number}`;
-    const dice = this.#dice.fork(name);
+    const random = this.#random.fork(name);
     const stopper = new AbortController();
     const process = new SimulatedProcess({
       name,
       clock: stage.clock,
       world: stage.world,
-      weather: stage.weather,
-      dice,
+      faultSchedule: stage.faultSchedule,
+      random,
       log: this.#log(name, () => operator),
-      skewMs: stage.has('skew') ? dice.between(-3 * SECOND, 3 * SECOND) : 0,
+      skewMs: stage.has('skew') ? random.between(-3 * SECOND, 3 * SECOND) : 0,
       as: (operation, args, call) =>
         stage.as(name, () => {
           this.#watcher.called(operation, args);
@@ -116,15 +116,15 @@ export class Operators {
     const stage = this.#stage;
     const going = () => !stage.calm;
     if (stage.has('crashes')) {
-      stage.every(this.#dice.fork('crashes'), 5 * 60 * SECOND, going, () =>
-        this.#crash(this.#dice.between(0, 60) * SECOND),
+      stage.every(this.#random.fork('crashes'), 5 * 60 * SECOND, going, () =>
+        this.#crash(this.#random.between(0, 60) * SECOND),
       );
     }
     if (stage.has('partitions'))
-      stage.every(this.#dice.fork('partitions'), 3 * 60 * SECOND, going, () => this.#partition());
-    if (stage.has('freezes')) stage.every(this.#dice.fork('freezes'), 4 * 60 * SECOND, going, () => this.#freeze());
+      stage.every(this.#random.fork('partitions'), 3 * 60 * SECOND, going, () => this.#partition());
+    if (stage.has('freezes')) stage.every(this.#random.fork('freezes'), 4 * 60 * SECOND, going, () => this.#freeze());
     if (stage.has('storms')) {
-      stage.every(this.#dice.fork('storms'), 15 * 60 * SECOND, going, () => this.#storm(this.#dice.between(3, 8)));
+      stage.every(this.#random.fork('storms'), 15 * 60 * SECOND, going, () => this.#storm(this.#random.between(3, 8)));
     }
   }
 
@@ -141,7 +141,7 @@ export class Operators {
   restart(): void {
     const leader = this.leading ?? this.alive[0];
     if (leader === undefined) return;
-    if (this.#dice.chance(0.5)) this.kill(leader);
+    if (this.#random.chance(0.5)) this.kill(leader);
     else leader.stop();
     this.start();
   }
@@ -149,7 +149,7 @@ export class Operators {
   #crash(downMs: number): void {
     const [victim] = this.#shuffled();
     if (victim === undefined) return;
-    if (this.#dice.chance(0.3)) victim.stop();
+    if (this.#random.chance(0.3)) victim.stop();
     else this.kill(victim);
     this.#stage.clock.schedule(downMs, () => {
       if (this.alive.length < this.#stage.settings.operators) this.start();
@@ -158,14 +158,14 @@ export class Operators {
 
   #storm(left: number): void {
     if (left === 0 || this.#stage.calm) return;
-    this.#crash(this.#dice.between(0, 5) * SECOND);
-    this.#stage.clock.schedule(this.#dice.between(1, 20) * SECOND, () => this.#storm(left - 1));
+    this.#crash(this.#random.between(0, 5) * SECOND);
+    this.#stage.clock.schedule(this.#random.between(1, 20) * SECOND, () => this.#storm(left - 1));
   }
 
   #partition(): void {
     const [victim] = this.#shuffled();
     if (victim === undefined) return;
-    const otherwiseMs = this.#dice.wait(20 * SECOND);
+    const otherwiseMs = this.#random.wait(20 * SECOND);
     const isCut = () => {
       this.#disturbed(`${victim.name} is cut off`);
       this.#lasts(otherwiseMs, () => {
@@ -173,7 +173,7 @@ export class Operators {
         victim.process.mend();
       });
     };
-    if (this.#dice.chance(0.6)) {
+    if (this.#random.chance(0.6)) {
       victim.process.cutAtNext('state.commit', isCut);
       return;
     }
@@ -184,7 +184,7 @@ export class Operators {
   /** Mostly ends when another has just begun to lead, so that old requests meet new ones; always ends. */
   #lasts(otherwiseMs: number, end: () => void): void {
     const { clock, settings } = this.#stage;
-    if (!this.#dice.chance(0.7)) {
+    if (!this.#random.chance(0.7)) {
       clock.schedule(otherwiseMs, end);
       return;
     }
@@ -195,7 +195,7 @@ export class Operators {
       this.#awaitingLeader.delete(wait);
       end();
     };
-    const wait = () => clock.schedule(this.#dice.between(0, 1_500), once);
+    const wait = () => clock.schedule(this.#random.between(0, 1_500), once);
     this.#awaitingLeader.add(wait);
     clock.schedule(2 * settings.config.leaseMs, once);
   }
@@ -205,7 +205,7 @@ export class Operators {
     if (victim === undefined || victim.process.frozen) return;
     this.#disturbed(`${victim.name} is frozen`);
     victim.process.freeze();
-    this.#lasts(this.#dice.between(1, 90) * SECOND, () => {
+    this.#lasts(this.#random.between(1, 90) * SECOND, () => {
       if (!victim.process.frozen) return;
       this.#disturbed(`${victim.name} thaws`);
       victim.process.thaw();
@@ -216,8 +216,8 @@ export class Operators {
   #shuffled(): readonly Operator[] {
     const { leading } = this;
     const others = this.alive.filter((operator) => operator !== leading);
-    if (leading !== undefined && (others.length === 0 || this.#dice.chance(0.8))) return [leading];
-    return others.length === 0 ? [] : [this.#dice.pick(others)];
+    if (leading !== undefined && (others.length === 0 || this.#random.chance(0.8))) return [leading];
+    return others.length === 0 ? [] : [this.#random.pick(others)];
   }
 
   #disturbed(what: string): void {

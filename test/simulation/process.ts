@@ -2,15 +2,15 @@
 import type { Clock, Log, Ports } from '../../src/reconciler/ports/index.ts';
 import { type MemoryWorld, PORT_METHODS } from '../support/memory-world.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
-import type { Weather } from './fault-schedule.ts';
-import type { Dice } from './random.ts';
+import type { FaultSchedule } from './fault-schedule.ts';
+import type { SeededRandom } from './random.ts';
 
 export interface ProcessOptions {
   readonly name: string;
   readonly clock: VirtualClock;
   readonly world: MemoryWorld;
-  readonly weather: Weather;
-  readonly dice: Dice;
+  readonly faultSchedule: FaultSchedule;
+  readonly random: SeededRandom;
   readonly log: Log;
   /** How far its wall clock is off. */
   readonly skewMs: number;
@@ -40,13 +40,13 @@ export class SimulatedProcess {
   #thaw: () => void = () => {};
 
   constructor(options: ProcessOptions) {
-    const { name, world, log, dice } = options;
+    const { name, world, log, random } = options;
     this.name = name;
     this.#options = options;
     const { bare } = world;
     this.ports = {
       clock: this.#clock(),
-      random: dice.random,
+      random: random.port,
       log,
       records: this.#port('records', bare.records),
       state: this.#port('state', bare.state),
@@ -135,14 +135,14 @@ export class SimulatedProcess {
   }
 
   #call(operation: string, port: object, method: Method) {
-    const { clock, weather, dice, as } = this.#options;
+    const { clock, faultSchedule, random, as } = this.#options;
     return async (...args: unknown[]) => {
       if (this.#killed || this.frozen) await this.#alive();
-      const fate = weather.draw(operation);
-      if (fate.beforeMs > 0) {
-        await clock.sleep(fate.beforeMs);
+      const faults = faultSchedule.draw(operation);
+      if (faults.beforeMs > 0) {
+        await clock.sleep(faults.beforeMs);
         // What a killed process had sent arrives, or does not.
-        if (this.#killed && dice.chance(0.5)) await never;
+        if (this.#killed && random.chance(0.5)) await never;
       }
       if (this.#cutAt?.operation === operation) {
         const { then } = this.#cutAt;
@@ -152,22 +152,22 @@ export class SimulatedProcess {
       }
       while (this.#connected !== undefined) await this.#connected;
       let result: unknown;
-      if (fate.error === undefined) {
+      if (faults.error === undefined) {
         const send = () => as(operation, args, () => method.apply(port, args)) as Promise<unknown>;
         // An answer that is an error travels back as any other does.
         result = await send().then(
           (value) => ({ value }),
           (error: unknown) => ({ error }),
         );
-        if (fate.twice)
+        if (faults.twice)
           result = await send().then(
             (value) => ({ value }),
             (error: unknown) => ({ error }),
           );
       }
-      if (fate.afterMs > 0) await clock.sleep(fate.afterMs);
+      if (faults.afterMs > 0) await clock.sleep(faults.afterMs);
       if (this.#killed || this.frozen) await this.#alive();
-      const failure = fate.error ?? fate.lost;
+      const failure = faults.error ?? faults.lost;
       if (failure !== undefined) throw failure;
       const answer = result as { readonly value: unknown } | { readonly error: unknown };
       if ('error' in answer) throw answer.error;
@@ -176,27 +176,27 @@ export class SimulatedProcess {
   }
 
   #pages(operation: string, port: object, method: Method) {
-    const { clock, weather, as } = this.#options;
+    const { clock, faultSchedule, as } = this.#options;
     const alive = () => this.#alive();
     const connected = async () => {
       while (this.#connected !== undefined) await this.#connected;
     };
-    const blind = (args: readonly unknown[]) => operation === 'hosts.sweep' && weather.blind.has(String(args[0]));
+    const blind = (args: readonly unknown[]) => operation === 'hosts.sweep' && faultSchedule.blind.has(String(args[0]));
     return async function* (...args: unknown[]) {
       await alive();
-      const fate = weather.draw(operation);
-      if (fate.beforeMs > 0) await clock.sleep(fate.beforeMs);
+      const faults = faultSchedule.draw(operation);
+      if (faults.beforeMs > 0) await clock.sleep(faults.beforeMs);
       await connected();
       await alive();
-      if (fate.error !== undefined) throw fate.error;
+      if (faults.error !== undefined) throw faults.error;
       const pages = as(operation, args, () => method.apply(port, args)) as AsyncIterable<unknown>;
       for await (const page of pages) {
         yield blind(args) ? [] : page;
         await alive();
         // Whole answers only: what breaks off is an error, however much has been told.
-        if (fate.partial || fate.lost !== undefined) throw fate.lost ?? weather.brokenOff(operation);
+        if (faults.partial || faults.lost !== undefined) throw faults.lost ?? faultSchedule.brokenOff(operation);
       }
-      if (fate.afterMs > 0) await clock.sleep(fate.afterMs);
+      if (faults.afterMs > 0) await clock.sleep(faults.afterMs);
       await alive();
     };
   }

@@ -9,43 +9,47 @@ function hash(text: string): number {
   return value >>> 0;
 }
 
-/** Each actor forks dice of its own, so that one more choice of one of them does not change the luck of the others. */
-export class Dice {
-  readonly random: Random;
+/**
+ * Each actor forks a stream of its own, so that one more draw by one actor does not change what the others draw. The
+ * name of a fork is part of its seed: under another name, the same seed plays another history.
+ */
+export class SeededRandom {
+  /** The same stream as the `Random` port. */
+  readonly port: Random;
   readonly #name: string;
 
   constructor(name: string) {
     this.#name = name;
-    this.random = seededRandom(hash(name));
+    this.port = seededRandom(hash(name));
   }
 
-  fork(actor: string): Dice {
-    return new Dice(`${this.#name}/${actor}`);
+  fork(actor: string): SeededRandom {
+    return new SeededRandom(`${this.#name}/${actor}`);
   }
 
   chance(probability: number): boolean {
-    return probability > 0 && this.random.next() < probability;
+    return probability > 0 && this.port.next() < probability;
   }
 
   /** A whole number, both ends included. */
   between(least: number, most: number): number {
-    return least + Math.floor(this.random.next() * (most - least + 1));
+    return least + Math.floor(this.port.next() * (most - least + 1));
   }
 
   /** Many short times and few long ones, as waits in nature are; `mean` on average, at most ten times as long. */
   wait(meanMs: number): number {
-    return Math.round(Math.min(10 * meanMs, -meanMs * Math.log(1 - this.random.next())));
+    return Math.round(Math.min(10 * meanMs, -meanMs * Math.log(1 - this.port.next())));
   }
 
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new Error('nothing to pick from');
-    return items[Math.floor(this.random.next() * items.length)] as T;
+    return items[Math.floor(this.port.next() * items.length)] as T;
   }
 
   /** Picks by weight. */
   weighted<T>(items: readonly (readonly [weight: number, item: T])[]): T {
     const total = items.reduce((sum, [weight]) => sum + weight, 0);
-    let left = this.random.next() * total;
+    let left = this.port.next() * total;
     for (const [weight, item] of items) {
       left -= weight;
       if (left < 0) return item;

@@ -1,6 +1,6 @@
 /** What a seed decides before anything happens: the fleet, the configuration, which faults there are. */
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
-import type { Dice } from './random.ts';
+import type { SeededRandom } from './random.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -81,21 +81,21 @@ export interface Settings {
 }
 
 /** Durations are shorter than those of production, so that an hour meets every deadline several times. */
-function configOf(dice: Dice): Config {
+function configOf(random: SeededRandom): Config {
   return ConfigSchema.parse({
-    workers: dice.pick([2, 4, 16]),
-    maxRuns: dice.pick([2, 3, 6, 16]),
-    attemptsPerGeneration: dice.pick([2, 3, 5]),
-    repairAttempts: dice.pick([2, 3]),
-    observeMs: dice.pick([5, 8]) * SECOND,
-    relistMs: dice.pick([90, 120, 180]) * SECOND,
-    sweepMs: dice.pick([30, 60]) * SECOND,
-    settleMs: dice.pick([20, 30]) * SECOND,
+    workers: random.pick([2, 4, 16]),
+    maxRuns: random.pick([2, 3, 6, 16]),
+    attemptsPerGeneration: random.pick([2, 3, 5]),
+    repairAttempts: random.pick([2, 3]),
+    observeMs: random.pick([5, 8]) * SECOND,
+    relistMs: random.pick([90, 120, 180]) * SECOND,
+    sweepMs: random.pick([30, 60]) * SECOND,
+    settleMs: random.pick([20, 30]) * SECOND,
     retryBaseMs: 5 * SECOND,
     retryMaxMs: 2 * MINUTE,
     stalledRetryMs: 8 * MINUTE,
     errorBackoffMaxMs: MINUTE,
-    deletionGraceMs: dice.pick([1, 3]) * MINUTE,
+    deletionGraceMs: random.pick([1, 3]) * MINUTE,
     // Nobody here confirms deletions: what holds them has scenarios of its own.
     deletionHoldMin: 1_000,
     reportSilenceMs: 6 * MINUTE,
@@ -115,21 +115,21 @@ export interface Options {
   readonly hours?: number | undefined;
 }
 
-export function settingsOf(seed: number, dice: Dice, { hours }: Options = {}): Settings {
-  const appEveryMs = dice.pick([15, 30, 60]) * SECOND;
+export function settingsOf(seed: number, random: SeededRandom, { hours }: Options = {}): Settings {
+  const appEveryMs = random.pick([15, 30, 60]) * SECOND;
   return {
     seed,
-    config: configOf(dice),
-    faults: new Set(FAULTS.filter(() => dice.chance(0.45))),
-    fleet: dice.weighted([
-      [4, dice.between(1, 4)],
-      [4, dice.between(5, 10)],
-      [1, dice.between(11, 24)],
+    config: configOf(random),
+    faults: new Set(FAULTS.filter(() => random.chance(0.45))),
+    fleet: random.weighted([
+      [4, random.between(1, 4)],
+      [4, random.between(5, 10)],
+      [1, random.between(11, 24)],
     ]),
-    operators: dice.pick([1, 2, 2, 3]),
-    chaosMs: hours === undefined ? dice.pick([8, 12, 20, 30]) * MINUTE : hours * 60 * MINUTE,
+    operators: random.pick([1, 2, 2, 3]),
+    chaosMs: hours === undefined ? random.pick([8, 12, 20, 30]) * MINUTE : hours * 60 * MINUTE,
     appEveryMs,
-    incidentEveryMs: dice.pick([20, 40, 90]) * SECOND,
-    latencyMs: dice.pick([20, 60, 200]),
+    incidentEveryMs: random.pick([20, 40, 90]) * SECOND,
+    latencyMs: random.pick([20, 60, 200]),
   };
 }

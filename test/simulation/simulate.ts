@@ -3,13 +3,13 @@ import { createMemoryWorld } from '../support/memory-world.ts';
 import { VIRTUAL_START_MS, VirtualClock } from '../support/virtual-clock.ts';
 import { App, type Owned } from './app.ts';
 import { Cloud } from './cloud.ts';
-import { Weather } from './fault-schedule.ts';
+import { FaultSchedule } from './fault-schedule.ts';
 import { disobedience, unrest } from './goal.ts';
 import { Limits } from './limits.ts';
 import { Liveness } from './liveness.ts';
 import { Operators } from './operators.ts';
 import { PlanSafety } from './plan-safety.ts';
-import { Dice } from './random.ts';
+import { SeededRandom } from './random.ts';
 import { Safety } from './safety.ts';
 import { type Options, type Settings, settingsOf } from './settings.ts';
 import { OWN_RULE, Stage, type Violation } from './stage.ts';
@@ -35,19 +35,20 @@ export interface Result {
 
 /** Plays a seed. Never rejects: what falls over is a violation as well. */
 export async function simulate(seed: number, options: Options = {}): Promise<Result> {
-  const dice = new Dice(`seed ${seed}`);
-  const settings = settingsOf(seed, dice.fork('settings'), options);
+  const random = new SeededRandom(`seed ${seed}`);
+  const settings = settingsOf(seed, random.fork('settings'), options);
   const clock = new VirtualClock();
   const trace = new Trace(() => clock.now() - VIRTUAL_START_MS);
   const world = createMemoryWorld({
     clock,
-    random: dice.fork('world').random,
+    random: random.fork('world').port,
     hostTimings: { reportEveryMs: 2 * MINUTE },
     sweepPageSize: 3,
   });
   const limits = new Limits(() => clock.monotonic());
-  const weather = new Weather(settings, dice.fork('weather'), limits);
-  const stage = new Stage({ settings, clock, world, weather, trace, dice });
+  // The name of a fork is part of its seed: this one keeps the histories of known seeds as they are.
+  const faultSchedule = new FaultSchedule(settings, random.fork('weather'), limits);
+  const stage = new Stage({ settings, clock, world, faultSchedule, trace, random });
   const play = new Play(stage);
   try {
     await play.all();
@@ -137,8 +138,8 @@ class Play {
 
   /** Users command and edit, retry what failed, and correct what was not valid; shards split under it. */
   async #workOn(): Promise<void> {
-    const { dice, settings, world } = this.#stage;
-    const own = dice.fork('work');
+    const { random, settings, world } = this.#stage;
+    const own = random.fork('work');
     for (const owned of this.#living()) {
       await this.#pass(own.between(SECOND, 15 * SECOND));
       if (this.#stage.violation !== undefined) return;
@@ -157,7 +158,7 @@ class Play {
     await this.#pass(1.2 * settings.config.relistMs + MINUTE);
   }
 
-  #workOnOne(owned: Owned, own: Dice): void {
+  #workOnOne(owned: Owned, own: SeededRandom): void {
     const app = this.#app;
     const lifecycle = this.#stage.world.tables.state.get(`enclave#${owned.id}`, 'lifecycle');
     if (!owned.valid) app.edit(owned, true);

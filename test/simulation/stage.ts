@@ -1,8 +1,8 @@
 /** Stage: what every actor of one simulation shares. */
 import type { MemoryWorld } from '../support/memory-world.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
-import type { Weather } from './fault-schedule.ts';
-import type { Dice } from './random.ts';
+import type { FaultSchedule } from './fault-schedule.ts';
+import type { SeededRandom } from './random.ts';
 import type { Fault, Settings } from './settings.ts';
 import type { Trace } from './trace.ts';
 
@@ -22,22 +22,22 @@ export class Stage {
   readonly settings: Settings;
   readonly clock: VirtualClock;
   readonly world: MemoryWorld;
-  readonly weather: Weather;
+  readonly faultSchedule: FaultSchedule;
   readonly trace: Trace;
-  readonly dice: Dice;
+  readonly random: SeededRandom;
   /** Who writes at this instant; `world`: nobody in particular. */
   actor = 'world';
   /** True once faults have stopped for good. */
   calm = false;
   #violation: Violation | undefined;
 
-  constructor(parts: Pick<Stage, 'settings' | 'clock' | 'world' | 'weather' | 'trace' | 'dice'>) {
+  constructor(parts: Pick<Stage, 'settings' | 'clock' | 'world' | 'faultSchedule' | 'trace' | 'random'>) {
     this.settings = parts.settings;
     this.clock = parts.clock;
     this.world = parts.world;
-    this.weather = parts.weather;
+    this.faultSchedule = parts.faultSchedule;
     this.trace = parts.trace;
-    this.dice = parts.dice;
+    this.random = parts.random;
   }
 
   /** The first one; what comes after it is its consequence. */
@@ -67,9 +67,9 @@ export class Stage {
   }
 
   /** Calls `act` after pauses of `meanMs` on average for as long as `going` says so. */
-  every(dice: Dice, meanMs: number, going: () => boolean, act: () => void): void {
+  every(random: SeededRandom, meanMs: number, going: () => boolean, act: () => void): void {
     const next = () =>
-      this.clock.schedule(1_000 + dice.wait(meanMs), () => {
+      this.clock.schedule(1_000 + random.wait(meanMs), () => {
         if (!going()) return;
         act();
         next();

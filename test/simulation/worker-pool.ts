@@ -1,4 +1,4 @@
-/** Plays many seeds on several threads, in order of seeds. */
+/** A worker pool that plays many seeds on several threads, in the order of seeds. */
 import { Worker } from 'node:worker_threads';
 import type { Mutant } from './mutants.ts';
 import type { Result } from './simulate.ts';
@@ -7,10 +7,10 @@ export interface Job {
   readonly mutant?: Mutant | undefined;
 }
 
-/** A result as it travels between threads: the trace only where something is to be read in it. */
+/** A result as it travels between threads; it holds the trace only if an invariant was violated. */
 export type Report = Omit<Result, 'settings'> & { readonly faults: readonly string[] };
 
-export interface CrewOptions extends Job {
+export interface PoolOptions extends Job {
   readonly from: number;
   readonly seeds: number;
   readonly threads: number;
@@ -18,10 +18,10 @@ export interface CrewOptions extends Job {
 }
 
 /**
- * Plays the seeds, and tells each report as it comes. Stops when told to, and where a thread cannot work: then it
- * rejects.
+ * Plays the seeds, and calls `onReport` with each report as it comes. Ends early when that returns `stop`; rejects when
+ * a thread fails.
  */
-export async function play(options: CrewOptions, tell: (report: Report) => 'on' | 'stop'): Promise<void> {
+export async function play(options: PoolOptions, onReport: (report: Report) => 'on' | 'stop'): Promise<void> {
   const { from, seeds, threads, mutant, hours } = options;
   let next = from;
   let stopped = false;
@@ -37,7 +37,7 @@ export async function play(options: CrewOptions, tell: (report: Report) => 'on' 
           worker.postMessage({ seed, hours });
         });
         worker.removeAllListeners('error');
-        if (tell(report) === 'stop') stopped = true;
+        if (onReport(report) === 'stop') stopped = true;
       }
     } finally {
       await worker.terminate();
