@@ -1,54 +1,37 @@
 /** What holds enclaves back together, on virtual time: a frozen fleet, and enclaves that depend on others. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { Control } from '../../src/enclave/items/fleet.ts';
-import { keys } from '../../src/enclave/items/items.ts';
-import { omit } from '../../src/enclave/omit.ts';
+import type { ConditionType } from '../../src/enclave/conditions.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-
-const started = (overrides: Parameters<typeof virtualOperator>[0] = {}) => {
-  const v = virtualOperator(overrides);
+const started = () => {
+  const v = virtualOperator();
   return { ...v, ...v.start() };
 };
-const reason = (v: VirtualOperator, id: string, type: Parameters<typeof conditionOf>[1] = 'Progressing') =>
-  conditionOf(v.lifecycle(id)?.conditions ?? [], type)?.reason;
+const reason = (v: VirtualOperator, id: string, type: ConditionType = 'Progressing') => v.condition(id, type)?.reason;
 const living = (v: VirtualOperator, id: string) => v.world.hosts.living(id).length;
 
-/** What `enclavectl freeze` and `unfreeze` write. */
-function freeze(v: VirtualOperator, until?: number): void {
-  const control = v.world.tables.state.get(keys.control.pk, keys.control.sk) as unknown as Control;
-  const at = v.clock.iso();
-  const more = until === undefined ? {} : { until: new Date(until).toISOString() };
-  v.world.tables.state.put({ ...control, ...keys.control, freeze: { reason: 'incident', actor: 'me', at, ...more } });
-}
-function unfreeze(v: VirtualOperator): void {
-  const control = v.world.tables.state.get(keys.control.pk, keys.control.sk) as unknown as Control;
-  const rest = omit(control, 'freeze');
-  v.world.tables.state.put({ ...rest, ...keys.control });
-}
+const INCIDENT = { reason: 'incident', actor: 'me' };
 
 describe('a frozen fleet', () => {
   it('begins nothing, says why, and goes on when it is lifted', async () => {
     const v = started();
     await v.clock.advance(5_000);
-    freeze(v);
+    v.freeze(INCIDENT);
     await v.clock.advance(5_000);
     v.post('enc_a');
     await v.clock.advance(HOUR);
     expect(v.executions('enc_a')).toHaveLength(0);
     expect(reason(v, 'enc_a')).toBe('FleetFrozen');
     expect(v.lifecycle('enc_a')?.message).toBe('the fleet is frozen by me: incident');
-    unfreeze(v);
+    v.unfreeze();
     await v.until(() => v.status('enc_a') === 'DEPLOYED', 'DEPLOYED', 10 * MINUTE);
   });
 
   it('ends by itself at the time that was given', async () => {
     const v = started();
     await v.clock.advance(5_000);
-    freeze(v, v.clock.now() + HOUR);
+    v.freeze({ ...INCIDENT, untilMs: v.clock.now() + HOUR });
     await v.clock.advance(5_000);
     v.post('enc_a');
     await v.clock.advance(HOUR - MINUTE);
@@ -58,42 +41,38 @@ describe('a frozen fleet', () => {
 
   it('repairs nothing, and still deletes by command', async () => {
     const v = started();
-    v.post('enc_a');
-    v.post('enc_b');
-    await v.until(() => v.status('enc_a') === 'DEPLOYED' && v.status('enc_b') === 'DEPLOYED', 'both DEPLOYED');
-    freeze(v);
+    await v.deploy(['enc_a', 'enc_b']);
+    v.freeze(INCIDENT);
     await v.clock.advance(5_000);
-    v.world.hosts.terminate(v.world.hosts.living('enc_a')[0]!);
+    v.world.hosts.terminate(v.host('enc_a'));
     v.command('enc_b', 'PENDING_DESTROY');
     await v.clock.advance(HOUR);
     expect(v.executions('enc_a')).toHaveLength(1);
     expect(reason(v, 'enc_a', 'InSync')).toBe('HostMissing');
     expect(v.status('enc_b')).toBe('DESTROYED');
-    unfreeze(v);
+    v.unfreeze();
     await v.until(() => living(v, 'enc_a') === 1, 'repaired', 10 * MINUTE);
   });
 
   it('starts no host that stopped, until it is lifted', async () => {
     const v = started();
-    v.post('enc_a');
-    await v.until(() => v.status('enc_a') === 'DEPLOYED', 'DEPLOYED');
-    freeze(v);
+    await v.deploy('enc_a');
+    v.freeze(INCIDENT);
     await v.clock.advance(5_000);
-    await v.world.hosts.stop('us-west-2', v.world.hosts.living('enc_a')[0]!.instanceId);
+    await v.world.hosts.stop('us-west-2', v.host('enc_a').instanceId);
     await v.clock.advance(HOUR);
     expect(v.world.hosts.living('enc_a')[0]?.state).toBe('stopped');
-    unfreeze(v);
+    v.unfreeze();
     await v.until(() => v.world.hosts.living('enc_a')[0]?.state === 'running', 'running again', 10 * MINUTE);
   });
 
   it('stops a repair that was begun before its next step', async () => {
     const v = started();
-    v.post('enc_a');
-    await v.until(() => v.status('enc_a') === 'DEPLOYED', 'DEPLOYED');
+    await v.deploy('enc_a');
     v.world.runs.script = () => ({ fails: { class: 'unknown', message: 'no luck' } });
-    v.world.hosts.terminate(v.world.hosts.living('enc_a')[0]!);
+    v.world.hosts.terminate(v.host('enc_a'));
     await v.until(() => v.lifecycle('enc_a')?.phase === 'repairing', 'repairing');
-    freeze(v);
+    v.freeze(INCIDENT);
     await v.clock.advance(MINUTE);
     const runs = v.executions('enc_a').length;
     await v.clock.advance(2 * HOUR);
@@ -128,7 +107,7 @@ describe('dependencies', () => {
     await v.until(() => v.status('enc_app') === 'DEPLOYED', 'DEPLOYED');
     v.command('enc_db', 'PAUSING');
     await v.until(() => v.status('enc_db') === 'PAUSED', 'PAUSED');
-    v.world.hosts.terminate(v.world.hosts.living('enc_app')[0]!);
+    v.world.hosts.terminate(v.host('enc_app'));
     await v.until(() => living(v, 'enc_app') === 1, 'repaired', 30 * MINUTE);
   });
 
@@ -155,7 +134,7 @@ describe('dependencies', () => {
     expect(living(v, 'enc_db')).toBe(1);
     expect(reason(v, 'enc_db', 'DeletionBlocked')).toBe('DependentsExist');
     expect(v.lifecycle('enc_db')?.message).toContain('enc_app');
-    v.connection.kill();
+    v.kill();
     v.start();
     await v.clock.advance(HOUR);
     expect(living(v, 'enc_db')).toBe(1);

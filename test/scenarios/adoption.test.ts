@@ -1,13 +1,11 @@
 /** Hosts of the pipeline before this one, on virtual time: what their records say, and what is done to them. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
 import { omit } from '../../src/enclave/omit.ts';
 import { LEGACY } from '../support/legacy.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1700000000000_before';
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 /** As the application writes it: numbers as text. */
 const CONFIG = { dockerImage: 'nginx:1.27', cpuCount: '2', memoryMiB: '1024', instanceType: 'm5.xlarge' };
 
@@ -21,10 +19,6 @@ async function adopted(overrides: Parameters<typeof virtualOperator>[0] = {}, mo
   return v;
 }
 
-const condition = (v: VirtualOperator, type: Parameters<typeof conditionOf>[1]) => {
-  const { status, reason } = conditionOf(v.lifecycle(ID)?.conditions ?? [], type) ?? {};
-  return { status, reason };
-};
 const run = (v: VirtualOperator) => {
   const item = v.runs(ID).at(-1);
   return item as { reason?: string; variables?: { change?: string; pinned?: object } } | undefined;
@@ -35,8 +29,8 @@ describe('a host of the old pipeline', () => {
     const v = await adopted();
     await v.clock.advance(2 * HOUR);
     expect(v.status(ID)).toBe('DEPLOYED');
-    expect(condition(v, 'EnclaveRunning')).toEqual({ status: 'Unknown', reason: 'LegacyHost' });
-    expect(condition(v, 'Secure')).toEqual({ status: 'False', reason: 'LegacyHost' });
+    expect(v.condition(ID, 'EnclaveRunning')).toMatchObject({ status: 'Unknown', reason: 'LegacyHost' });
+    expect(v.condition(ID, 'Secure')).toMatchObject({ status: 'False', reason: 'LegacyHost' });
     expect(v.executions(ID)).toEqual([]);
     const { operator } = v.world.record(ID) as unknown as { operator: { conditions: { type: string }[] } };
     expect(operator.conditions).toContainEqual(expect.objectContaining({ type: 'Secure', status: 'False' }));
@@ -50,7 +44,7 @@ describe('a host of the old pipeline', () => {
     const first = v.start();
     await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'taken over');
     await v.clock.advance(HOUR);
-    expect(condition(v, 'SpecValid')).toEqual({ status: 'True', reason: 'Valid' });
+    expect(v.condition(ID, 'SpecValid')).toMatchObject({ status: 'True', reason: 'Valid' });
     await first.stop();
     v.config.allowedReferences.push('subnet-0123456789abcdef0');
     v.start();
@@ -62,9 +56,9 @@ describe('a host of the old pipeline', () => {
     const rest = omit(CONFIG, 'dockerImage');
     const opensOnceAYear = { maintenanceWindow: { cron: '0 3 1 1 *' } };
     const v = await adopted({}, { providerConfig: { ...rest, dockerImage: undefined }, policy: opensOnceAYear });
-    expect(condition(v, 'SpecValid')).toMatchObject({ status: 'False' });
+    expect(v.condition(ID, 'SpecValid')).toMatchObject({ status: 'False' });
     expect(v.status(ID)).toBe('DEPLOYED');
-    v.world.updateRecord(ID, { providerConfig: CONFIG, updatedAt: v.clock.iso() });
+    v.edit(ID, CONFIG);
     await v.clock.advance(2 * HOUR);
     expect(v.executions(ID)).toEqual([]);
     v.world.updateRecord(ID, { policy: {}, updatedAt: v.clock.iso() });
@@ -81,7 +75,7 @@ describe('a host of the old pipeline', () => {
       await v.clock.advance(HOUR);
       expect(v.executions(ID), status).toEqual([]);
       expect(v.world.hosts.living(ID)).toHaveLength(1);
-      expect(condition(v, 'SpecValid')).toMatchObject({ status: 'False' });
+      expect(v.condition(ID, 'SpecValid')).toMatchObject({ status: 'False' });
       expect(v.status(ID)).toBe(status === 'DEPLOYED' ? 'DEPLOYED' : 'FAILED');
       v.world.updateRecord(ID, { region: 'us-west-2', updatedAt: v.clock.iso() });
       v.world.putRequest(ID, 'adopt');
@@ -105,7 +99,7 @@ describe('a host of the old pipeline', () => {
     expect([...seen]).toEqual(['DEPLOYED']);
     expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', adopted: true, pinned: { legacy: LEGACY } });
     expect(v.lifecycle(ID)).not.toHaveProperty('adopting');
-    expect(condition(v, 'Secure')).toEqual({ status: 'False', reason: 'LegacyHost' });
+    expect(v.condition(ID, 'Secure')).toMatchObject({ status: 'False', reason: 'LegacyHost' });
   });
 
   it('is not forgotten where the run has to wait for its slot', async () => {
@@ -155,24 +149,24 @@ describe('a host of the old pipeline', () => {
     ['what interrupts nothing waits for one', { logs: { retentionDays: 90 } }, 'inPlace'],
   ])('takes no changes: %s', async (_, edit, change) => {
     const v = await adopted();
-    v.world.updateRecord(ID, { providerConfig: { ...CONFIG, ...edit }, updatedAt: v.clock.iso() });
+    v.edit(ID, { ...CONFIG, ...edit });
     await v.until(() => v.executions(ID).length === 1, 'a run');
     expect(run(v)).toMatchObject({ reason: 'update', variables: { change } });
   });
 
   it('gives way to a host of our own, which is believed by its reports alone', async () => {
     const v = await adopted();
-    const [before] = v.world.hosts.living(ID);
+    const before = v.host(ID);
     v.world.putRequest(ID, 'adopt');
     await v.until(() => v.lifecycle(ID)?.pinned.legacy !== undefined, 'prepared');
-    v.world.updateRecord(ID, { providerConfig: { ...CONFIG, dockerImage: 'nginx:1.28' }, updatedAt: v.clock.iso() });
+    v.edit(ID, { ...CONFIG, dockerImage: 'nginx:1.28' });
     await v.until(() => v.lifecycle(ID)?.observedGeneration === 2 && v.lifecycle(ID)?.phase === 'ready', 'modernised');
     const hosts = v.world.hosts.living(ID);
     expect(hosts).toHaveLength(1);
-    expect(hosts[0]?.instanceId).not.toBe(before?.instanceId);
+    expect(hosts[0]?.instanceId).not.toBe(before.instanceId);
     expect(v.lifecycle(ID)).toMatchObject({ adopted: false });
     expect(v.lifecycle(ID)?.pinned).not.toHaveProperty('legacy');
-    expect(condition(v, 'Secure')).toEqual({ status: 'True', reason: 'None' });
+    expect(v.condition(ID, 'Secure')).toMatchObject({ status: 'True', reason: 'None' });
   });
 
   it('is found by a run where the record asks for a deploy, and taken over by it', async () => {
@@ -184,7 +178,7 @@ describe('a host of the old pipeline', () => {
     expect(v.executions(ID)).toHaveLength(1);
     expect(v.world.hosts.living(ID)).toHaveLength(1);
     expect(v.lifecycle(ID)).toMatchObject({ adopted: true, pinned: { legacy: LEGACY } });
-    expect(condition(v, 'Secure')).toEqual({ status: 'False', reason: 'LegacyHost' });
+    expect(v.condition(ID, 'Secure')).toMatchObject({ status: 'False', reason: 'LegacyHost' });
   });
 });
 

@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { keys, type Request } from '../../src/enclave/items/items.ts';
-import { omit } from '../../src/enclave/omit.ts';
 import { DEFAULT_POLICY, type EnclavePolicy } from '../../src/enclave/spec/policy.ts';
-import type { RawRecord } from '../../src/reconciler/ports/index.ts';
 import { approvalOf, takeRequests } from '../../src/reconciler/reconcile/approval.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const HOUR = 3_600_000;
 const MANUAL = { drift: { approval: 'manual' } };
 const D1 = '1'.repeat(64);
 
@@ -22,11 +20,7 @@ async function deployed(fields: Record<string, unknown> = {}): Promise<VirtualOp
 }
 const NOTHING = { create: 0, update: 1, replace: 0, delete: 0 };
 
-function change(v: VirtualOperator, image = 'nginx:1.28'): void {
-  const { providerConfig } = v.world.record(ID) as RawRecord;
-  const next = { ...(providerConfig as object), dockerImage: image };
-  v.world.updateRecord(ID, { providerConfig: next, updatedAt: v.clock.iso() });
-}
+const change = (v: VirtualOperator, dockerImage = 'nginx:1.28') => v.editMembers(ID, { dockerImage });
 
 async function plan(v: VirtualOperator): Promise<void> {
   const before = v.lifecycle(ID)?.planned?.run;
@@ -39,9 +33,6 @@ function approve(v: VirtualOperator, changes: Partial<Request> = {}): void {
   const { generation } = v.lifecycle(ID)!;
   v.world.tables.state.put({ ...request, generation, digest: D1, ...changes, ...keys.request(ID, request.key) });
 }
-const reasonOf = (v: VirtualOperator, type: string) =>
-  v.lifecycle(ID)?.conditions.find((each) => each.type === type)?.reason;
-const events = (v: VirtualOperator) => v.world.tables.history.partition(keys.events(ID)).map(({ reason }) => reason);
 const deploys = (v: VirtualOperator) => v.executions(ID).length;
 const runItem = (v: VirtualOperator) => v.runs(ID).at(-1) as unknown as Record<string, never>;
 
@@ -53,7 +44,7 @@ describe('a policy that wants approval', () => {
     expect(deploys(v)).toBe(1);
     expect(v.status(ID)).toBe('DEPLOYED');
     expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', generation: 2, observedGeneration: 1 });
-    expect(reasonOf(v, 'Progressing')).toBe('AwaitingApproval');
+    expect(v.condition(ID, 'Progressing')?.reason).toBe('AwaitingApproval');
     expect(v.lifecycle(ID)?.message).toContain('enclavectl approve enc_1');
   });
 
@@ -70,7 +61,7 @@ describe('a policy that wants approval', () => {
     expect(runItem(v)).toMatchObject({ variables: { approved: D1 }, reason: 'update' });
     await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'ready');
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
-    expect(events(v)).toContain('Approved');
+    expect(v.reasons(ID)).toContain('Approved');
     change(v, 'nginx:1.29');
     await v.clock.advance(HOUR);
     expect(v.lifecycle(ID)).toMatchObject({ generation: 3, observedGeneration: 2 });
@@ -85,7 +76,7 @@ describe('a policy that wants approval', () => {
     change(v);
     await plan(v);
     approve(v, changes);
-    await v.until(() => events(v).includes('ApprovalRefused'), 'refused');
+    await v.until(() => v.reasons(ID).includes('ApprovalRefused'), 'refused');
     await v.clock.advance(HOUR);
     expect(v.lifecycle(ID)).toMatchObject({ observedGeneration: 1 });
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
@@ -96,7 +87,7 @@ describe('a policy that wants approval', () => {
     change(v);
     await v.until(() => v.lifecycle(ID)?.generation === 2, 'noticed');
     approve(v);
-    await v.until(() => events(v).includes('ApprovalRefused'), 'refused');
+    await v.until(() => v.reasons(ID).includes('ApprovalRefused'), 'refused');
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
   });
 
@@ -106,16 +97,16 @@ describe('a policy that wants approval', () => {
     await plan(v);
     v.world.runs.script = () => ({ unapproved: '3'.repeat(64) });
     approve(v);
-    await v.until(() => events(v).includes('ApprovalVoid'), 'void');
+    await v.until(() => v.reasons(ID).includes('ApprovalVoid'), 'void');
     await v.clock.advance(HOUR);
     expect(deploys(v)).toBe(2);
     expect(v.status(ID)).toBe('DEPLOYED');
     expect(v.lifecycle(ID)).toMatchObject({ phase: 'ready', observedGeneration: 1, attempts: { count: 0 } });
-    expect(reasonOf(v, 'Progressing')).toBe('AwaitingApproval');
+    expect(v.condition(ID, 'Progressing')?.reason).toBe('AwaitingApproval');
     // What a run has overtaken cannot be approved: it takes a fresh plan.
     v.world.runs.script = () => ({});
     approve(v);
-    await v.until(() => events(v).includes('ApprovalRefused'), 'refused');
+    await v.until(() => v.reasons(ID).includes('ApprovalRefused'), 'refused');
     await plan(v);
     approve(v);
     await v.until(() => v.lifecycle(ID)?.observedGeneration === 2, 'applied');
@@ -125,15 +116,13 @@ describe('a policy that wants approval', () => {
     const v = await deployed();
     change(v);
     await plan(v);
-    const at = v.clock.iso();
-    await v.world.bare.state.amendControl({ freeze: { reason: 'a test', actor: 'test', at } });
+    v.freeze();
     await v.clock.advance(10_000);
     approve(v);
     await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
-    await v.until(() => events(v).includes('ApprovalExpired'), 'expired', 26 * HOUR);
+    await v.until(() => v.reasons(ID).includes('ApprovalExpired'), 'expired', 26 * HOUR);
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
-    const control = omit(v.world.tables.state.get('fleet', 'control') as Record<string, unknown>, 'freeze');
-    v.world.tables.state.put(control);
+    v.unfreeze();
     await v.clock.advance(HOUR);
     expect(v.lifecycle(ID)).toMatchObject({ observedGeneration: 1 });
   });
@@ -142,21 +131,19 @@ describe('a policy that wants approval', () => {
     const v = await deployed();
     change(v);
     await plan(v);
-    const at = v.clock.iso();
-    await v.world.bare.state.amendControl({ freeze: { reason: 'a test', actor: 'test', at } });
+    v.freeze();
     await v.clock.advance(10_000);
     approve(v);
     await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
     change(v, 'nginx:1.29');
-    await v.until(() => events(v).includes('ApprovalVoid'), 'void');
+    await v.until(() => v.reasons(ID).includes('ApprovalVoid'), 'void');
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
   });
 
   it('lets a repair restart what it may, and waits before Terraform makes a new host', async () => {
     const v = await deployed();
-    const [host] = v.world.hosts.living(ID);
-    v.world.hosts.terminate(host!);
-    await v.until(() => reasonOf(v, 'Progressing') === 'AwaitingApproval', 'waiting', HOUR);
+    v.world.hosts.terminate(v.host(ID));
+    await v.until(() => v.condition(ID, 'Progressing')?.reason === 'AwaitingApproval', 'waiting', HOUR);
     await v.clock.advance(HOUR);
     expect(deploys(v)).toBe(1);
     expect(v.lifecycle(ID)?.message).toContain('host.gone awaits approval');
@@ -186,7 +173,6 @@ describe('a policy that wants approval', () => {
 
 describe('an approval', () => {
   const AT = Date.parse('2030-01-01T00:00:00.000Z');
-  const MINUTE = 60_000;
   const policy: EnclavePolicy = { ...DEFAULT_POLICY, drift: { ...DEFAULT_POLICY.drift, approval: 'manual' } };
   const planned = {
     askedAt: '2029-12-31T00:00:00.000Z',

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { keys } from '../../src/enclave/items/items.ts';
 import type { JsonMap } from '../../src/enclave/json.ts';
 import { scrape } from '../support/scrape.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
 const ID = 'enc_restored';
 const PARTITIONS = [keys.lifecycle(ID).pk, keys.control.pk];
 const CONFLICTS = 'reconcile_total{result="conflict"}';
@@ -21,7 +21,7 @@ function restore(v: VirtualOperator, items: readonly JsonMap[]): void {
 }
 
 async function deploy(v: VirtualOperator, image: string): Promise<void> {
-  v.world.updateRecord(ID, { providerConfig: { dockerImage: image }, updatedAt: v.clock.iso() });
+  v.edit(ID, { dockerImage: image });
   await v.until(() => {
     const lifecycle = v.lifecycle(ID);
     return lifecycle?.applied?.dockerImage === image && lifecycle.phase === 'ready';
@@ -45,8 +45,8 @@ describe('a state table that is put back to an earlier time', () => {
     await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
     await deploy(v, 'nginx:1.28');
     await deploy(v, 'nginx:1.29');
-    first.connection.kill();
-    v.world.updateRecord(ID, { providerConfig: { dockerImage: 'nginx:1.30' }, updatedAt: v.clock.iso() });
+    first.kill();
+    v.edit(ID, { dockerImage: 'nginx:1.30' });
     restore(v, backup);
     const second = v.start();
     await v.clock.advance(20 * MINUTE);

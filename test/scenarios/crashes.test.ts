@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { keys } from '../../src/enclave/items/items.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { Faults } from '../support/memory-faults.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
 
 /** Every call by which the operator changes something. */
 const WRITES = [
@@ -35,17 +35,12 @@ interface Story {
   readonly play: (v: VirtualOperator) => Promise<void>;
 }
 
-const deploy = async (v: VirtualOperator) => {
-  v.post(ID);
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-};
-
 const STORIES: readonly Story[] = [
   {
     name: 'deploy and destroy',
     runs: ['deploy', 'destroy'],
     play: async (v) => {
-      await deploy(v);
+      await v.deploy(ID);
       v.command(ID, 'PENDING_DESTROY');
       await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED');
     },
@@ -54,7 +49,7 @@ const STORIES: readonly Story[] = [
     name: 'pause and resume',
     runs: ['deploy'],
     play: async (v) => {
-      await deploy(v);
+      await v.deploy(ID);
       v.command(ID, 'PAUSING');
       await v.until(() => v.status(ID) === 'PAUSED', 'PAUSED');
       v.command(ID, 'RESUMING');
@@ -76,8 +71,8 @@ const STORIES: readonly Story[] = [
     name: 'host terminated behind its back',
     runs: ['deploy', 'deploy'],
     play: async (v) => {
-      await deploy(v);
-      const lost = v.world.hosts.living(ID)[0]!;
+      await v.deploy(ID);
+      const lost = v.host(ID);
       v.world.hosts.terminate(lost);
       const replaced = () => v.world.hosts.living(ID).some((host) => host.instanceId !== lost.instanceId);
       await v.until(() => replaced() && v.lifecycle(ID)?.phase === 'ready', 'repaired');
@@ -88,7 +83,7 @@ const STORIES: readonly Story[] = [
     runs: ['deploy'],
     config: { driftEveryMs: 30 * MINUTE },
     play: async (v) => {
-      await deploy(v);
+      await v.deploy(ID);
       await v.until(() => v.lifecycle(ID)?.planned !== undefined, 'planned');
       await v.until(() => ledgerOf(v).length === 0, 'off the ledger');
       expect(v.lifecycle(ID)?.planned?.verdict).toBe('Match');
@@ -103,10 +98,10 @@ const ledgerOf = (v: VirtualOperator) =>
 /** Counts the writes of a story that nothing disturbs. */
 async function countWrites(story: Story): Promise<number> {
   const v = virtualOperator(story.config);
-  const { connection } = v.start();
+  const { calls } = v.start();
   await v.clock.advance(5_000);
   await story.play(v);
-  return WRITES.reduce((sum, write) => sum + connection.faults.calls(write), 0);
+  return WRITES.reduce((sum, write) => sum + calls(write), 0);
 }
 
 /** Kills the process at its `nth` write from now, before it happens or after it has. */

@@ -1,11 +1,14 @@
 /** Defects of the pipeline this one replaces, which docs/incumbent-defects.md numbers: what an enclave must never go through. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
+import {
+  deployedOperator,
+  startedOperator,
+  type VirtualOperator,
+  virtualOperator,
+} from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 
 /** Every status the record shows from now on, each time it changes. */
 function watch(v: VirtualOperator): { readonly seen: unknown[]; look(): void } {
@@ -18,22 +21,7 @@ function watch(v: VirtualOperator): { readonly seen: unknown[]; look(): void } {
   };
 }
 
-async function started(...options: Parameters<typeof virtualOperator>): Promise<VirtualOperator> {
-  const v = virtualOperator(...options);
-  v.start();
-  await v.clock.advance(5_000);
-  return v;
-}
-
-async function deployed(...options: Parameters<typeof virtualOperator>): Promise<VirtualOperator> {
-  const v = await started(...options);
-  v.post(ID);
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  return v;
-}
-
-const reason = (v: VirtualOperator, type: 'DeletionBlocked' | 'Stalled') =>
-  conditionOf(v.lifecycle(ID)?.conditions ?? [], type)?.reason;
+const deployed = (...options: Parameters<typeof virtualOperator>) => deployedOperator(ID, ...options);
 
 describe('a command for what is there already', () => {
   it.each(['PENDING_DEPLOY', 'RESUMING'])(
@@ -65,7 +53,7 @@ describe('a command that comes while a deploy is under way', () => {
     ['PAUSING', 'PAUSED'],
     ['PENDING_DESTROY', 'DESTROYED'],
   ])('%s: DEPLOYED is never written over it', async (command, end) => {
-    const v = await started({}, { runTimings: { workMs: 10 * MINUTE } });
+    const v = await startedOperator({}, { runTimings: { workMs: 10 * MINUTE } });
     v.post(ID);
     await v.until(() => v.status(ID) === 'DEPLOYING', 'DEPLOYING');
     await v.clock.advance(MINUTE);
@@ -101,14 +89,14 @@ describe('a command that ends serving', () => {
 describe('DESTROYED', () => {
   it('is not said while the host is shutting down, though the run that destroys has succeeded', async () => {
     const v = await deployed({}, { hostTimings: { stopMs: 20 * MINUTE } });
-    const host = v.world.hosts.living(ID)[0];
+    const host = v.host(ID);
     v.command(ID, 'PENDING_DESTROY');
     await v.until(() => v.lifecycle(ID)?.teardown !== undefined, 'the end of the run');
     await v.clock.advance(10 * MINUTE);
-    expect(host?.state).toBe('shutting-down');
+    expect(host.state).toBe('shutting-down');
     expect(v.status(ID)).not.toBe('DESTROYED');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED', 3 * HOUR);
-    expect(host?.state).toBe('terminated');
+    expect(host.state).toBe('terminated');
   });
 
   it('is not said while the run that destroys finds what it could not remove', async () => {
@@ -117,7 +105,7 @@ describe('DESTROYED', () => {
     v.world.runs.script = (run) =>
       run.action === 'destroy' && left-- > 0 ? { remaining: ['aws_security_group/sg-1'] } : {};
     v.command(ID, 'PENDING_DESTROY');
-    await v.until(() => reason(v, 'DeletionBlocked') === 'ResourcesRemain', 'ResourcesRemain');
+    await v.until(() => v.condition(ID, 'DeletionBlocked')?.reason === 'ResourcesRemain', 'ResourcesRemain');
     expect(v.status(ID)).not.toBe('DESTROYED');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED', 10 * HOUR);
     expect(v.executions(ID).filter((name) => name.endsWith('-destroy'))).toHaveLength(4);
@@ -149,9 +137,7 @@ describe('no status is for ever', () => {
         v.command(ID, 'PAUSING');
         await v.until(() => v.status(ID) === 'PAUSED', 'PAUSED');
       }
-      const host = v.world.hosts.living(ID)[0];
-      if (host === undefined) throw new Error('no host');
-      v.world.hosts.terminate(host);
+      v.world.hosts.terminate(v.host(ID));
       v.command(ID, status);
       await v.until(() => !WITHOUT_EXIT.includes(String(v.status(ID))), 'a way out', 2 * HOUR);
       v.command(ID, 'PENDING_DESTROY');
@@ -173,7 +159,7 @@ describe('no status is for ever', () => {
 
 describe('a record that is deleted', () => {
   it('while FAILED leaves nothing of what its deploy had made', async () => {
-    const v = await started({ attemptsPerGeneration: 1 });
+    const v = await startedOperator({ attemptsPerGeneration: 1 });
     v.world.runs.script = (run) =>
       run.action === 'deploy' ? { applied: true, fails: { class: 'permission', message: 'halfway' } } : {};
     v.post(ID);

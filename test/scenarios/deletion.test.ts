@@ -1,38 +1,32 @@
 /** Records that vanish in numbers, on virtual time: nothing is destroyed before someone confirms. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { Control } from '../../src/enclave/items/fleet.ts';
 import { keys } from '../../src/enclave/items/items.ts';
 import { omit } from '../../src/enclave/omit.ts';
 import { scrape } from '../support/scrape.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
+import { type Process, type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const id = (n: number) => `enc_${n}`;
 
 /** Enclaves that run already, looked after by an operator at rest. */
-async function fleet(size: number): Promise<VirtualOperator & { readonly kill: () => void }> {
+async function fleet(size: number): Promise<VirtualOperator & Process> {
   const v = virtualOperator();
   for (let n = 0; n < size; n += 1) {
     v.world.hosts.launch({ enclaveId: id(n), region: 'us-west-2', state: 'running', reports: true });
     v.post(id(n), { status: 'DEPLOYED' });
   }
-  const { connection } = v.start();
+  const process = v.start();
   await v.until(() => [...Array(size).keys()].every((n) => v.lifecycle(id(n))?.phase === 'ready'), 'all ready');
-  return { ...v, kill: () => connection.kill() };
+  return { ...v, ...process };
 }
 
-const control = (v: VirtualOperator) =>
-  v.world.tables.state.get(keys.control.pk, keys.control.sk) as unknown as Control;
 const living = (v: VirtualOperator, size: number) =>
   [...Array(size).keys()].filter((n) => v.world.hosts.living(id(n)).length > 0).length;
-const blocked = (v: VirtualOperator, n: number) =>
-  conditionOf(v.lifecycle(id(n))?.conditions ?? [], 'DeletionBlocked')?.reason;
+const blocked = (v: VirtualOperator, n: number) => v.condition(id(n), 'DeletionBlocked')?.reason;
 
 /** What `enclavectl confirm-deletions` writes. */
 function confirm(v: VirtualOperator): void {
-  const rest = omit(control(v), 'deletionHold', 'tableId');
+  const rest = omit(v.control(), 'deletionHold', 'tableId');
   v.world.tables.state.put({ ...rest, ...keys.control, deletionsConfirmed: { actor: 'test', at: v.clock.iso() } });
 }
 
@@ -44,7 +38,7 @@ describe('mass deletion', () => {
     await v.clock.advance(4 * MINUTE);
     expect(living(v, 10)).toBe(10);
     await v.until(() => living(v, 10) === 8, 'two destroyed');
-    expect(control(v).deletionHold).toBeUndefined();
+    expect(v.control().deletionHold).toBeUndefined();
   });
 
   it('holds many, across a restart, until they are confirmed', async () => {
@@ -52,7 +46,7 @@ describe('mass deletion', () => {
     for (let n = 0; n < 4; n += 1) v.world.deleteRecord(id(n));
     await v.clock.advance(2 * HOUR);
     expect(living(v, 10)).toBe(10);
-    expect(control(v).deletionHold?.reason).toContain('of the 10 enclaves that may have resources vanished');
+    expect(v.control().deletionHold?.reason).toContain('of the 10 enclaves that may have resources vanished');
     expect(blocked(v, 0)).toBe('DeletionHeld');
     expect(v.lifecycle(id(0))?.message).toContain('confirm-deletions');
     v.kill();
@@ -84,7 +78,7 @@ describe('mass deletion', () => {
     await v.clock.advance(MINUTE);
     v.world.deleteRecord(id(0));
     await v.until(() => living(v, 3) === 2, 'the host of another enclave is destroyed', 10 * MINUTE);
-    expect(control(v).deletionHold).toBeUndefined();
+    expect(v.control().deletionHold).toBeUndefined();
     expect(v.lifecycle(id(10))).toBeUndefined();
   });
 
@@ -94,7 +88,7 @@ describe('mass deletion', () => {
     await v.until(() => v.status(id(20)) === 'FAILED', 'FAILED');
     for (let n = 0; n < 4; n += 1) v.world.deleteRecord(id(n));
     await v.clock.advance(MINUTE);
-    expect(control(v).deletionHold?.reason).toContain('of the 10 enclaves that may have resources vanished');
+    expect(v.control().deletionHold?.reason).toContain('of the 10 enclaves that may have resources vanished');
     v.world.deleteRecord(id(20));
     await v.until(() => v.lifecycle(id(20)) === undefined, 'the lifecycle is removed', 10 * MINUTE);
     expect(living(v, 10)).toBe(10);
@@ -116,16 +110,16 @@ describe('mass deletion', () => {
 
   it('destroys nothing when the table is made anew while the operator is away', async () => {
     const v = await fleet(2);
-    expect(control(v).tableId).toBe('enclaves-1');
+    expect(v.control().tableId).toBe('enclaves-1');
     v.kill();
     v.world.tables.records.recreate();
     v.start();
     await v.clock.advance(2 * HOUR);
     expect(living(v, 2)).toBe(2);
-    expect(control(v).deletionHold?.reason).toContain('another one');
+    expect(v.control().deletionHold?.reason).toContain('another one');
     confirm(v);
     await v.until(() => living(v, 2) === 0, 'destroyed once confirmed');
-    expect(control(v).tableId).toBe('enclaves-2');
+    expect(v.control().tableId).toBe('enclaves-2');
   });
 
   it('destroys nothing when the operator comes back to an empty table', async () => {
@@ -135,7 +129,7 @@ describe('mass deletion', () => {
     v.start();
     await v.clock.advance(2 * HOUR);
     expect(living(v, 5)).toBe(5);
-    expect(control(v).deletionHold).toBeDefined();
+    expect(v.control().deletionHold).toBeDefined();
   });
 
   it('decides nothing on a restart before it knows how many are missing', async () => {

@@ -4,17 +4,15 @@ import { type DriftAnswer, DriftAnswerSchema } from '../../src/enclave/items/dri
 import { keys } from '../../src/enclave/items/items.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import { DriftAnswers } from '../../src/reconciler/reconcile/drift-answers.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_asked';
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 
 async function atRest(all: readonly string[] = [ID], config: Partial<Config> = {}) {
   const v = virtualOperator(config);
-  const { connection, stop } = v.start();
-  for (const id of all) v.post(id);
-  await v.until(() => all.every((id) => v.status(id) === 'DEPLOYED'), 'all are deployed');
+  const { connection, calls, stop } = v.start();
+  await v.deploy(all);
   await v.clock.advance(MINUTE);
   const answer = (key: string, id = ID): DriftAnswer | undefined => {
     const { pk, sk } = keys.driftAnswer(id, key);
@@ -23,7 +21,7 @@ async function atRest(all: readonly string[] = [ID], config: Partial<Config> = {
   };
   const answers = () => [...v.world.tables.history.items()].filter(({ pk }) => String(pk).startsWith('drift#'));
   const left = () => v.world.tables.state.partition(keys.requests(ID));
-  const inspections = () => connection.faults.calls('inspector.logGroup');
+  const inspections = () => calls('inspector.logGroup');
   return { v, stop, connection, answer, answers, left, inspections };
 }
 
@@ -49,7 +47,7 @@ describe('a request to compare an enclave', () => {
 
   it('is answered with what differs at that moment, which is no part of the lifecycle', async () => {
     const { v, stop, answer } = await atRest();
-    const around = v.world.surroundings.all.get(ID)!;
+    const around = v.around(ID);
     around.rules = [
       ...around.rules,
       { direction: 'ingress', protocol: 'tcp', fromPort: 22, toPort: 22, peer: '0.0.0.0/0' },

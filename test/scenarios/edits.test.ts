@@ -1,9 +1,8 @@
 /** Edits that leave out or add what the operator must not guess or grant, on virtual time. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
 const ID = 'enc_1';
 const SECRET = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:other-AbCdEf';
 
@@ -12,18 +11,15 @@ const started = (overrides: Parameters<typeof virtualOperator>[0] = {}) => {
   return { v, running: v.start() };
 };
 const deployed = (v: VirtualOperator) => v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
-const specValid = (v: VirtualOperator) => conditionOf(v.lifecycle(ID)?.conditions ?? [], 'SpecValid');
+const specValid = (v: VirtualOperator) => v.condition(ID, 'SpecValid');
 const observed = (v: VirtualOperator) => v.lifecycle(ID)?.observedGeneration;
-/** As the application's PUT does: the map is replaced as a whole. */
-const edit = (v: VirtualOperator, providerConfig: object) =>
-  v.world.updateRecord(ID, { providerConfig, updatedAt: v.clock.iso() } as never);
 
 describe('a record without an image', () => {
   it('keeps the applied image of its enclave and says so', async () => {
     const { v } = started();
     v.post(ID);
     await deployed(v);
-    edit(v, { instanceType: 'm6i.2xlarge' });
+    v.edit(ID, { instanceType: 'm6i.2xlarge' });
     await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27', instanceType: 'm6i.2xlarge' });
     expect(specValid(v)).toMatchObject({ status: 'True', reason: 'Valid' });
@@ -34,13 +30,13 @@ describe('a record without an image', () => {
     const { v } = started();
     v.post(ID, { providerConfig: { registryCredentialsArn: SECRET } });
     await deployed(v);
-    edit(v, { memoryMiB: '2048' });
+    v.edit(ID, { memoryMiB: '2048' });
     await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27', registryCredentialsArn: SECRET });
     const eif = { uri: 's3://images/app.eif', sha256: 'ab'.repeat(32) };
-    edit(v, { memoryMiB: '2048', eif });
+    v.edit(ID, { memoryMiB: '2048', eif });
     await v.until(() => observed(v) === 3, 'applied', 30 * MINUTE);
-    edit(v, { memoryMiB: '1024' });
+    v.edit(ID, { memoryMiB: '1024' });
     await v.until(() => observed(v) === 4, 'applied', 30 * MINUTE);
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: '', eif, memoryMiB: 1_024 });
   });
@@ -60,7 +56,7 @@ describe('a record without an image', () => {
     v.command(ID, 'PENDING_DESTROY');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED', 30 * MINUTE);
     const before = v.executions(ID).length;
-    edit(v, {});
+    v.edit(ID, {});
     v.command(ID, 'PENDING_DEPLOY');
     await v.until(() => v.status(ID) === 'FAILED', 'FAILED', 10 * MINUTE);
     expect(v.executions(ID)).toHaveLength(before);
@@ -93,13 +89,13 @@ describe('references that the environment does not allow', () => {
     );
     expect([specValid(v)?.status, v.status(ID)]).toEqual(['True', 'DEPLOYED']);
 
-    edit(v, { dockerImage: 'evil:1', ...config });
+    v.edit(ID, { dockerImage: 'evil:1', ...config });
     await v.until(() => specValid(v)?.status === 'False', 'refused', 5 * MINUTE);
     await v.clock.advance(30 * MINUTE);
     expect([v.status(ID), observed(v)]).toEqual(['DEPLOYED', 1]);
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.27' });
 
-    edit(v, { dockerImage: 'nginx:1.28' });
+    v.edit(ID, { dockerImage: 'nginx:1.28' });
     await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
     expect(v.lifecycle(ID)?.applied).toMatchObject({ dockerImage: 'nginx:1.28', secrets: [] });
   });
@@ -114,11 +110,11 @@ describe('references that the environment does not allow', () => {
     const before = v.world.record(ID)?.providerConfig as object;
     if (edited === 'fails') v.world.runs.script = () => ({ fails: { class: 'validation', message: 'no', fix: 'no' } });
     else v.world.updateRecord(ID, { policy: { suspend: { reason: 'incident' } } } as never);
-    edit(v, { dockerImage: 'nginx:1.28' });
+    v.edit(ID, { dockerImage: 'nginx:1.28' });
     await v.until(() => v.lifecycle(ID)?.generation === 2, 'the edit is seen', 10 * MINUTE);
     await v.clock.advance(10 * MINUTE);
     v.world.runs.script = () => ({});
-    edit(v, before);
+    v.edit(ID, before);
     v.world.updateRecord(ID, { policy: {}, updatedAt: v.clock.iso() } as never);
     await v.until(() => observed(v) === 3 && v.status(ID) === 'DEPLOYED', 'applied again', 30 * MINUTE);
     expect(specValid(v)).toMatchObject({ status: 'True' });
@@ -135,9 +131,9 @@ describe('an invalid edit after an edit that restarts the enclave', () => {
     const [host] = v.world.hosts.living(ID);
     if (host === undefined) throw new Error('the enclave has no host');
     v.world.hosts.freezeReports(host);
-    edit(v, { dockerImage: 'nginx:1.27', memoryMiB: '2048' });
+    v.edit(ID, { dockerImage: 'nginx:1.27', memoryMiB: '2048' });
     await v.until(() => observed(v) === 2, 'applied', 30 * MINUTE);
-    edit(v, { dockerImage: 'nginx:1.27', cpuCount: 'many' });
+    v.edit(ID, { dockerImage: 'nginx:1.27', cpuCount: 'many' });
     const phases = new Set<string | undefined>();
     await v.until(() => phases.add(v.lifecycle(ID)?.phase).has('backingOff'), 'verification timed out', 60 * MINUTE);
     phases.clear();

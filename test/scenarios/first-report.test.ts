@@ -1,10 +1,10 @@
 /** A deployment that the host itself keeps from running, on virtual time: the host is mended, not deployed to again. */
 import { expect, it } from 'vitest';
 import type { Illness } from '../support/memory-hosts.ts';
+import { MINUTE } from '../support/time.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
 const RUNNING = { name: 'e', state: 'RUNNING', cpuCount: 2, memoryMiB: 1_024, debug: false };
 
 it.each<[string, Illness]>([
@@ -19,8 +19,7 @@ it.each<[string, Illness]>([
   await v.clock.advance(5_000);
   v.post(ID);
   await v.until(() => v.world.hosts.living(ID).length === 1, 'a host is launched');
-  const [host] = v.world.hosts.living(ID);
-  if (host === undefined) throw new Error('no host');
+  const host = v.host(ID);
   // What boots with it is not yet what it reports.
   v.world.hosts.freezeReports(host);
   await v.until(

@@ -1,9 +1,8 @@
 /** What the simulation found: one scenario for each fault that was in the operator. */
 import { describe, expect, it } from 'vitest';
 import { OperatorError } from '../../src/reconciler/ports/index.ts';
+import { MINUTE } from '../support/time.ts';
 import { virtualOperator } from '../support/virtual-operator.ts';
-
-const MINUTE = 60_000;
 
 describe('found by simulation', () => {
   it('keeps the slot of a run whose commit was written although its reply was lost', async () => {
@@ -29,11 +28,11 @@ describe('found by simulation', () => {
   it('reads the shards that are open, and no day-old ones: DescribeStream allows ten calls a second', async () => {
     const v = virtualOperator();
     for (let n = 0; n < 30; n += 1) v.world.tables.records.stream.rotate();
-    const { loop, connection } = v.start();
+    const { loop, calls } = v.start();
     await v.clock.advance(5_000);
     expect(loop.controller?.synced).toBe(true);
-    expect(connection.faults.calls('streams.records.shards')).toBeLessThan(10);
-    expect(connection.faults.calls('streams.records.iterator')).toBeLessThan(10);
+    expect(calls('streams.records.shards')).toBeLessThan(10);
+    expect(calls('streams.records.iterator')).toBeLessThan(10);
   });
 
   it('begins no run before it has counted those under way, however slow the streams are to open', async () => {
@@ -42,7 +41,7 @@ describe('found by simulation', () => {
     await v.clock.advance(5_000);
     v.post('enc_a');
     await v.until(() => v.world.runs.peak.all > 0, 'Terraform at work');
-    first.connection.kill();
+    first.kill();
     const second = v.start();
     second.connection.faults.before('streams.history.describeTable', () => v.clock.sleep(MINUTE));
     await v.until(() => second.loop.view().role === 'leader', 'another leader');

@@ -1,33 +1,26 @@
 /** What differs of a host that runs, on virtual time: what is compared, and how it is told. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
 import { omit } from '../../src/enclave/omit.ts';
 import { findingsOf } from '../../src/reconciler/observers/compare.ts';
 import type { Posture } from '../../src/reconciler/ports/index.ts';
 import { LEGACY } from '../support/legacy.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
 const ID = 'enc_1';
 
 let v: VirtualOperator;
 let calls: (operation: string) => number;
 
-const inSync = () => conditionOf(v.lifecycle(ID)?.conditions ?? [], 'InSync');
+const inSync = () => v.condition(ID, 'InSync');
 const isStatus = (status: string) => () => inSync()?.status === status;
-const change = (changes: Partial<Posture>) => {
-  const [host] = v.world.hosts.living(ID);
-  if (host?.posture === undefined) throw new Error('no host, or one that EC2 does not describe');
-  host.posture = { ...host.posture, ...changes };
-};
+const change = (changes: Partial<Posture>) => v.changeHost(ID, changes);
 
 async function deployed(policy?: object): Promise<void> {
   v = virtualOperator({});
-  const { connection } = v.start();
-  calls = (operation) => connection.faults.calls(operation);
+  ({ calls } = v.start());
   await v.clock.advance(5_000);
-  v.post(ID, policy === undefined ? {} : { policy });
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
+  await v.deploy(ID, policy === undefined ? {} : { policy }, 30 * MINUTE);
   await v.until(isStatus('True'), 'in sync');
   await v.clock.advance(10 * MINUTE);
 }
@@ -88,7 +81,7 @@ describe('a host that was changed', () => {
       await v.clock.advance(1_000);
       reasons.add(inSync()?.reason);
     }
-    expect(v.world.hosts.living(ID)[0]?.posture?.instanceType).toBe('m6i.2xlarge');
+    expect(v.host(ID).posture?.instanceType).toBe('m6i.2xlarge');
     expect(v.lifecycle(ID)).toMatchObject({ observedGeneration: 2, phase: 'ready' });
     expect(inSync()?.status).toBe('True');
     expect([...reasons]).not.toContain('Drifted');
@@ -122,8 +115,7 @@ describe('a host that was changed', () => {
   });
 
   it('by a tag of somebody else, is not', async () => {
-    const [host] = v.world.hosts.living(ID);
-    change({ tags: { ...host?.posture?.tags, CostCenter: '42' } });
+    change({ tags: { ...v.host(ID).posture?.tags, CostCenter: '42' } });
     await v.clock.advance(10 * MINUTE);
     expect(inSync()?.status).toBe('True');
   });
@@ -132,7 +124,7 @@ describe('a host that was changed', () => {
 it('what the policy says is off is not told', async () => {
   await deployed({ drift: { overrides: { tags: 'off' } } });
   // Without those by which it is found, a sweep would show nothing else of it either.
-  const tags = omit(v.world.hosts.living(ID)[0]?.posture?.tags ?? {}, 'Name');
+  const tags = omit(v.host(ID).posture?.tags ?? {}, 'Name');
   change({ tags });
   await v.clock.advance(10 * MINUTE);
   expect(inSync()?.status).toBe('True');

@@ -1,14 +1,11 @@
 /** What surrounds hosts, on virtual time: told within an interval, never guessed, and each list on its own. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import { keys } from '../../src/enclave/items/items.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { Connection, MemoryWorldOptions } from '../support/memory-world.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const ID = 'enc_1';
 const PCR0 = 'a1'.repeat(48);
 /** Nothing is repaired. */
@@ -18,13 +15,9 @@ const OPEN = JSON.stringify({ Statement: [{ Effect: 'Allow', Action: 'kms:Decryp
 let v: VirtualOperator;
 let connection: Connection;
 
-const inSync = (id = ID) => conditionOf(v.lifecycle(id)?.conditions ?? [], 'InSync');
+const inSync = (id = ID) => v.condition(id, 'InSync');
 const isStatus = (status: string) => () => inSync()?.status === status;
-const around = (id = ID) => {
-  const surrounding = v.world.surroundings.all.get(id);
-  if (surrounding === undefined) throw new Error(`nothing surrounds ${id}`);
-  return surrounding;
-};
+const around = (id = ID) => v.around(id);
 const denied = (operation: string) => new OperatorError('Blocked', operation, 'AccessDenied');
 
 async function deployed(
@@ -36,8 +29,7 @@ async function deployed(
   v = virtualOperator(config, world);
   ({ connection } = v.start());
   await v.clock.advance(5_000);
-  for (const id of ids) v.post(id, { policy: TOLD, ...fields });
-  await v.until(() => ids.every((id) => v.status(id) === 'DEPLOYED'), 'DEPLOYED', 30 * MINUTE);
+  await v.deploy(ids, { policy: TOLD, ...fields }, 30 * MINUTE);
   await v.clock.advance(40 * MINUTE);
 }
 
@@ -307,9 +299,8 @@ describe('what KMS saw an enclave attest', () => {
 
   describe('where it does', () => {
     beforeEach(() => deployed({ attestationTrail: true }, [ID], ownKey));
-    const secure = () => conditionOf(v.lifecycle(ID)?.conditions ?? [], 'Secure')?.status;
-    const alarms = () =>
-      v.world.tables.history.partition(keys.events(ID)).filter(({ reason }) => reason === 'SecurityFinding');
+    const secure = () => v.condition(ID, 'Secure')?.status;
+    const alarms = () => v.events(ID).filter(({ reason }) => reason === 'SecurityFinding');
     /** Nothing takes it back, and nothing tells it a second time. */
     const expectTold = () => {
       expect(v.lifecycle(ID)?.weakened).toEqual(['enclave.attested']);

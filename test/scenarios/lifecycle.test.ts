@@ -1,25 +1,12 @@
 /** What the operator does for one enclave, on virtual time: every promise of the lifecycle, one scenario each. */
 import { describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import type { Lifecycle } from '../../src/enclave/items/lifecycle.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import { HOUR } from '../support/time.ts';
+import { deployedOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_ouocac870';
-const HOUR = 3_600_000;
 
-function condition(lifecycle: Lifecycle | undefined, type: Parameters<typeof conditionOf>[1]) {
-  return conditionOf(lifecycle?.conditions ?? [], type)?.status;
-}
-
-/** An operator at rest that has deployed one enclave. */
-async function deployed(overrides: Parameters<typeof virtualOperator>[0] = {}): Promise<VirtualOperator> {
-  const v = virtualOperator(overrides);
-  v.start();
-  await v.clock.advance(5_000);
-  v.post(ID);
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  return v;
-}
+const deployed = (config: Partial<Config> = {}) => deployedOperator(ID, config);
 
 describe('an enclave from record to reality', () => {
   it('deploys, pauses, resumes and destroys, with one run each way', async () => {
@@ -246,13 +233,13 @@ describe('edits', () => {
 
   it('leaves a serving enclave DEPLOYED with SpecValid=False after an invalid edit', async () => {
     const v = await deployed();
-    v.world.updateRecord(ID, { providerConfig: { cpuCount: 'many' }, updatedAt: v.clock.iso() });
-    await v.until(() => condition(v.lifecycle(ID), 'SpecValid') === 'False', 'SpecValid=False');
+    v.edit(ID, { cpuCount: 'many' });
+    await v.until(() => v.condition(ID, 'SpecValid')?.status === 'False', 'SpecValid=False');
     await v.clock.advance(HOUR);
     expect(v.status(ID)).toBe('DEPLOYED');
     expect(v.executions(ID)).toHaveLength(1);
     expect(v.world.record(ID)?.error_message).toContain('cpuCount');
-    v.world.updateRecord(ID, { providerConfig: { dockerImage: 'nginx:1.28' }, updatedAt: v.clock.iso() });
+    v.edit(ID, { dockerImage: 'nginx:1.28' });
     await v.until(() => v.lifecycle(ID)?.observedGeneration === 2 && v.lifecycle(ID)?.phase === 'ready', 'valid again');
     expect(v.world.record(ID)).not.toHaveProperty('error_message');
   });
@@ -264,7 +251,7 @@ describe('edits', () => {
     await v.until(() => v.status(ID) === 'FAILED', 'FAILED');
     expect(v.world.record(ID)?.error_type).toBe('validation');
     expect(v.executions(ID)).toHaveLength(0);
-    v.world.updateRecord(ID, { providerConfig: { dockerImage: 'nginx:1.27' }, updatedAt: v.clock.iso() });
+    v.edit(ID, { dockerImage: 'nginx:1.27' });
     await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
   });
 });
@@ -285,7 +272,7 @@ describe('failures', () => {
     await v.until(() => v.lifecycle(ID)?.phase === 'stalled', 'stalled');
     await v.clock.advance(1_000);
     expect(v.status(ID)).toBe('FAILED');
-    expect(condition(v.lifecycle(ID), 'Stalled')).toBe('True');
+    expect(v.condition(ID, 'Stalled')?.status).toBe('True');
     expect(v.executions(ID)).toHaveLength(3);
     v.world.runs.script = () => ({});
     v.world.putRequest(ID, 'retry');
@@ -404,7 +391,7 @@ describe('deletion', () => {
 
   it('never gives the host of a deleted record to a new one with the same id', async () => {
     const v = await deployed();
-    const old = v.world.hosts.living(ID)[0]!.instanceId;
+    const old = v.host(ID).instanceId;
     const incarnation = v.lifecycle(ID)?.incarnation;
     v.world.deleteRecord(ID);
     await v.clock.advance(60_000);
@@ -426,7 +413,7 @@ describe('deletion', () => {
     v.world.runs.script = (run) =>
       run.action === 'destroy' && failures++ < 7 ? { fails: { class: 'permission', message: 'denied' } } : {};
     v.command(ID, 'PENDING_DESTROY');
-    await v.until(() => condition(v.lifecycle(ID), 'DeletionBlocked') === 'True', 'DeletionBlocked');
+    await v.until(() => v.condition(ID, 'DeletionBlocked')?.status === 'True', 'DeletionBlocked');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED', 10 * HOUR);
   });
 
@@ -456,13 +443,13 @@ describe('deletion', () => {
 describe('drift of the host', () => {
   it('starts a host that was stopped behind its back; DEPLOYED stays, InSync goes and comes back', async () => {
     const v = await deployed();
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     const statuses = new Set<unknown>();
     await v.world.hosts.stop('us-west-2', host.instanceId);
-    await v.until(() => condition(v.lifecycle(ID), 'InSync') === 'False', 'InSync=False');
+    await v.until(() => v.condition(ID, 'InSync')?.status === 'False', 'InSync=False');
     await v.until(() => {
       statuses.add(v.status(ID));
-      return condition(v.lifecycle(ID), 'InSync') === 'True';
+      return v.condition(ID, 'InSync')?.status === 'True';
     }, 'InSync=True');
     expect([...statuses]).toEqual(['DEPLOYED']);
     expect(v.executions(ID)).toHaveLength(1);
@@ -471,13 +458,13 @@ describe('drift of the host', () => {
 
   it('replaces a host that was terminated behind its back; DEPLOYED stays', async () => {
     const v = await deployed();
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     const statuses = new Set<unknown>();
     v.world.hosts.terminate(host);
-    await v.until(() => condition(v.lifecycle(ID), 'InSync') === 'False', 'InSync=False');
+    await v.until(() => v.condition(ID, 'InSync')?.status === 'False', 'InSync=False');
     await v.until(() => {
       statuses.add(v.status(ID));
-      return condition(v.lifecycle(ID), 'InSync') === 'True';
+      return v.condition(ID, 'InSync')?.status === 'True';
     }, 'InSync=True');
     expect([...statuses]).toEqual(['DEPLOYED']);
     expect(v.executions(ID)).toHaveLength(2);
@@ -486,9 +473,9 @@ describe('drift of the host', () => {
 
   it('restarts an enclave that died on its host', async () => {
     const v = await deployed();
-    v.world.hosts.crashEnclave(v.world.hosts.living(ID)[0]!);
-    await v.until(() => condition(v.lifecycle(ID), 'InSync') === 'False', 'InSync=False');
-    await v.until(() => condition(v.lifecycle(ID), 'InSync') === 'True', 'InSync=True');
+    v.world.hosts.crashEnclave(v.host(ID));
+    await v.until(() => v.condition(ID, 'InSync')?.status === 'False', 'InSync=False');
+    await v.until(() => v.condition(ID, 'InSync')?.status === 'True', 'InSync=True');
     expect(v.executions(ID)).toHaveLength(1);
     expect(v.status(ID)).toBe('DEPLOYED');
   });
@@ -507,7 +494,7 @@ describe('drift of the host', () => {
 
   it('does not call a resumed host DEPLOYED on the word of an old report', async () => {
     const v = await deployed();
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     v.command(ID, 'PAUSING');
     await v.until(() => v.status(ID) === 'PAUSED', 'PAUSED');
     v.world.hosts.freezeReports(host);
@@ -522,7 +509,7 @@ describe('drift of the host', () => {
 
   it('stops a paused host that somebody started', async () => {
     const v = await deployed();
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     v.command(ID, 'PAUSING');
     await v.until(() => v.status(ID) === 'PAUSED', 'PAUSED');
     await v.world.hosts.start('us-west-2', host.instanceId);
@@ -559,10 +546,10 @@ describe('policy', () => {
     const v = await deployed();
     v.world.updateRecord(ID, { policy: { suspend: { reason: 'audit', actor: 'ops' } }, updatedAt: v.clock.iso() });
     await v.clock.advance(5_000);
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     await v.clock.advance(HOUR);
     expect(v.executions(ID)).toHaveLength(1);
-    expect(condition(v.lifecycle(ID), 'InSync')).toBe('False');
+    expect(v.condition(ID, 'InSync')?.status).toBe('False');
   });
 
   it('keeps what interrupts a serving enclave for its maintenance window', async () => {
@@ -583,7 +570,7 @@ describe('policy', () => {
 
   it('retains what exists, keeps a tombstone, and takes it up again as it was', async () => {
     const v = await deployed();
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     v.world.updateRecord(ID, { policy: { deletionPolicy: 'Retain' }, updatedAt: v.clock.iso() });
     v.command(ID, 'PENDING_DESTROY');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED');
@@ -602,7 +589,7 @@ describe('policy', () => {
     v.start();
     v.post(ID, { policy: { deletionPolicy: 'Retain' } });
     await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     v.world.deleteRecord(ID);
     await v.clock.advance(HOUR);
     expect(v.world.hosts.living(ID)).toEqual([host]);

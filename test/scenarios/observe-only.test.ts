@@ -1,9 +1,8 @@
 /** Observe only: everything is seen, and nothing is written to a record, started or stopped. Writes are counted. */
 import { describe, expect, it } from 'vitest';
 import { risen, scrape } from '../support/scrape.ts';
+import { HOUR } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
-
-const HOUR = 3_600_000;
 
 /** All that changes something, by the names the connection knows them by. */
 const WRITES = [
@@ -15,13 +14,12 @@ const WRITES = [
   ...['start', 'stop', 'restartEnclave', 'restartAllocator'].map((name) => `hosts.${name}`),
 ];
 
-/** Starts an operator and counts its writes; what it says, by enclave. */
+/** Starts an operator, and lists its writes. */
 function observed(v: VirtualOperator) {
-  const { connection } = v.start();
+  const { connection, calls, kill } = v.start();
   const writes: string[] = [];
   for (const name of WRITES) connection.faults.before(name, () => void writes.push(name));
-  const told = (id: string) => v.world.tables.history.partition(`event#${id}`) as { reason: string; message: string }[];
-  return { writes, told, connection };
+  return { writes, calls, kill };
 }
 
 /** Metrics of what was done. */
@@ -50,10 +48,10 @@ describe('an operator that only observes', () => {
     const v = virtualOperator({ observeOnly: true });
     troubled(v);
     const before = IDS.map((id) => v.world.record(id));
-    const { writes, told, connection } = observed(v);
+    const { writes, calls } = observed(v);
     await v.clock.advance(3 * HOUR);
     // It consumes no request: to answer one would be to answer it at every reconcile.
-    expect(connection.faults.calls('inspector.logGroup')).toBe(0);
+    expect(calls('inspector.logGroup')).toBe(0);
 
     expect(writes).toEqual([]);
     expect(IDS.map((id) => v.world.record(id))).toEqual(before);
@@ -69,12 +67,12 @@ describe('an operator that only observes', () => {
       ['enc_stopped', /^would be HostStarting: starting i-/],
       ['enc_going', /^would be RunStarted: started e-enc_going-\w+-1-destroy$/],
     ] as const) {
-      const matching = told(id).filter(({ message }) => says.test(message));
+      const matching = v.events(id).filter(({ message }) => says.test(message));
       expect(
         matching.map(({ message }) => message),
         id,
       ).toHaveLength(1);
-      expect(told(id).every(({ reason }) => reason === 'ObserveOnly')).toBe(true);
+      expect(v.events(id).every(({ reason }) => reason === 'ObserveOnly')).toBe(true);
     }
   });
 
@@ -94,7 +92,7 @@ describe('an operator that only observes', () => {
     troubled(v);
     const first = observed(v);
     await v.clock.advance(HOUR);
-    first.connection.kill();
+    first.kill();
 
     Object.assign(v.config, { observeOnly: false });
     const { writes } = observed(v);
@@ -115,15 +113,15 @@ describe('an operator that only observes', () => {
     await v.clock.advance(5_000);
     v.post('enc_run');
     await v.until(() => v.world.runs.peak.all > 0, 'Terraform at work');
-    first.connection.kill();
+    first.kill();
 
     Object.assign(v.config, { observeOnly: true });
     const lifecycle = v.lifecycle('enc_run');
-    const { writes, told } = observed(v);
+    const { writes } = observed(v);
     await v.clock.advance(HOUR);
     expect(writes).toEqual([]);
     expect(v.lifecycle('enc_run')).toEqual(lifecycle);
-    expect(told('enc_run').map(({ message }) => message)).toContainEqual(
+    expect(v.events('enc_run').map(({ message }) => message)).toContainEqual(
       expect.stringContaining('would be RunCancelled: cancelling e-enc_run'),
     );
   });

@@ -2,10 +2,9 @@
 import { beforeEach, expect, it } from 'vitest';
 import { stateKey } from '../../src/enclave/names.ts';
 import type { StateObject } from '../../src/reconciler/ports/index.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const OWNED = 'enc_owned';
 const STRAY = 'enc_stray';
 
@@ -21,14 +20,12 @@ async function start(orphans: 'report' | 'destroy' = 'destroy'): Promise<void> {
   };
   v = virtualOperator({ driftEveryMs: 0, orphans }, { states });
   v.start();
-  v.post(OWNED);
-  await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
+  await v.deploy(OWNED);
   state(OWNED);
 }
 const state = (enclaveId: string) =>
   objects.set(enclaveId, { enclaveId, key: stateKey(enclaveId), modifiedAt: v.clock.now() });
 const launch = (enclaveId: string) => v.world.hosts.launch({ enclaveId, region: 'us-west-2', generation: 1 });
-const events = (id: string) => v.world.tables.history.partition(`event#${id}`).map(({ reason }) => reason);
 
 beforeEach(() => start());
 
@@ -41,7 +38,7 @@ it('destroys one that has a Terraform state, and forgets it', async () => {
   await v.until(() => v.world.hosts.living(STRAY).length === 0, 'its host is gone', HOUR);
   objects.delete(STRAY);
   await v.until(() => v.lifecycle(STRAY) === undefined, 'it is forgotten', HOUR);
-  expect(events(STRAY)).toContain('OrphanDestroyed');
+  expect(v.reasons(STRAY)).toContain('OrphanDestroyed');
   expect(v.executions(STRAY)).toHaveLength(1);
   expect(v.status(OWNED)).toBe('DEPLOYED');
 });
@@ -51,7 +48,7 @@ it('leaves one without a state, and a state without a host', async () => {
   state('enc_state_only');
   await v.clock.advance(6 * HOUR);
   expect(host.state).toBe('running');
-  expect(events('enc_state_only')).toEqual(['OrphanStateFound']);
+  expect(v.reasons('enc_state_only')).toEqual(['OrphanStateFound']);
   expect([v.executions(STRAY), v.executions('enc_state_only')]).toEqual([[], []]);
 });
 
@@ -72,13 +69,11 @@ it('leaves one whose record appears', async () => {
   v.post(STRAY, { status: 'DEPLOYED' });
   await v.clock.advance(6 * HOUR);
   expect(host.state).toBe('running');
-  expect(events(STRAY)).not.toContain('OrphanDestroyed');
+  expect(v.reasons(STRAY)).not.toContain('OrphanDestroyed');
 });
 
 it('destroys nothing while the fleet is frozen, and nothing where that is not wanted', async () => {
-  const freeze = (freeze: object | undefined) =>
-    v.world.tables.state.put({ ...v.world.tables.state.get('fleet', 'control'), freeze } as never);
-  freeze({ reason: 'a test', actor: 'me', at: v.clock.iso() });
+  v.freeze();
   launch(STRAY);
   state(STRAY);
   await v.clock.advance(4 * HOUR);

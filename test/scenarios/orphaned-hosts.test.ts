@@ -1,9 +1,8 @@
 /** Hosts that nobody owns: found only when it is sure, told once, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ControlSchema } from '../../src/enclave/items/fleet.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
 const OWNED = 'enc_owned';
 const STRAY = 'enc_stray';
 
@@ -12,14 +11,11 @@ let kill: () => void;
 let calls: (operation: string) => number;
 
 function start(): void {
-  const operator = v.start();
-  calls = (operation) => operator.connection.faults.calls(operation);
-  kill = () => operator.connection.kill();
+  ({ calls, kill } = v.start());
 }
 
-const listed = () => ControlSchema.parse(v.world.tables.state.get('fleet', 'control')).orphans ?? [];
-const events = () =>
-  v.world.tables.history.partition(`event#${STRAY}`).filter(({ reason }) => reason === 'OrphanFound');
+const listed = () => v.control().orphans ?? [];
+const events = () => v.events(STRAY).filter(({ reason }) => reason === 'OrphanFound');
 const stray = (environment?: string) =>
   v.world.hosts.launch({
     enclaveId: STRAY,
@@ -32,8 +28,7 @@ beforeEach(async () => {
   v = virtualOperator();
   start();
   await v.clock.advance(5_000);
-  v.post(OWNED);
-  await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
+  await v.deploy(OWNED);
 });
 
 describe('a host of no enclave', () => {

@@ -1,16 +1,14 @@
 /** What is left of enclaves that nobody knows, without a host: found only when it is sure, told once, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ControlSchema } from '../../src/enclave/items/fleet.ts';
 import { logGroupName, resourceName, stateKey } from '../../src/enclave/names.ts';
 import type { Metrics } from '../../src/reconciler/metrics/index.ts';
 import { OperatorError, type StateObject } from '../../src/reconciler/ports/index.ts';
 import type { MemorySurroundings } from '../support/memory-surroundings.ts';
 import type { Connection } from '../support/memory-world.ts';
 import { scrape } from '../support/scrape.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const OWNED = 'enc_owned';
 const STRAY = 'enc_stray';
 const GROUP = { kind: 'security group', name: `sg-${STRAY}` };
@@ -25,16 +23,13 @@ let metrics: Metrics;
 const start = () => {
   ({ connection, metrics } = v.start());
 };
-const listed = () => ControlSchema.parse(v.world.tables.state.get('fleet', 'control')).orphans ?? [];
-const events = (id = STRAY) =>
-  v.world.tables.history.partition(`event#${id}`).filter(({ reason }) => reason === 'OrphanFound');
+const listed = () => v.control().orphans ?? [];
+const events = (id = STRAY) => v.events(id).filter(({ reason }) => reason === 'OrphanFound');
 const calls = (kind: string) => connection.faults.calls(`surroundings.${kind}`);
 
 /** As a run that broke off, or a hand, leaves it. */
 function leave(id = STRAY): void {
-  const around = v.world.surroundings.all.get(OWNED);
-  if (around === undefined) throw new Error(`nothing surrounds ${OWNED}`);
-  v.world.surroundings.all.set(id, { ...around, groupId: `sg-${id}` });
+  v.world.surroundings.all.set(id, { ...v.around(OWNED), groupId: `sg-${id}` });
 }
 /** What one list shows from now on, beside or instead of what it shows anyway. */
 function show<K extends 'groups' | 'volumes' | 'logGroups' | 'roles'>(kind: K, page: readonly object[]): void {
@@ -55,8 +50,7 @@ beforeEach(async () => {
   v = virtualOperator({ driftEveryMs: 0 });
   start();
   await v.clock.advance(5_000);
-  v.post(OWNED);
-  await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
+  await v.deploy(OWNED);
   await v.clock.advance(40 * MINUTE);
 });
 
@@ -95,8 +89,7 @@ describe('what is left of no enclave', () => {
     v = virtualOperator({ driftEveryMs: 0, postureMs: 2 * MINUTE });
     start();
     await v.clock.advance(5_000);
-    v.post(OWNED);
-    await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
+    await v.deploy(OWNED);
     leave();
     await v.clock.advance(9 * MINUTE);
     expect(listed()).toEqual([]);
@@ -182,8 +175,7 @@ describe('what is left of no enclave', () => {
     v = virtualOperator({ driftEveryMs: 0, orphans: 'destroy' }, { states });
     start();
     await v.clock.advance(5_000);
-    v.post(OWNED);
-    await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
+    await v.deploy(OWNED);
     v.world.hosts.launch({ enclaveId: STRAY, region: 'us-west-2', generation: 1 });
     leave();
     await v.clock.advance(HOUR);

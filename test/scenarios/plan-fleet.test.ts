@@ -3,10 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { planDueAt } from '../../src/reconciler/plan/schedule.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 import { hoursToPlan, type PlannedFleet, plannedFleet } from '../support/planned-fleet.ts';
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+import { DAY, HOUR } from '../support/time.ts';
 
 const shortestPause = ({ plans }: PlannedFleet) => {
   const pauses = [...plans.values()].flatMap((times) => times.slice(1).map((time, n) => time - times[n]!));

@@ -7,11 +7,10 @@ import type { ReconcileContext } from '../../src/reconciler/reconcile/context.ts
 import { driftSubject } from '../../src/reconciler/reconcile/plan-request.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
 import { scrape } from '../support/scrape.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const ID = 'enc_1';
 
 const QUIET: Partial<Config> = {
@@ -36,8 +35,8 @@ const waiting = (v: VirtualOperator, id = ID) =>
 const ledger = (v: VirtualOperator) => v.world.tables.state.get('fleet', 'drift') as unknown as FleetLedger | undefined;
 const planned = (v: VirtualOperator, id = ID) => v.lifecycle(id)?.planned;
 const found = (v: VirtualOperator, id = ID) =>
-  v.world.tables.history
-    .partition(keys.events(id))
+  v
+    .events(id)
     .filter(({ reason }) => reason === 'PlanFoundDrift')
     .reduce((sum, { count }) => sum + Number(count), 0);
 const runsOf = (v: VirtualOperator) => v.world.tables.history.partition(keys.fleetRuns);

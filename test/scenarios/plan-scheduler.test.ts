@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetLedger, FleetRunItem } from '../../src/enclave/items/fleet-run.ts';
 import { keys } from '../../src/enclave/items/items.ts';
-import { omit } from '../../src/enclave/omit.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { RawRecord } from '../../src/reconciler/ports/index.ts';
 import { scrape } from '../support/scrape.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const ID = 'enc_1';
 
 async function deployed(
@@ -44,8 +42,6 @@ const items = (v: VirtualOperator) =>
   v.world.tables.history.partition(keys.fleetRuns) as unknown as readonly FleetRunItem[];
 const ledger = (v: VirtualOperator) => v.world.tables.state.get('fleet', 'drift') as unknown as FleetLedger | undefined;
 const planned = (v: VirtualOperator, id = ID) => v.lifecycle(id)?.planned;
-const events = (v: VirtualOperator, id = ID) =>
-  v.world.tables.history.partition(keys.events(id)).map(({ reason }) => reason);
 
 const DRIFT_SUCCEEDED = 'runs_total{action="drift",outcome="succeeded",class="none"}';
 const DRIFT_FAILED = 'runs_total{action="drift",outcome="failed",class="unknown"}';
@@ -146,12 +142,10 @@ describe('drift runs', () => {
     const v = quiet({ driftEveryMs: 2 * HOUR });
     v.start();
     await deployed(v);
-    const at = v.clock.iso();
-    await v.world.bare.state.amendControl({ freeze: { reason: 'a test', actor: 'test', at } });
+    v.freeze();
     await v.clock.advance(8 * HOUR);
     expect(items(v)).toEqual([]);
-    const control = omit(v.world.tables.state.get('fleet', 'control') as Record<string, unknown>, 'freeze');
-    v.world.tables.state.put(control);
+    v.unfreeze();
     await v.until(() => planned(v) !== undefined, 'planned');
   });
 
@@ -162,11 +156,11 @@ describe('drift runs', () => {
     await deployed(v);
     await v.until(() => planned(v) !== undefined, 'planned', 4 * HOUR);
     expect(planned(v)).toMatchObject({ verdict: 'Drift', digest: 'd1', differences: drifted.differences });
-    const inSync = v.lifecycle(ID)?.conditions.find(({ type }) => type === 'InSync');
+    const inSync = v.condition(ID, 'InSync');
     expect(inSync).toMatchObject({ status: 'False', message: expect.stringContaining('role.policies') });
     const { run } = planned(v)!;
     await v.until(() => planned(v)!.run !== run, 'planned again', 6 * HOUR);
-    expect(events(v).filter((reason) => reason === 'PlanFoundDrift')).toHaveLength(1);
+    expect(v.reasons(ID).filter((reason) => reason === 'PlanFoundDrift')).toHaveLength(1);
   });
 
   it('drops what another run has overtaken, and plans anew', async () => {
@@ -200,13 +194,13 @@ describe('drift runs', () => {
       asked.push(Date.parse(planned(v)!.askedAt));
     }
     expect(planned(v)).toMatchObject({ verdict: 'Unknown', failure: { class: 'throttled' } });
-    const inSync = v.lifecycle(ID)?.conditions.find(({ type }) => type === 'InSync');
+    const inSync = v.condition(ID, 'InSync');
     expect(inSync).toMatchObject({ status: 'True', message: expect.stringContaining('no full plan could be made') });
     expect(asked[3]! - asked[2]!).toBeGreaterThan(1.5 * (asked[2]! - asked[1]!));
     v.world.runs.fleet.plan = () => ({ drifted: false, planDigest: 'none' });
     await v.until(() => planned(v)?.verdict === 'Match', 'a plan', 48 * HOUR);
     expect(planned(v)?.failures).toBe(0);
-    expect(events(v)).toContain('PlanFailed');
+    expect(v.reasons(ID)).toContain('PlanFailed');
   });
 
   it('settles a run that is lost, and its enclaves come due again', async () => {

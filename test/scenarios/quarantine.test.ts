@@ -1,48 +1,35 @@
 /** Enforced measurements on virtual time: an enclave without evidence is not Ready, and nothing is repaired for that. */
 import { describe, expect, it } from 'vitest';
-import { type ConditionType, conditionOf } from '../../src/enclave/conditions.ts';
-import { keys } from '../../src/enclave/items/items.ts';
 import type { Report } from '../../src/enclave/items/report.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
 const PCR = 'ab'.repeat(48);
 const WRONG = 'cd'.repeat(48);
 const RUNNING = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 1024, debug: false };
 const REPAIRS = ['restartEnclave', 'restartAllocator', 'stop'];
 const ENFORCED = { attestation: { enforce: 'quarantine', expectedMeasurements: [{ pcr0: PCR, pcr8: PCR }] } };
 
-const conditionIn = (v: VirtualOperator, type: ConditionType) => conditionOf(v.lifecycle(ID)?.conditions ?? [], type);
-const is = (v: VirtualOperator, type: ConditionType) => {
-  const { status, reason } = conditionIn(v, type) ?? {};
-  return `${status} ${reason}`;
-};
-
 /** The host reports this now, over what it reported before, and nothing after it by itself. */
 function says(v: VirtualOperator, report: Partial<Report>): void {
-  const [host] = v.world.hosts.living(ID);
-  if (host === undefined) throw new Error('no host');
-  v.world.hosts.freezeReports(host);
-  host.sequence += 1;
-  const key = keys.report(ID, host.instanceId);
-  v.world.tables.state.put({ ...v.world.tables.state.get(key.pk, key.sk), ...report, sequence: host.sequence });
+  v.world.hosts.freezeReports(v.host(ID));
+  v.report(ID, report);
 }
 
 async function deployed(providerConfig: object = ENFORCED) {
   const v = virtualOperator();
-  const { connection } = v.start();
+  const { calls } = v.start();
   await v.clock.advance(5_000);
-  v.post(ID, { providerConfig });
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  return { v, repairs: () => REPAIRS.map((each) => connection.faults.calls(`hosts.${each}`)) };
+  await v.deploy(ID, { providerConfig });
+  return { v, repairs: () => REPAIRS.map((each) => calls(`hosts.${each}`)) };
 }
 
 describe('a record that enforces measurements', () => {
   it('is Ready and Secure with the expected measurements', async () => {
     const { v } = await deployed();
-    expect(is(v, 'Ready')).toBe('True Running');
-    expect(is(v, 'Secure')).toBe('True None');
+    expect(v.conditionText(ID, 'Ready')).toBe('True Running');
+    expect(v.conditionText(ID, 'Secure')).toBe('True None');
   });
 
   it.each<[string, Partial<Report>, string, RegExp]>([
@@ -65,14 +52,14 @@ describe('a record that enforces measurements', () => {
   ])('is not Ready while the host reports %s, and nothing is repaired', async (_, report, reason, message) => {
     const { v, repairs } = await deployed();
     says(v, report);
-    await v.until(() => is(v, 'Ready') === `False ${reason}`, 'not Ready', 5 * MINUTE);
-    expect(conditionIn(v, 'Ready')?.message).toMatch(message);
+    await v.until(() => v.conditionText(ID, 'Ready') === `False ${reason}`, 'not Ready', 5 * MINUTE);
+    expect(v.condition(ID, 'Ready')?.message).toMatch(message);
     await v.clock.advance(10 * MINUTE);
-    expect(is(v, 'Secure')).not.toMatch(/^True/);
+    expect(v.conditionText(ID, 'Secure')).not.toMatch(/^True/);
     expect(repairs()).toEqual([0, 0, 0]);
     expect(v.executions(ID)).toHaveLength(1);
     says(v, { measurements: { PCR0: PCR, PCR8: PCR }, appliedGeneration: 1, observed: true, enclaves: [RUNNING] });
-    await v.until(() => is(v, 'Ready') === 'True Running', 'Ready again', 5 * MINUTE);
+    await v.until(() => v.conditionText(ID, 'Ready') === 'True Running', 'Ready again', 5 * MINUTE);
   });
 
   it.each<[string, Partial<Report>, string]>([
@@ -81,9 +68,9 @@ describe('a record that enforces measurements', () => {
   ])('is not Ready where a service claims to have completed with %s', async (_, report, reason) => {
     const { v } = await deployed();
     says(v, { ...report, completed: true });
-    await v.until(() => is(v, 'Ready').startsWith('False'), 'not Ready', 5 * MINUTE);
-    expect(is(v, 'Secure')).toBe(`False ${reason}`);
-    await v.until(() => is(v, 'InSync') === `False ${reason}`, 'the difference', 5 * MINUTE);
+    await v.until(() => v.conditionText(ID, 'Ready').startsWith('False'), 'not Ready', 5 * MINUTE);
+    expect(v.conditionText(ID, 'Secure')).toBe(`False ${reason}`);
+    await v.until(() => v.conditionText(ID, 'InSync') === `False ${reason}`, 'the difference', 5 * MINUTE);
   });
 
   it('is not Ready without measurements where other differences are reported only', async () => {
@@ -91,7 +78,7 @@ describe('a record that enforces measurements', () => {
     v.world.updateRecord(ID, { policy: { drift: { mode: 'alert' } } });
     await v.clock.advance(MINUTE);
     says(v, { measurements: {}, enclaves: [{ ...RUNNING, cpuCount: 1 }] });
-    await v.until(() => is(v, 'Ready') === 'False MeasurementsUnverified', 'not Ready', 5 * MINUTE);
+    await v.until(() => v.conditionText(ID, 'Ready') === 'False MeasurementsUnverified', 'not Ready', 5 * MINUTE);
   });
 
   it('fails at its deadline, and names what is missing, where the host never reports measurements', async () => {
@@ -107,7 +94,7 @@ describe('a record that enforces measurements', () => {
     await v.until(() => v.lifecycle(ID)?.failure !== undefined || v.status(ID) === 'DEPLOYED', 'a result');
     expect(v.status(ID)).toBe('DEPLOYING');
     expect(v.world.record(ID)?.error_message).toMatch(/could not be verified in time .*lacks PCR0, PCR8\b/);
-    expect(is(v, 'Ready')).toBe('False NotReady');
+    expect(v.conditionText(ID, 'Ready')).toBe('False NotReady');
     expect(REPAIRS.map((each) => connection.faults.calls(`hosts.${each}`))).toEqual([0, 0, 0]);
   });
 });
@@ -116,5 +103,5 @@ it('a record that only alerts is Ready without measurements', async () => {
   const { v } = await deployed({ attestation: { ...ENFORCED.attestation, enforce: 'alert' } });
   says(v, { measurements: {} });
   await v.clock.advance(5 * MINUTE);
-  expect(is(v, 'Ready')).toBe('True Running');
+  expect(v.conditionText(ID, 'Ready')).toBe('True Running');
 });

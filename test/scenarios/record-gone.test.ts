@@ -1,10 +1,9 @@
 /** Records that are deleted before their enclave runs, on virtual time: no host is created for a record that is gone. */
 import { describe, expect, it } from 'vitest';
 import type { RawRecord } from '../../src/reconciler/ports/index.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const ID = 'enc_gone';
 
 const INVALID = { cpuCount: 'many' };
@@ -12,10 +11,6 @@ const capacity = { fails: { class: 'capacity', message: 'no m6i.xlarge left' } }
 
 const deploys = (v: VirtualOperator) => v.executions(ID).filter((name) => name.endsWith('-deploy'));
 const phase = (v: VirtualOperator) => v.lifecycle(ID)?.phase;
-
-function edit(v: VirtualOperator, providerConfig: Record<string, unknown>): void {
-  v.world.updateRecord(ID, { providerConfig, updatedAt: v.clock.iso() });
-}
 
 /** Every phase that the enclave is in from now on. */
 function phasesFrom(v: VirtualOperator): ReadonlySet<string> {
@@ -40,8 +35,7 @@ async function failedOnce(): Promise<VirtualOperator> {
 async function ready(): Promise<VirtualOperator> {
   const v = virtualOperator();
   v.start();
-  v.post(ID);
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+  await v.deploy(ID);
   return v;
 }
 
@@ -64,7 +58,7 @@ describe('a record that is deleted before its enclave runs', () => {
 
   it('the operator does not deploy the spec of an earlier run after an invalid edit', async () => {
     const v = await failedOnce();
-    edit(v, INVALID);
+    v.edit(ID, INVALID);
     await v.until(() => phase(v) === 'invalid', 'invalid');
     v.world.deleteRecord(ID);
     await v.until(() => v.lifecycle(ID) === undefined, 'destroyed and removed', HOUR);
@@ -97,7 +91,7 @@ describe('a running enclave whose record is gone', () => {
     const v = await ready();
     v.world.deleteRecord(ID);
     await v.clock.advance(1_000);
-    const host = v.world.hosts.living(ID)[0]!;
+    const host = v.host(ID);
     v.world.hosts.crashEnclave(host);
     expect(host.enclaveState).toBe('TERMINATED');
     await v.until(() => host.enclaveState === 'RUNNING', 'restarted', 4 * MINUTE);
@@ -108,7 +102,7 @@ describe('a running enclave whose record is gone', () => {
     const v = await ready();
     v.world.deleteRecord(ID);
     await v.clock.advance(1_000);
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     await v.until(() => v.lifecycle(ID) === undefined, 'destroyed and removed', HOUR);
     expect(deploys(v)).toHaveLength(1);
     expect([...v.world.hosts.all.values()].every(({ state }) => state === 'terminated')).toBe(true);
@@ -117,7 +111,7 @@ describe('a running enclave whose record is gone', () => {
   it('the operator does not retry a failed update, and the enclave keeps serving', async () => {
     const v = await ready();
     v.world.runs.script = () => capacity;
-    edit(v, { dockerImage: 'nginx:1.28' });
+    v.edit(ID, { dockerImage: 'nginx:1.28' });
     await v.until(() => phase(v) === 'backingOff', 'backingOff');
     v.world.runs.script = () => ({});
     v.world.deleteRecord(ID);

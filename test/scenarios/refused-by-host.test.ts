@@ -1,11 +1,10 @@
 /** What an operator does about a host's permanent errors, on virtual time: the attempt ends, and the record says why. */
 import { expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
 import type { Report } from '../../src/enclave/items/report.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
 const SENTENCE = 'docker pull: manifest for no-such-image:1 not found: manifest unknown';
 const REFUSAL = { class: 'image', code: 'E50', message: SENTENCE };
 
@@ -33,11 +32,6 @@ async function reportedFor(v: VirtualOperator, ms: number): Promise<void> {
   await v.clock.advance(ms);
 }
 
-function edit(v: VirtualOperator, dockerImage: string): void {
-  const providerConfig = { ...(v.world.record(ID)?.providerConfig as object), dockerImage };
-  v.world.updateRecord(ID, { providerConfig, updatedAt: v.clock.iso() });
-}
-
 it("the operator publishes FAILED with the host's message within two minutes of a permanent error", async () => {
   const v = virtualOperator();
   hostsSay(v, (generation) =>
@@ -50,13 +44,13 @@ it("the operator publishes FAILED with the host's message within two minutes of 
     error_type: 'validation',
     error_message: expect.stringContaining(SENTENCE),
   });
-  expect(conditionOf(v.lifecycle(ID)?.conditions ?? [], 'Stalled')).toMatchObject({
+  expect(v.condition(ID, 'Stalled')).toMatchObject({
     status: 'True',
     reason: 'TerminalError',
   });
   await v.clock.advance(75 * MINUTE);
   expect(v.executions(ID)).toHaveLength(1);
-  edit(v, 'nginx:1.28');
+  v.editMembers(ID, { dockerImage: 'nginx:1.28' });
   await v.until(() => v.status(ID) === 'DEPLOYED', 'the next generation is DEPLOYED', 10 * MINUTE);
   expect(v.world.record(ID)).not.toHaveProperty('error_message');
 });
@@ -68,7 +62,7 @@ it('an enclave that serves stays DEPLOYED when its host refuses an update, and t
   );
   await posted(v);
   await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  edit(v, 'no-such-image:1');
+  v.editMembers(ID, { dockerImage: 'no-such-image:1' });
   await v.until(() => v.executions(ID).length === 2, 'the run of the update');
   await v.until(() => v.lifecycle(ID)?.phase === 'stalled', 'the end of the attempt', 3 * MINUTE);
   await v.clock.advance(75 * MINUTE);
@@ -77,7 +71,7 @@ it('an enclave that serves stays DEPLOYED when its host refuses an update, and t
     error_message: expect.stringContaining(SENTENCE),
   });
   expect(v.executions(ID)).toHaveLength(2);
-  edit(v, 'nginx:1.28');
+  v.editMembers(ID, { dockerImage: 'nginx:1.28' });
   await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'the next generation is ready', 10 * MINUTE);
   expect(v.world.record(ID)).not.toHaveProperty('error_message');
 });
@@ -165,10 +159,10 @@ it('a report of the generation before does not prove the update that has just be
   hostsSay(v, (generation) => (generation === 2 ? { appliedGeneration: 1 } : undefined));
   await posted(v);
   await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  edit(v, 'nginx:1.28');
+  v.editMembers(ID, { dockerImage: 'nginx:1.28' });
   await v.until(() => v.executions(ID).length === 2, 'the run of the update');
   await v.clock.advance(5_000);
-  v.world.hosts.report(v.world.hosts.living(ID)[0]!);
+  v.world.hosts.report(v.host(ID));
   await v.until(() => v.lifecycle(ID)?.observedGeneration === 2, 'the end of the run');
   expect(v.lifecycle(ID)?.phase).toBe('verifying');
 });

@@ -1,14 +1,12 @@
 /** How repairs are held back, on virtual time: by policy, by number, by what comes back, and by what they fail to heal. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import { keys } from '../../src/enclave/items/items.ts';
 import type { Report } from '../../src/enclave/items/report.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { Illness } from '../support/memory-hosts.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
 const REGION = 'us-west-2';
 const idOf = (n: number) => `enc_${n}`;
 
@@ -25,22 +23,20 @@ async function fleet(
   config: Partial<Config> = {},
 ): Promise<void> {
   v = virtualOperator({ runInstancesPerSecond: 0, maxRuns: 1_000, ...config });
-  const { connection } = v.start();
-  calls = (operation) => connection.faults.calls(operation);
+  const { connection, ...process } = v.start();
+  ({ calls } = process);
   before = (operation, act) => connection.faults.before(operation, act);
   after = (operation, act) => connection.faults.after(operation, act);
   await v.clock.advance(5_000);
-  for (let n = 0; n < size; n += 1) v.post(idOf(n), policy === undefined ? fields : { policy, ...fields });
-  await v.until(() => ids(size).every((id) => v.status(id) === 'DEPLOYED'), 'all DEPLOYED', 30 * MINUTE);
+  await v.deploy(ids(size), policy === undefined ? fields : { policy, ...fields }, 30 * MINUTE);
   await v.clock.advance(5 * MINUTE);
 }
 
 const ids = (size: number) => Array.from({ length: size }, (_, n) => idOf(n));
-const hostOf = (id: string) => v.world.hosts.living(id)[0]!;
-const stop = (id: string) => v.world.hosts.stop(REGION, hostOf(id).instanceId);
-const inSync = (id: string) => conditionOf(v.lifecycle(id)?.conditions ?? [], 'InSync');
+const stop = (id: string) => v.world.hosts.stop(REGION, v.host(id).instanceId);
+const inSync = (id: string) => v.condition(id, 'InSync');
 const drifted = (id: string) => inSync(id)?.status === 'False';
-const healed = (id: string) => inSync(id)?.status === 'True' && hostOf(id).state === 'running';
+const healed = (id: string) => inSync(id)?.status === 'True' && v.host(id).state === 'running';
 const underRepair = (size: number) => ids(size).filter((id) => v.lifecycle(id)?.phase === 'repairing').length;
 
 describe('policy.drift', () => {
@@ -83,7 +79,7 @@ describe('policy.drift of what the host reports', () => {
   const SMALL: Partial<Report> = { enclaves: [{ ...ENCLAVE, memoryMiB: 64 }] };
   const rule = (path: string) => ({ path, reason: 'a trial', expires: '2030-01-02T00:00:00Z' });
   const says = (report: Partial<Report>, cure: Illness['cure'] = 'restartEnclave') =>
-    v.world.hosts.ail(hostOf(idOf(0)), { says: report, cure });
+    v.world.hosts.ail(v.host(idOf(0)), { says: report, cure });
 
   it.each([
     ['a rule to ignore it', { drift: { ignore: [rule('enclave.memory')] } }, undefined],
@@ -132,7 +128,7 @@ describe('policy.drift of what the host reports', () => {
       host.illness = { says: { proxies: [{ destination: 'a.example:443', state: 'failed' }] }, cure: 'boot' };
       report.call(v.world.hosts, host);
     };
-    v.world.hosts.report(hostOf(idOf(0)));
+    v.world.hosts.report(v.host(idOf(0)));
     await v.until(() => /no repair has cured it|no way out/.test(inSync(idOf(0))?.message ?? ''), 'told', 60 * MINUTE);
     await v.clock.advance(2 * 60 * MINUTE);
     expect(v.status(idOf(0))).toBe('DEPLOYED');
@@ -145,11 +141,11 @@ describe('policy.drift of what the host reports', () => {
 
   it('off, makes nothing of what does not run', async () => {
     await fleet(1, { drift: { overrides: { enclave: 'off' } } });
-    v.world.hosts.crashEnclave(hostOf(idOf(0)));
+    v.world.hosts.crashEnclave(v.host(idOf(0)));
     await v.clock.advance(30 * MINUTE);
     expect(calls('hosts.restartEnclave')).toBe(0);
     expect(inSync(idOf(0))).toMatchObject({ status: 'Unknown', reason: 'EnclaveNotRunning' });
-    expect(conditionOf(v.lifecycle(idOf(0))?.conditions ?? [], 'EnclaveRunning')?.status).toBe('False');
+    expect(v.condition(idOf(0), 'EnclaveRunning')?.status).toBe('False');
   });
 
   it('is given its own time to pass by itself, whatever differed before', async () => {
@@ -175,7 +171,7 @@ describe('policy.drift of what the host reports', () => {
 it('attempts are remembered until the enclave has been well for half an hour', async () => {
   await fleet(1);
   const [id = ''] = ids(1);
-  v.world.hosts.crashEnclave(hostOf(id));
+  v.world.hosts.crashEnclave(v.host(id));
   await v.until(() => calls('hosts.restartEnclave') === 1 && healed(id), 'restarted');
   await v.until(() => v.lifecycle(id)?.phase === 'ready', 'ready again');
   await v.clock.advance(28 * MINUTE);
@@ -194,10 +190,10 @@ it('what no repair cures is tried again after an hour, whatever else was repaire
     apply.call(hosts, host, ...made);
     hosts.alter(host, weak);
   };
-  hosts.alter(hostOf(id), weak);
+  hosts.alter(v.host(id), weak);
   await v.until(() => /no repair has cured it/.test(inSync(id)?.message ?? ''), 'given up', 60 * MINUTE);
   const runs = v.executions(id).length;
-  hosts.crashEnclave(hostOf(id));
+  hosts.crashEnclave(v.host(id));
   await v.until(() => calls('hosts.restartEnclave') === 1, 'restarted', 10 * MINUTE);
   await v.clock.advance(75 * MINUTE);
   expect(v.executions(id).length).toBe(runs + 1);
@@ -208,26 +204,26 @@ describe('a host that no other rung cures', () => {
   const dies = () => {
     const { hosts } = v.world;
     const { report } = hosts;
-    const { instanceId } = hostOf(idOf(0));
+    const { instanceId } = v.host(idOf(0));
     hosts.report = (host) => {
       if (host.instanceId === instanceId) host.enclaveState = 'TERMINATED';
       report.call(hosts, host);
     };
-    hosts.report(hostOf(idOf(0)));
+    hosts.report(v.host(idOf(0)));
   };
   const runs = () => v.runs(idOf(0));
 
   it('is replaced where the policy says so, by a run that names it', async () => {
     await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
-    const { instanceId } = hostOf(idOf(0));
+    const { instanceId } = v.host(idOf(0));
     dies();
-    await v.until(() => hostOf(idOf(0))?.instanceId !== instanceId, 'another host', 6 * 60 * MINUTE);
+    await v.until(() => v.world.hosts.living(idOf(0))[0]?.instanceId !== instanceId, 'another host', 6 * 60 * MINUTE);
     expect(runs().at(-1)).toMatchObject({ reason: 'repair', variables: { change: 'replace', replaces: instanceId } });
     // Three of each rung before it, and a second look before each that ends what there is.
     expect([calls('hosts.restartEnclave'), calls('hosts.stop')]).toEqual([3, 3]);
     expect(calls('hosts.askToReport')).toBeGreaterThanOrEqual(2);
     await v.until(() => healed(idOf(0)) && v.lifecycle(idOf(0))?.phase === 'ready', 'healed', 30 * MINUTE);
-    expect(v.lifecycle(idOf(0))?.pinned.instanceId).toBe(hostOf(idOf(0)).instanceId);
+    expect(v.lifecycle(idOf(0))?.pinned.instanceId).toBe(v.host(idOf(0)).instanceId);
     await v.clock.advance(2 * 60 * MINUTE);
     expect(v.world.hosts.living(idOf(0))).toHaveLength(1);
     expect(runs().filter(({ variables }) => variables.replaces !== undefined)).toHaveLength(1);
@@ -235,13 +231,13 @@ describe('a host that no other rung cures', () => {
 
   it('is proven after a run that took long, and is never given up meanwhile', async () => {
     await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
-    const { instanceId } = hostOf(idOf(0));
+    const { instanceId } = v.host(idOf(0));
     v.world.runs.script = () => ({ workMs: 8 * MINUTE });
     dies();
     const phases = new Set<string | undefined>();
     await v.until(
       () => {
-        if (hostOf(idOf(0))?.instanceId !== instanceId) phases.add(v.lifecycle(idOf(0))?.phase);
+        if (v.world.hosts.living(idOf(0))[0]?.instanceId !== instanceId) phases.add(v.lifecycle(idOf(0))?.phase);
         return phases.has('ready');
       },
       'another host that is ready',
@@ -257,7 +253,7 @@ describe('a host that no other rung cures', () => {
 
   it('is not replaced where it cannot be asked', async () => {
     await fleet(1, { drift: { overrides: { enclave: 'replace' } } });
-    const { instanceId } = hostOf(idOf(0));
+    const { instanceId } = v.host(idOf(0));
     dies();
     await v.until(() => v.executions(idOf(0)).length === 4, 'three applies have not helped', 6 * 60 * MINUTE);
     const asked = calls('hosts.askToReport');
@@ -266,15 +262,15 @@ describe('a host that no other rung cures', () => {
     });
     await v.clock.advance(3 * 60 * MINUTE);
     expect(calls('hosts.askToReport')).toBeGreaterThan(asked);
-    expect(hostOf(idOf(0)).instanceId).toBe(instanceId);
+    expect(v.host(idOf(0)).instanceId).toBe(instanceId);
   });
 
   it('is left where the policy does not', async () => {
     await fleet(1);
-    const { instanceId } = hostOf(idOf(0));
+    const { instanceId } = v.host(idOf(0));
     dies();
     await v.until(() => v.lifecycle(idOf(0))?.phase === 'stalled', 'given up', 6 * 60 * MINUTE);
-    expect(hostOf(idOf(0)).instanceId).toBe(instanceId);
+    expect(v.host(idOf(0)).instanceId).toBe(instanceId);
   });
 });
 
@@ -333,7 +329,7 @@ describe('many at once', () => {
 
   it('that are made at once differ from nothing: repairs of the region go on', async () => {
     await fleet(20);
-    expect(v.world.tables.history.partition(keys.events(REGION))).toEqual([]);
+    expect(v.events(REGION)).toEqual([]);
   });
 
   it('are too many: nothing is repaired, then one alone, then the rest', async () => {
@@ -358,7 +354,7 @@ describe('many at once', () => {
     await v.until(() => calls('hosts.start') > 0, 'one is tried', 30 * MINUTE);
     await v.until(() => ids(size).every(healed), 'all healed', 15 * MINUTE);
     expect(calls('hosts.start')).toBe(size);
-    const breaker = v.world.tables.history.partition(keys.events(REGION)).map(({ message }) => String(message));
+    const breaker = v.events(REGION).map(({ message }) => message);
     expect(breaker.filter((message) => message.includes('did not heal'))).toEqual([]);
   });
 
@@ -366,9 +362,9 @@ describe('many at once', () => {
     const size = 50;
     await fleet(size);
     const [first, then] = [ids(5), ids(10).slice(5)];
-    for (const id of first) v.world.hosts.freezeReports(hostOf(id));
+    for (const id of first) v.world.hosts.freezeReports(v.host(id));
     for (const id of first) await stop(id);
-    const breaker = () => v.world.tables.history.partition(keys.events(REGION)).map(({ message }) => String(message));
+    const breaker = () => v.events(REGION).map(({ message }) => message);
     await v.until(
       () => breaker().some((message) => message.includes('did not heal')),
       'the roll-out stops',
@@ -387,7 +383,7 @@ describe('many at once', () => {
 
   it('that cannot be healed are tried one at a time, after a rest each', async () => {
     await fleet(20);
-    for (const id of ids(20)) v.world.hosts.freezeReports(hostOf(id));
+    for (const id of ids(20)) v.world.hosts.freezeReports(v.host(id));
     for (const id of ids(20)) await stop(id);
     // Started, and never heard of again.
     await v.clock.advance(35 * MINUTE);

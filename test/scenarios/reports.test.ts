@@ -1,13 +1,13 @@
 /** What an operator does about what hosts report: condition and step of every row, and back to health. */
 import { describe, expect, it } from 'vitest';
-import { type ConditionType, conditionOf } from '../../src/enclave/conditions.ts';
+import type { ConditionType } from '../../src/enclave/conditions.ts';
 import { hostConfigurationOf } from '../../src/enclave/host-configuration.ts';
 import { keys } from '../../src/enclave/items/items.ts';
 import type { Report } from '../../src/enclave/items/report.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
 const RUNNING = { name: 'enclave', state: 'RUNNING', cpuCount: 2, memoryMiB: 1024, debug: false };
 
 interface Stage {
@@ -19,26 +19,13 @@ interface Stage {
 
 async function deployed(providerConfig: Record<string, unknown> = {}): Promise<Stage> {
   const v = virtualOperator({ repairAttempts: 1 });
-  const { connection } = v.start();
+  const { calls } = v.start();
   await v.clock.advance(5_000);
-  v.post(ID, { providerConfig });
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  return {
-    v,
-    calls: (operation) => connection.faults.calls(operation),
-    says(report) {
-      const host = v.world.hosts.living(ID)[0]!;
-      const key = keys.report(ID, host.instanceId);
-      host.sequence += 1;
-      v.world.tables.state.put({ ...v.world.tables.state.get(key.pk, key.sk), ...report, sequence: host.sequence });
-    },
-  };
+  await v.deploy(ID, { providerConfig });
+  return { v, calls, says: (report) => v.report(ID, report) };
 }
 
-const is = ({ v }: Stage, type: ConditionType) => {
-  const condition = conditionOf(v.lifecycle(ID)?.conditions ?? [], type);
-  return `${condition?.status} ${condition?.reason}`;
-};
+const is = ({ v }: Stage, type: ConditionType) => v.conditionText(ID, type);
 
 describe('what a host reports', () => {
   it.each<[string, Partial<Report>, string, string]>([
@@ -63,7 +50,7 @@ describe('what a host reports', () => {
     const stage = await deployed();
     const { v, calls } = stage;
     const cure = step === 'stop' ? 'boot' : (step as 'restartEnclave' | 'restartAllocator');
-    v.world.hosts.ail(v.world.hosts.living(ID)[0]!, { says: report, cure });
+    v.world.hosts.ail(v.host(ID), { says: report, cure });
     await v.until(() => is(stage, 'InSync') === `False ${reason}`, reason);
     expect(v.status(ID)).toBe('DEPLOYED');
     await v.until(() => calls(`hosts.${step}`) === 1, step);
@@ -123,7 +110,7 @@ describe('what a host reports', () => {
     expect(is(stage, 'Ready')).toBe('True Running');
     expect(calls('hosts.restartEnclave')).toBe(0);
     says({ health: 'failing' });
-    v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.freezeReports(v.host(ID));
     await v.until(() => calls('hosts.restartEnclave') === 1, 'the restart');
   });
 
@@ -133,7 +120,7 @@ describe('what a host reports', () => {
     says({ enclaves: [{ ...RUNNING, debug: true }] });
     await v.until(() => is(stage, 'Secure') === 'False DebugEnclave', 'insecure');
     await v.until(() => is(stage, 'Secure') === 'True None', 'cured');
-    const events = v.world.tables.history.partition(keys.events(ID));
+    const events = v.events(ID);
     const findings = events.filter(({ reason }) => reason === 'SecurityFinding');
     expect(findings).toMatchObject([{ type: 'Warning', message: 'DebugEnclave' }]);
     expect(findings[0]?.count ?? 1).toBe(1);
@@ -143,17 +130,16 @@ describe('what a host reports', () => {
     const stage = await deployed({ enableDebug: true });
     const { v } = stage;
     expect(is(stage, 'Ready')).toBe('True Running');
-    expect(conditionOf(v.lifecycle(ID)?.conditions ?? [], 'Secure')).toMatchObject({
+    expect(v.condition(ID, 'Secure')).toMatchObject({
       ...{ status: 'False', reason: 'DebugRequested' },
       message: 'The enclave runs in debug mode, as the spec asks.',
     });
-    const findings = () =>
-      v.world.tables.history.partition(keys.events(ID)).filter(({ reason }) => reason === 'SecurityFinding');
+    const findings = () => v.events(ID).filter(({ reason }) => reason === 'SecurityFinding');
     expect(findings()).toEqual([]);
     v.command(ID, 'PENDING_DESTROY');
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED');
     for (const type of ['EnclaveRunning', 'Healthy', 'MeasurementsReported', 'Secure'] as const) {
-      const { status, reason, message } = conditionOf(v.lifecycle(ID)?.conditions ?? [], type)!;
+      const { status, reason, message } = v.condition(ID, type)!;
       expect({ type, status, reason, message }).toEqual({
         ...{ type, status: type === 'EnclaveRunning' ? 'False' : 'Unknown', reason: 'Destroyed' },
         message: 'Every resource of the enclave is gone.',
@@ -205,7 +191,7 @@ describe('a batch that has completed', () => {
 
   it('leaves its host running by default', async () => {
     const stage = await deployed({ workloadType: 'batch' });
-    stage.v.world.hosts.freezeReports(stage.v.world.hosts.living(ID)[0]!);
+    stage.v.world.hosts.freezeReports(stage.v.host(ID));
     completes(stage);
     await stage.v.until(() => is(stage, 'EnclaveRunning') === 'True Completed', 'completed');
     await stage.v.clock.advance(60 * MINUTE);
@@ -245,7 +231,7 @@ describe('a batch that has completed', () => {
 it('differs in nothing where one look missed its host, and its agent is silent', async () => {
   const stage = await deployed();
   const { v } = stage;
-  v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+  v.world.hosts.freezeReports(v.host(ID));
   await v.until(() => is(stage, 'EnclaveRunning').startsWith('Unknown'), 'its agent is silent', 60 * MINUTE);
   v.world.hosts.blind = true;
   await v.until(() => v.lifecycle(ID)?.drift?.fingerprint === 'host:gone', 'a look misses it');
@@ -282,7 +268,7 @@ describe('a host that writes more to its report partition than its report', () =
   it('does not hide that its own report has become silent', async () => {
     const stage = await deployed();
     const { v } = stage;
-    v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.freezeReports(v.host(ID));
     for (let minute = 0; minute < 40; minute += 1) {
       fill(v, 1, minute);
       await v.clock.advance(MINUTE);
@@ -293,7 +279,7 @@ describe('a host that writes more to its report partition than its report', () =
   it('has a report of hundreds of kilobytes ignored, and the next one of usual size believed', async () => {
     const stage = await deployed();
     const { v, says } = stage;
-    v.world.hosts.freezeReports(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.freezeReports(v.host(ID));
     says({ enclaves: [{ ...RUNNING, name: 'x'.repeat(300_000) }] });
     await v.until(() => is(stage, 'EnclaveRunning') === 'Unknown NoReport', 'the report is ignored');
     expect(v.status(ID)).toBe('DEPLOYED');

@@ -1,21 +1,14 @@
 /** Sequences that once went wrong, on virtual time: each names what must hold instead. */
 import { describe, expect, it } from 'vitest';
 import type { RunItem } from '../../src/enclave/items/run.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+import type { Config } from '../../src/reconciler/config.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
+import { deployedOperator, type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const EDIT = { dockerImage: 'nginx:1.28', cpuCount: '2', memoryMiB: '1024', instanceType: 'm6i.xlarge' };
 
-async function deployed(overrides: Parameters<typeof virtualOperator>[0] = {}): Promise<VirtualOperator> {
-  const v = virtualOperator(overrides);
-  v.start();
-  await v.clock.advance(5_000);
-  v.post(ID);
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-  return v;
-}
+const deployed = (config: Partial<Config> = {}) => deployedOperator(ID, config);
 
 const runsOf = (v: VirtualOperator) =>
   v.executions(ID).map((name) => v.world.tables.history.get(`run#${ID}`, name) as unknown as RunItem);
@@ -25,11 +18,10 @@ describe('an operator that starts after another ran for days', () => {
     const v = virtualOperator();
     const first = v.start();
     await v.clock.advance(48 * HOUR);
-    v.post(ID);
-    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
+    await v.deploy(ID);
     v.command(ID, 'PENDING_DESTROY');
     await v.until(() => v.lifecycle(ID)?.teardown !== undefined, 'the destroy run done');
-    first.connection.kill();
+    first.kill();
     v.start();
     await v.until(() => v.status(ID) === 'DESTROYED', 'DESTROYED', 10 * MINUTE);
   });
@@ -38,11 +30,10 @@ describe('an operator that starts after another ran for days', () => {
     const v = virtualOperator();
     const first = v.start();
     await v.clock.advance(48 * HOUR);
-    v.post(ID);
-    await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED');
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    await v.deploy(ID);
+    v.world.hosts.terminate(v.host(ID));
     await v.until(() => v.lifecycle(ID)?.drift?.seen === 1, 'seen once');
-    first.connection.kill();
+    first.kill();
     v.start();
     await v.until(() => v.executions(ID).length === 2, 'the repair', 10 * MINUTE);
   });
@@ -56,7 +47,7 @@ describe('a record that is not ours to carry out', () => {
     const other = { walletAddress: '0x2222222222222222222222222222222222222222' };
     v.post(ID, { ...other, providerConfig: { dockerImage: 'other:1' } });
     await v.clock.advance(10_000);
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     // No new host for an enclave whose record is gone: it ends after the grace, and only then the new one begins.
     await v.clock.advance(4 * MINUTE);
     expect(v.executions(ID)).toHaveLength(1);
@@ -71,7 +62,7 @@ describe('a record that is not ours to carry out', () => {
   it('in another system’s status lends its spec to no repair', async () => {
     const v = await deployed();
     v.world.updateRecord(ID, { status: 'BUILDING', providerConfig: EDIT, updatedAt: v.clock.iso() });
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     await v.until(() => v.executions(ID).length === 2, 'the repair', 10 * MINUTE);
     expect(runsOf(v)[1]?.variables.spec?.dockerImage).toBe('nginx:1.27');
     expect(v.status(ID)).toBe('BUILDING');
@@ -105,7 +96,7 @@ describe('an update', () => {
     const v = await deployed();
     let failures = 0;
     v.world.runs.script = () => (failures++ === 0 ? { fails: { class: 'capacity', message: 'none left' } } : {});
-    v.world.updateRecord(ID, { providerConfig: { ...EDIT, instanceType: 'm6g.xlarge' }, updatedAt: v.clock.iso() });
+    v.edit(ID, { ...EDIT, instanceType: 'm6g.xlarge' });
     await v.until(() => v.executions(ID).length === 3, 'the second attempt');
     expect(runsOf(v).map((run) => [run.reason, run.variables.change])).toEqual([
       ['create', 'none'],
@@ -118,12 +109,12 @@ describe('an update', () => {
     const v = await deployed();
     await v.clock.advance(10 * MINUTE);
     v.world.runs.script = () => ({ workMs: 5_000, fails: { class: 'permission', message: 'denied' } });
-    v.world.updateRecord(ID, { providerConfig: EDIT, updatedAt: v.clock.iso() });
+    v.edit(ID, EDIT);
     await v.until(() => v.lifecycle(ID)?.phase === 'stalled', 'stalled');
     await v.clock.advance(HOUR);
     expect(v.status(ID)).toBe('DEPLOYED');
     expect(v.world.record(ID)?.error_type).toBe('permission');
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     await v.until(() => v.status(ID) === 'FAILED', 'FAILED once the host is gone');
   });
 
@@ -132,7 +123,7 @@ describe('an update', () => {
     const window = { cron: '0 3 * * 6', durationMinutes: 60, tz: 'UTC' };
     v.world.updateRecord(ID, { providerConfig: EDIT, policy: { maintenanceWindow: window }, updatedAt: v.clock.iso() });
     await v.clock.advance(MINUTE);
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     await v.until(() => v.world.hosts.living(ID)[0]?.enclaveState === 'RUNNING', 'a new host', HOUR);
   });
 });
@@ -146,7 +137,7 @@ describe('repairs', () => {
       host.enclaveState = 'TERMINATED';
       report(host);
     };
-    hosts.crashEnclave(hosts.living(ID)[0]!);
+    hosts.crashEnclave(v.host(ID));
     await v.until(() => v.lifecycle(ID)?.phase === 'stalled', 'stalled', 6 * HOUR);
     await v.clock.advance(1_000);
     expect(v.executions(ID).length).toBeGreaterThan(1);
@@ -160,7 +151,7 @@ describe('repairs', () => {
     v.post(ID, { status: 'DEPLOYED' });
     v.start();
     await v.until(() => v.lifecycle(ID)?.phase === 'ready', 'adopted');
-    v.world.hosts.terminate(v.world.hosts.living(ID)[0]!);
+    v.world.hosts.terminate(v.host(ID));
     await v.until(() => v.executions(ID).length === 1, 'the repair');
     await v.clock.advance(10 * MINUTE);
     expect(v.lifecycle(ID)?.phase).not.toBe('ready');
@@ -171,7 +162,7 @@ describe('commands', () => {
   it('PAUSING does not wait for the pause of a failed run', async () => {
     const v = await deployed({ attemptsPerGeneration: 1 });
     v.world.runs.script = () => ({ fails: { class: 'capacity', message: 'none left' } });
-    v.world.updateRecord(ID, { providerConfig: EDIT, updatedAt: v.clock.iso() });
+    v.edit(ID, EDIT);
     await v.until(() => v.lifecycle(ID)?.phase === 'stalled', 'stalled');
     v.command(ID, 'PAUSING');
     await v.until(() => v.status(ID) === 'PAUSED', 'PAUSED', 2 * MINUTE);

@@ -1,11 +1,10 @@
 /** EC2's checks and scheduled events of hosts, on virtual time: told when EC2 says so, and never guessed. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
 import { OperatorError } from '../../src/reconciler/ports/index.ts';
 import type { Connection } from '../support/memory-world.ts';
+import { MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
 const ID = 'enc_1';
 
 /** Nothing is repaired. */
@@ -14,13 +13,9 @@ const TOLD = { drift: { mode: 'alert' } };
 let v: VirtualOperator;
 let connection: Connection;
 
-const inSync = () => conditionOf(v.lifecycle(ID)?.conditions ?? [], 'InSync');
+const inSync = () => v.condition(ID, 'InSync');
 const isStatus = (status: string) => () => inSync()?.status === status;
-const host = () => {
-  const [only] = v.world.hosts.living(ID);
-  if (only === undefined) throw new Error('no host');
-  return only;
-};
+const host = () => v.host(ID);
 const impair = () => {
   host().checks = { system: 'impaired', instance: 'ok' };
 };
@@ -29,8 +24,7 @@ beforeEach(async () => {
   v = virtualOperator({});
   ({ connection } = v.start());
   await v.clock.advance(5_000);
-  v.post(ID, { policy: TOLD });
-  await v.until(() => v.status(ID) === 'DEPLOYED', 'DEPLOYED', 30 * MINUTE);
+  await v.deploy(ID, { policy: TOLD }, 30 * MINUTE);
   await v.until(isStatus('True'), 'in sync');
   await v.clock.advance(10 * MINUTE);
 });
@@ -102,5 +96,5 @@ it('what one page shows is believed where the next one fails', async () => {
   ({ connection } = v.start());
   await v.until(isStatus('False'), 'told', 5 * MINUTE);
   await v.clock.advance(10 * MINUTE);
-  expect(conditionOf(v.lifecycle('enc_2')?.conditions ?? [], 'InSync')?.status).toBe('True');
+  expect(v.condition('enc_2', 'InSync')?.status).toBe('True');
 });

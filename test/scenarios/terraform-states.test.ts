@@ -1,14 +1,11 @@
 /** Terraform states that nobody owns, and enclaves whose state is gone: told only when it is sure, never touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { conditionOf } from '../../src/enclave/conditions.ts';
-import { ControlSchema } from '../../src/enclave/items/fleet.ts';
 import { enclaveOfLock, enclaveOfState, stateKey } from '../../src/enclave/names.ts';
 import type { Config } from '../../src/reconciler/config.ts';
 import type { StateObject } from '../../src/reconciler/ports/index.ts';
+import { HOUR, MINUTE } from '../support/time.ts';
 import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const OWNED = 'enc_owned';
 const STRAY = 'enc_stray';
 
@@ -31,9 +28,9 @@ async function listedAgain(): Promise<void> {
   await v.until(() => lists > before, 'a list', 2 * HOUR);
   await v.clock.advance(MINUTE);
 }
-const listed = () => ControlSchema.parse(v.world.tables.state.get('fleet', 'control')).orphanStates ?? [];
-const told = () => v.world.tables.history.partition(`event#${STRAY}`).map(({ reason }) => reason);
-const inSync = () => conditionOf(v.lifecycle(OWNED)?.conditions ?? [], 'InSync');
+const listed = () => v.control().orphanStates ?? [];
+const told = () => v.reasons(STRAY);
+const inSync = () => v.condition(OWNED, 'InSync');
 
 async function start(config: Partial<Config> = {}): Promise<void> {
   objects = new Map();
@@ -49,8 +46,7 @@ async function start(config: Partial<Config> = {}): Promise<void> {
   };
   v = virtualOperator({ driftEveryMs: 0, ...config }, { states });
   v.start();
-  v.post(OWNED);
-  await v.until(() => v.status(OWNED) === 'DEPLOYED', 'DEPLOYED');
+  await v.deploy(OWNED);
   put(OWNED);
 }
 

@@ -7,19 +7,26 @@ import { Manager } from '../../src/reconciler/manager.ts';
 import { createMetrics, type Metrics } from '../../src/reconciler/metrics/index.ts';
 import type { Channel, RawRecord, TerraformStates } from '../../src/reconciler/ports/index.ts';
 import { type Connection, createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './memory-world.ts';
+import { type Scenario, scenario } from './scenario.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';
 
-export interface VirtualOperator {
+export interface Process {
+  readonly loop: Manager;
+  readonly metrics: Metrics;
+  readonly connection: Connection;
+  /** How often this process has called an operation, e.g. `hosts.stop`. */
+  calls(operation: string): number;
+  /** As SIGKILL does. */
+  kill(): void;
+  stop(): Promise<void>;
+}
+
+export interface VirtualOperator extends Scenario {
   readonly clock: VirtualClock;
   readonly world: MemoryWorld;
   readonly config: Config;
   /** Starts an operator; several may compete. */
-  start(channels?: readonly Channel[]): {
-    readonly loop: Manager;
-    readonly metrics: Metrics;
-    stop(): Promise<void>;
-    readonly connection: Connection;
-  };
+  start(channels?: readonly Channel[]): Process;
   /** Writes a record as the application's POST shapes it. */
   post(id: string, overrides?: Record<string, unknown>): RawRecord;
   /** Sets the status as the application's PATCH does. */
@@ -40,7 +47,7 @@ export function virtualOperator(
   const random = seededRandom(options.seed ?? 1);
   const world = createMemoryWorld({ clock, random, ...options });
   const config = ConfigSchema.parse(overrides);
-  return {
+  const bare: Omit<VirtualOperator, keyof Scenario> = {
     clock,
     world,
     config,
@@ -63,6 +70,8 @@ export function virtualOperator(
         loop,
         metrics,
         connection,
+        calls: (operation) => connection.faults.calls(operation),
+        kill: () => connection.kill(),
         async stop() {
           stopper.abort();
           // Time has one mover: it has moved before another may begin.
@@ -107,4 +116,22 @@ export function virtualOperator(
     executions: (id) =>
       [...world.runs.executions.values()].filter((each) => each.enclaveId === id).map((each) => each.name),
   };
+  return { ...bare, ...scenario(bare) };
+}
+
+type Options = Parameters<typeof virtualOperator>;
+
+/** An operator that has led for a few seconds. */
+export async function startedOperator(...options: Options): Promise<VirtualOperator> {
+  const v = virtualOperator(...options);
+  v.start();
+  await v.clock.advance(5_000);
+  return v;
+}
+
+/** An operator that has deployed one enclave. */
+export async function deployedOperator(id: string, ...options: Options): Promise<VirtualOperator> {
+  const v = await startedOperator(...options);
+  await v.deploy(id);
+  return v;
 }
