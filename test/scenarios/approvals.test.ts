@@ -1,3 +1,4 @@
+/** Approvals on virtual time: what waits for one, what it allows, and when it ends. */
 import { describe, expect, it } from 'vitest';
 import { keys, type Request } from '../../src/enclave/items/items.ts';
 import { DEFAULT_POLICY, type EnclavePolicy } from '../../src/enclave/spec/policy.ts';

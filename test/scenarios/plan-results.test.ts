@@ -1,38 +1,21 @@
 /** Plan results: items that a run's end writes and an enclave's reconcile consumes, whatever dies in between. */
 import { describe, expect, it } from 'vitest';
-import type { FleetLedger, PlanResult } from '../../src/enclave/items/fleet-run.ts';
+import type { PlanResult } from '../../src/enclave/items/fleet-run.ts';
 import { keys } from '../../src/enclave/items/items.ts';
 import { type Config, ConfigSchema } from '../../src/reconciler/config.ts';
 import type { ReconcileContext } from '../../src/reconciler/reconcile/context.ts';
 import { driftSubject } from '../../src/reconciler/reconcile/plan-request.ts';
 import { aLifecycle } from '../support/conformance-harness.ts';
+import { DRIFTED, deployReady, planLedger, quietOperator } from '../support/quiet-operator.ts';
 import { scrape } from '../support/scrape.ts';
-import { HOUR, MINUTE } from '../support/time.ts';
+import { HOUR } from '../support/time.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-import { type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
+import type { VirtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1';
 
-const QUIET: Partial<Config> = {
-  feedIdleMaxMs: MINUTE,
-  sweepMs: 30 * MINUTE,
-  relistMs: HOUR,
-  leaseMs: 10 * MINUTE,
-  leaseRenewMs: 2 * MINUTE,
-  leaseStepDownMs: 8 * MINUTE,
-  leaseRetryMs: MINUTE,
-  reportSilenceMs: 2 * HOUR,
-  driftEveryMs: 4 * HOUR,
-};
-const drifted = {
-  drifted: true,
-  planDigest: 'd1',
-  differences: [{ address: 'aws_iam_role_policy.enclave_cloudwatch_policy', attributes: ['policy'] }],
-};
-
 const waiting = (v: VirtualOperator, id = ID) =>
   v.world.tables.state.partition(keys.planResults(id)) as unknown as readonly PlanResult[];
-const ledger = (v: VirtualOperator) => v.world.tables.state.get('fleet', 'drift') as unknown as FleetLedger | undefined;
 const planned = (v: VirtualOperator, id = ID) => v.lifecycle(id)?.planned;
 const found = (v: VirtualOperator, id = ID) =>
   v
@@ -43,11 +26,10 @@ const runsOf = (v: VirtualOperator) => v.world.tables.history.partition(keys.fle
 
 /** Deployed, and planned for the first time within four hours: every plan finds drift. */
 async function deployed(ids: readonly string[] = [ID], config: Partial<Config> = {}) {
-  const v = virtualOperator({ ...QUIET, ...config }, { hostTimings: { reportEveryMs: 30 * MINUTE } });
-  v.world.runs.fleet.plan = () => drifted;
+  const v = quietOperator({ driftEveryMs: 4 * HOUR, ...config });
+  v.world.runs.fleet.plan = () => DRIFTED;
   const operator = v.start();
-  for (const id of ids) v.post(id);
-  await v.until(() => ids.every((id) => v.lifecycle(id)?.phase === 'ready'), 'ready');
+  await deployReady(v, ids);
   return { v, ...operator };
 }
 
@@ -59,7 +41,7 @@ describe('a plan result', () => {
     await v.until(() => planned(v) !== undefined, 'consumed');
     expect(waiting(v)).toEqual([]);
     expect(planned(v)).toMatchObject({ run: 'drift-1-1', verdict: 'Drift' });
-    expect(ledger(v)?.runs).toEqual([]);
+    expect(planLedger(v)?.runs).toEqual([]);
     expect(found(v)).toBe(1);
   });
 
@@ -67,10 +49,10 @@ describe('a plan result', () => {
     const { v, connection } = await deployed();
     connection.faults.crashAfter('fleetRuns.deliver');
     await v.until(() => waiting(v).length === 1, 'delivered', 5 * HOUR);
-    expect(ledger(v)?.runs).toHaveLength(1);
+    expect(planLedger(v)?.runs).toHaveLength(1);
     const { metrics } = v.start();
     await v.until(() => planned(v) !== undefined, 'consumed by the next leader', HOUR);
-    await v.until(() => ledger(v)?.runs.length === 0, 'off the ledger', HOUR);
+    await v.until(() => planLedger(v)?.runs.length === 0, 'off the ledger', HOUR);
     await v.until(() => waiting(v).length === 0, 'what was delivered twice is consumed twice', HOUR);
     expect(planned(v)).toMatchObject({ run: 'drift-1-1', failures: 0 });
     expect(found(v)).toBe(1);
@@ -100,7 +82,7 @@ describe('a plan result', () => {
     connection.faults.failNext('fleetRuns.deliver', new Error('said a test'), 3);
     connection.faults.loseNextReply('fleetRuns.commit', new Error('said a test'), 1);
     await v.until(() => planned(v) !== undefined, 'consumed', HOUR);
-    await v.until(() => ledger(v)?.runs.length === 0 && waiting(v).length === 0, 'off the ledger', HOUR);
+    await v.until(() => planLedger(v)?.runs.length === 0 && waiting(v).length === 0, 'off the ledger', HOUR);
     expect(planned(v)).toMatchObject({ run: 'drift-1-1', verdict: 'Drift' });
     expect(found(v)).toBe(1);
   });
@@ -111,7 +93,7 @@ describe('a plan result', () => {
     const heal = connection.faults.before('state.commit', () => {
       throw new Error('said a test');
     });
-    await v.until(() => ledger(v)?.runs.length === 0, 'delivered', HOUR);
+    await v.until(() => planLedger(v)?.runs.length === 0, 'delivered', HOUR);
     expect(waiting(v)).toHaveLength(1);
     await v.clock.advance(3 * HOUR);
     expect(runsOf(v)).toHaveLength(1);
@@ -125,7 +107,7 @@ describe('a plan result', () => {
     const lifecycle = v.lifecycle(ID)!;
     const stale: PlanResult = {
       ...{ v: 1, minReader: 1, id: ID, generation: lifecycle.generation, startedAt: lifecycle.commandAt },
-      ...{ at: lifecycle.commandAt, askedAt: lifecycle.commandAt, run: 'drift-0-1', lost: false, ...drifted },
+      ...{ at: lifecycle.commandAt, askedAt: lifecycle.commandAt, run: 'drift-0-1', lost: false, ...DRIFTED },
     };
     v.world.tables.state.put({ ...stale, ...keys.planResult(ID, stale.run) });
     await v.until(() => waiting(v).length === 0, 'consumed');
@@ -139,7 +121,7 @@ describe('a plan result', () => {
     await stop();
     const late = (run: string): PlanResult => ({
       ...{ v: 1, minReader: 1, id: ID, generation: 1, startedAt: v.clock.iso(), at: v.clock.iso(), run },
-      ...{ askedAt: '2999-01-01T00:00:00.000Z', lost: false, incarnation: first.incarnation, ...drifted },
+      ...{ askedAt: '2999-01-01T00:00:00.000Z', lost: false, incarnation: first.incarnation, ...DRIFTED },
     });
     v.start();
     v.command(ID, 'PENDING_DESTROY');
@@ -172,7 +154,7 @@ describe('a plan result', () => {
     const name = 'drift-1-7';
     const startedAt = v.clock.iso();
     const variables = lifecycle.snapshot!;
-    const result = { id: ID, generation: 1, startedAt, at: startedAt, ...drifted };
+    const result = { id: ID, generation: 1, startedAt, at: startedAt, ...DRIFTED };
     v.world.tables.history.put({
       ...{ v: 1, minReader: 1, name, action: 'drift', requestedAt: startedAt },
       ...{ enclaves: [{ id: ID, generation: 1, variables }], results: { [ID]: result } },
@@ -183,7 +165,7 @@ describe('a plan result', () => {
     v.start();
     await v.until(() => planned(v) !== undefined, 'consumed', HOUR);
     expect(planned(v)).toMatchObject({ run: name, verdict: 'Drift' });
-    expect(ledger(v)?.runs).toEqual([]);
+    expect(planLedger(v)?.runs).toEqual([]);
   });
 });
 
@@ -210,5 +192,5 @@ it('does not plan an enclave whose result is consumed while the scheduler reads 
 
 const newer = (v: VirtualOperator) => ({
   ...{ v: 9, minReader: 9, id: ID, generation: 1, startedAt: v.clock.iso(), at: v.clock.iso(), run: 'drift-9-2' },
-  ...{ askedAt: v.clock.iso(), lost: false, ...drifted },
+  ...{ askedAt: v.clock.iso(), lost: false, ...DRIFTED },
 });
