@@ -1,7 +1,8 @@
-/** The fields of one entry of the drift table. */
+/** AttributeEntry: all that the drift table says about one attribute. */
 import type { Reason } from '../enclave/conditions.ts';
 import type { RepairStep, Severity } from './finding.ts';
-import type { Observed } from './observed.ts';
+import type { Judgement } from './judgement.ts';
+import type { Observed, Wanted } from './observed.ts';
 
 /** The part of an observation that shows an attribute. `hostState`: whether the host exists and runs. */
 export type ObservedPart = Exclude<keyof Observed, 'observedAt'> | 'hostState';
@@ -31,6 +32,8 @@ export interface AttributeEntry {
   readonly terraform?: readonly string[];
   /** What the documentation says is compared. */
   readonly compares: string;
+  /** Pure. Undefined: the enclave does not have this attribute, or nobody observes it, and no finding is made. */
+  judge(wanted: Wanted, observed: Observed): Judgement | undefined;
 }
 
 /** The source of an observation, for the documentation, and the part of the observation that it fills. */

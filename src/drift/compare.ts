@@ -1,12 +1,9 @@
 /** Compare: what was seen of an enclave against what it should be, attribute by attribute. */
-import { ACCOUNT_ROWS } from './account-rows.ts';
-import { ATTRIBUTES, type Attribute } from './attributes.ts';
-import { ENCLAVE_ROWS } from './enclave-rows.ts';
+import { ATTRIBUTES, type Attribute, ENTRIES } from './attributes.ts';
 import type { Finding } from './finding.ts';
-import { HOST_ROWS } from './host-rows.ts';
+import { describe, verdictOf } from './judgement.ts';
 import type { Observed, Wanted } from './observed.ts';
 import { baseOf } from './repair.ts';
-import { describe, verdictOf } from './row.ts';
 
 export interface CompareOptions {
   /** @default all attributes */
@@ -15,12 +12,12 @@ export interface CompareOptions {
   readonly brief?: boolean;
 }
 
-const JUDGES = new Map([...HOST_ROWS, ...ENCLAVE_ROWS, ...ACCOUNT_ROWS].map((row) => [row.attribute, row]));
-/** Every row with what its entry says, in the order of {@link ATTRIBUTES}. */
-export const ROWS = ATTRIBUTES.flatMap((attribute) => {
-  const row = JUDGES.get(attribute);
-  return row === undefined ? [] : [{ ...row, ...baseOf(attribute) }];
-});
+/** Every entry with what a finding takes from it, in the order of {@link ATTRIBUTES}. */
+export const ROWS = ATTRIBUTES.map((attribute) => ({
+  attribute,
+  judge: ENTRIES[attribute].judge,
+  ...baseOf(attribute),
+}));
 
 /**
  * One finding for every attribute the enclave has.

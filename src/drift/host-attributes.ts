@@ -1,7 +1,33 @@
-/** The drift table: attributes of the host, its network and its tags. */
+/** The drift table: attributes of the host. */
 import { type AttributeEntry, by } from './attribute-entry.ts';
+import { facet, type Judgement, judged, judgement, unlessLegacy } from './judgement.ts';
+import type { Observed, Posture, Wanted } from './observed.ts';
+import { instanceProfileOf } from './wanted-values.ts';
 
 const ofHosts = by('DescribeInstances', 'posture');
+
+const ALIVE: ReadonlySet<string> = new Set(['pending', 'running', 'stopping', 'stopped']);
+
+function living({ hosts }: Observed) {
+  return hosts?.filter(({ state }) => ALIVE.has(state));
+}
+
+/** The enclave's host: the one that is known, else the only one there is. */
+function stateOf({ instanceId }: Wanted, observed: Observed): string | undefined {
+  const hosts = living(observed) ?? [];
+  return (hosts.find((host) => host.instanceId === instanceId) ?? (hosts.length === 1 ? hosts[0] : undefined))?.state;
+}
+
+/** Between two states it is in neither. */
+function inState(wanted: Wanted, observed: Observed, desired: 'running' | 'stopped'): Judgement {
+  const state = stateOf(wanted, observed);
+  return judgement(facet('', desired, state === 'running' || state === 'stopped' ? state : undefined));
+}
+
+const posture =
+  <K extends keyof Posture>(key: K, desired: (wanted: Wanted) => unknown) =>
+  (wanted: Wanted, observed: Observed) =>
+    judgement(facet('', desired(wanted), observed.posture?.[key]));
 
 export const HOST_ATTRIBUTES = {
   'host.exists': {
@@ -11,6 +37,13 @@ export const HOST_ATTRIBUTES = {
     reason: 'HostMissing',
     hostState: 'gone',
     compares: 'A host that is not terminated exists. One that is shutting down is Unknown.',
+    judge(_wanted, observed) {
+      const hosts = living(observed);
+      // One on its way out is neither there nor gone.
+      const leaving = observed.hosts?.some(({ state }) => !ALIVE.has(state) && state !== 'terminated');
+      const exists = hosts === undefined ? undefined : hosts.length > 0 ? true : leaving === true ? undefined : false;
+      return judgement(facet('', true, exists));
+    },
   },
   'host.duplicate': {
     ...by('DescribeInstances, by tag', 'hosts'),
@@ -18,6 +51,10 @@ export const HOST_ATTRIBUTES = {
     steps: [],
     owned: 'foreign',
     compares: "At most one living host carries the enclave's tag. The operator never terminates one for it.",
+    judge(_wanted, observed) {
+      const count = living(observed)?.length;
+      return judgement(judged('', 1, count, count === undefined ? undefined : count <= 1));
+    },
   },
   'host.running': {
     ...by('DescribeInstances', 'hostState'),
@@ -26,6 +63,7 @@ export const HOST_ATTRIBUTES = {
     reason: 'HostStopped',
     hostState: 'stopped',
     compares: 'The host runs, where the enclave should.',
+    judge: (wanted, observed) => (wanted.running ? inState(wanted, observed, 'running') : undefined),
   },
   'host.paused': {
     ...by('DescribeInstances', 'hostState'),
@@ -34,6 +72,7 @@ export const HOST_ATTRIBUTES = {
     reason: 'HostRunningUnwanted',
     hostState: 'running',
     compares: 'The host is stopped, where the enclave is paused.',
+    judge: (wanted, observed) => (wanted.running ? undefined : inState(wanted, observed, 'stopped')),
   },
   'host.instanceType': {
     ...ofHosts,
@@ -43,6 +82,7 @@ export const HOST_ATTRIBUTES = {
     interrupts: true,
     terraform: ['aws_instance.instance_type'],
     compares: '`instanceType`.',
+    judge: posture('instanceType', ({ spec }) => spec.instanceType),
   },
   'host.ami': {
     ...ofHosts,
@@ -50,6 +90,8 @@ export const HOST_ATTRIBUTES = {
     steps: [],
     terraform: ['aws_instance.ami'],
     compares: '`host.amiId`, else the image that was pinned when the host was made.',
+    judge: (wanted, observed) =>
+      unlessLegacy(wanted, facet('', wanted.spec.host.amiId ?? wanted.amiId, observed.posture?.amiId)),
   },
   'host.enclaveOptions': {
     ...ofHosts,
@@ -57,6 +99,7 @@ export const HOST_ATTRIBUTES = {
     steps: ['replace'],
     terraform: ['aws_instance.enclave_options'],
     compares: 'The host is enabled for enclaves.',
+    judge: posture('enclavesEnabled', () => true),
   },
   'host.profile': {
     ...ofHosts,
@@ -65,6 +108,7 @@ export const HOST_ATTRIBUTES = {
     security: true,
     terraform: ['aws_instance.iam_instance_profile', 'aws_iam_instance_profile.*'],
     compares: 'The instance profile, by its name. Another one changes PCR3.',
+    judge: posture('profile', ({ enclaveId }) => instanceProfileOf(enclaveId)),
   },
   'host.metadata': {
     ...ofHosts,
@@ -73,6 +117,14 @@ export const HOST_ATTRIBUTES = {
     security: true,
     terraform: ['aws_instance.metadata_options'],
     compares: 'The metadata service is on, requires tokens, and answers as many hops as `host.imdsHopLimit` says.',
+    judge(wanted, { posture: { metadata } = {} }) {
+      return unlessLegacy(
+        wanted,
+        facet('endpoint', 'enabled', metadata?.endpoint),
+        facet('tokens', 'required', metadata?.tokens),
+        facet('hopLimit', wanted.spec.host.imdsHopLimit, metadata?.hopLimit),
+      );
+    },
   },
   'host.userData': {
     ...by('DescribeInstanceAttribute', 'userData'),
@@ -81,6 +133,7 @@ export const HOST_ATTRIBUTES = {
     // The host follows the object that holds its configuration.
     terraform: ['aws_instance.user_data', 'aws_s3_object.*'],
     compares: 'The digest of the user data.',
+    judge: (wanted, observed) => unlessLegacy(wanted, facet('', wanted.made?.userData, observed.userData)),
   },
   'host.terminationProtection': {
     ...by('DescribeInstanceAttribute', 'terminationProtection'),
@@ -88,6 +141,8 @@ export const HOST_ATTRIBUTES = {
     steps: ['apply'],
     terraform: ['aws_instance.disable_api_termination'],
     compares: '`host.terminationProtection`.',
+    judge: ({ spec }, observed) =>
+      judgement(facet('', spec.host.terminationProtection, observed.terminationProtection)),
   },
   'host.volume': {
     ...by('DescribeVolumes', 'rootVolume'),
@@ -95,12 +150,35 @@ export const HOST_ATTRIBUTES = {
     steps: ['replace'],
     terraform: ['aws_instance.root_block_device'],
     compares: 'The root volume is at least as encrypted as `host.rootEncrypted` says, and is deleted with the host.',
+    judge(wanted, { rootVolume }) {
+      const { rootEncrypted } = wanted.spec.host;
+      const encrypted = rootVolume?.encrypted;
+      return unlessLegacy(
+        wanted,
+        // An account may encrypt every volume: more than was asked for is no difference.
+        judged(
+          'encrypted',
+          rootEncrypted,
+          encrypted,
+          encrypted === undefined ? undefined : encrypted || !rootEncrypted,
+        ),
+        facet('deleteOnTermination', true, rootVolume?.deleteOnTermination),
+      );
+    },
   },
   'host.statusChecks': {
     ...by('DescribeInstanceStatus', 'checks'),
     severity: 'high',
     steps: ['restartHost', 'apply'],
     compares: 'System, instance and (where there is one) volume check are not impaired.',
+    judge(_wanted, { checks }) {
+      const told = (name: 'system' | 'instance' | 'ebs') => {
+        const word = checks?.[name];
+        return facet(name, 'ok', word === 'ok' || word === 'impaired' ? word : undefined);
+      };
+      // Not every host has a check of its volumes.
+      return judgement(told('system'), told('instance'), ...(checks?.ebs === undefined ? [] : [told('ebs')]));
+    },
   },
   'host.events': {
     ...by('DescribeInstanceStatus', 'events'),
@@ -108,44 +186,26 @@ export const HOST_ATTRIBUTES = {
     steps: [],
     owned: 'foreign',
     compares: 'AWS has scheduled nothing for the host, such as its retirement.',
+    judge(_wanted, { events }) {
+      const ahead = events?.filter(({ description = '' }) => !/^\[(Completed|Canceled)\]/.test(description));
+      return judgement(
+        facet(
+          '',
+          [],
+          ahead?.map(({ code, notBefore }) => (notBefore ? `${code} at ${notBefore}` : code)),
+        ),
+      );
+    },
   },
   'host.agent': {
     ...by('DescribeInstanceInformation of SSM', 'agentOnline'),
     severity: 'medium',
     steps: ['restartHost', 'apply'],
     compares: 'SSM hears from the host. Silence alone is Unknown; together with an impaired check it is Drift.',
-  },
-  'network.groups': {
-    ...ofHosts,
-    severity: 'critical',
-    steps: ['apply'],
-    security: true,
-    terraform: ['aws_instance.vpc_security_group_ids'],
-    compares: "The enclave's own group, by its name, and `host.securityGroupIds`; no other.",
-  },
-  'network.rules': {
-    ...by('DescribeSecurityGroups', 'rules'),
-    severity: 'critical',
-    steps: ['apply'],
-    security: true,
-    terraform: ['aws_security_group.*'],
-    compares: "The rules of the enclave's own group, all of them.",
-  },
-  'network.publicIp': {
-    ...ofHosts,
-    severity: 'high',
-    steps: ['replace'],
-    security: true,
-    compares: 'No public address, unless `host.publicIp` asks for one.',
-  },
-  tags: {
-    ...ofHosts,
-    severity: 'low',
-    steps: ['apply'],
-    terraform: ['aws_instance', 'aws_security_group', 'aws_iam_role', 'aws_cloudwatch_log_group', 'aws_kms_key'].map(
-      (type) => `${type}.tags`,
-    ),
-    compares:
-      'The tags the operator sets. Severity `medium` where the host has lost `EnclaveId` or `Environment`, by which the operator finds it.',
+    judge(_wanted, { agentOnline, checks }) {
+      const impaired = checks?.system === 'impaired' || checks?.instance === 'impaired';
+      // Silence alone proves nothing: the way to SSM may be what fails.
+      return judgement(facet('', true, agentOnline === false && !impaired ? undefined : agentOnline));
+    },
   },
 } as const satisfies Readonly<Record<string, AttributeEntry>>;

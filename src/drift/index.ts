@@ -17,7 +17,7 @@ export {
   storedAttemptsKey,
   writeDrift,
 } from './drift-item.ts';
-export { isDown } from './enclave-rows.ts';
+export { isDown } from './enclave-attributes.ts';
 export {
   type DriftRung,
   type Finding,

@@ -1,8 +1,7 @@
-/** Row: how one attribute is compared, facet by facet. */
+/** Judgement: how one attribute is compared, facet by facet. */
 import { canonicalJson, equalJson } from '../enclave/json.ts';
-import type { Attribute } from './attributes.ts';
 import type { DriftRung, Finding, Severity, Verdict } from './finding.ts';
-import type { Observed, Wanted } from './observed.ts';
+import type { Digested, Wanted } from './observed.ts';
 
 /** One thing an attribute consists of. */
 export interface Facet {
@@ -12,19 +11,12 @@ export interface Facet {
   readonly verdict: Verdict;
 }
 
-/** What a row makes of an observation, and what of it this observation decides otherwise than the entry. */
+/** What an entry concludes from an observation, and where this observation overrides the entry. */
 export interface Judgement {
   readonly facets: readonly Facet[];
   readonly severity?: Severity;
   readonly rung?: DriftRung;
   readonly owned?: Finding['owned'];
-}
-
-/** How one attribute is judged; everything else about it is its entry's. */
-export interface Row {
-  readonly attribute: Attribute;
-  /** Undefined: nothing of the kind is wanted or watched, and nothing is said. */
-  judge(wanted: Wanted, observed: Observed): Judgement | undefined;
 }
 
 /** Compares two values by their meaning as JSON. */
@@ -40,6 +32,21 @@ export function judged(name: string, desired: unknown, observed: unknown, same: 
   const known = desired !== undefined && observed !== undefined && same !== undefined;
   return { name, desired, observed, verdict: known ? (same ? 'Match' : 'Drift') : 'Unknown' };
 }
+
+/** Compares by digest, and shows as much as was kept of what was observed. */
+export function digestFacet(name: string, wanted: string | undefined, seen: Digested | undefined): Facet {
+  return judged(name, wanted, seen?.says ?? seen?.digest, seen && wanted === seen.digest);
+}
+
+export const judgement = (...facets: Facet[]): Judgement => ({ facets });
+
+/** The operator leaves this attribute of an adopted host as it found it. */
+export const unlessLegacy = ({ legacy }: Wanted, ...facets: Facet[]): Judgement =>
+  legacy === undefined ? { facets } : { facets, owned: 'foreign', rung: 'alert' };
+
+/** Without repetitions, for sets that AWS lists in any order. */
+export const sorted = (list: readonly string[] | undefined) =>
+  list === undefined ? undefined : [...new Set(list)].sort();
 
 const LONGEST_VALUE = 120;
 const LONGEST_TEXT = 300;
