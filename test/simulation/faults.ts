@@ -1,7 +1,8 @@
 /** The faults that the simulation injects into a fleet, for each drift attribute. */
-import type { Attribute } from '../../src/drift/index.ts';
+import { ATTRIBUTES, type Attribute, ENTRIES, type Posture } from '../../src/drift/index.ts';
 import type { Reason } from '../../src/enclave/conditions.ts';
 import type { Difference } from '../../src/enclave/items/plan.ts';
+import { type HostDrift, hostDrifts, isHostDrift } from '../support/host-facts.ts';
 import type { Illness, MemoryHost } from '../support/memory-hosts.ts';
 import type { MemorySurrounding } from '../support/memory-surroundings.ts';
 import type { MemoryWorld } from '../support/memory-world.ts';
@@ -90,8 +91,14 @@ const dead = (checks: MemoryHost['checks']): Fault =>
     });
   });
 
-/** Every attribute: tsc rejects an attribute without faults. */
-export const FAULTS_BY_ATTRIBUTE: Readonly<Record<Attribute, AttributeFaults>> = {
+/** One changed fact of the host: an apply cures it where the drift table says so, otherwise only a new host. */
+function factChanged(attribute: HostDrift): AttributeFaults {
+  const change = ENTRIES[attribute].steps[0] === 'apply' ? (facts: Posture) => changed(() => facts) : changedForGood;
+  return running(...Object.values(hostDrifts[attribute]).map(change));
+}
+
+/** Every other attribute: tsc rejects an attribute without faults. */
+const OTHERS: Readonly<Record<Exclude<Attribute, HostDrift>, AttributeFaults>> = {
   'host.exists': because(
     'HostMissing',
     repaired(({ world, host, mayEnd }) => {
@@ -121,7 +128,6 @@ export const FAULTS_BY_ATTRIBUTE: Readonly<Record<Attribute, AttributeFaults>> =
     world.hosts.alter(host, { amiId: 'ami-9' });
     return () => world.hosts.alter(host, { amiId });
   }),
-  'host.enclaveOptions': running(changedForGood({ enclavesEnabled: false })),
   'host.profile': running(changed(CHANGES["another one's profile"]), changed(CHANGES['no profile'])),
   'host.metadata': running(changed(CHANGES['a weak metadata service'])),
   'host.userData': running(hidden({ address: 'aws_s3_object.configuration', attributes: ['etag'] })),
@@ -155,7 +161,6 @@ export const FAULTS_BY_ATTRIBUTE: Readonly<Record<Attribute, AttributeFaults>> =
       around.rules = [];
     }),
   ),
-  'network.publicIp': running(changedForGood({ publicIp: '192.0.2.1' })),
   tags: running(changed(CHANGES['another name']), changed(CHANGES['no tags'])),
   'enclave.running': because(
     'EnclaveNotRunning',
@@ -233,6 +238,11 @@ export const FAULTS_BY_ATTRIBUTE: Readonly<Record<Attribute, AttributeFaults>> =
     };
   }),
 };
+
+/** Every attribute, in the order of the drift table. */
+export const FAULTS_BY_ATTRIBUTE = Object.fromEntries(
+  ATTRIBUTES.map((each) => [each, isHostDrift(each) ? factChanged(each) : OTHERS[each]]),
+) as Readonly<Record<Attribute, AttributeFaults>>;
 
 /** The id of an enclave without a record. */
 export const strayOf = (id: string) => `${id}_stray`;

@@ -4,6 +4,7 @@ import { resourceName } from '../../src/enclave/names.ts';
 import type { HostState } from '../../src/reconciler/ports/index.ts';
 import { collect, freshId } from './conformance-harness.ts';
 import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
+import { HOST_FACTS } from './host-facts.ts';
 
 const UNKNOWN = 'i-0123456789abcdef0';
 
@@ -53,8 +54,11 @@ export function hostsConformance(name: string, makeServices: MakeServices): void
         publicIp: null,
       };
       const swept = await collect((signal) => hosts.sweep(harness.region, signal));
-      expect(swept.find((host) => host.instanceId === instanceId)?.posture).toEqual(expected);
-      expect((await hosts.byInstanceId(harness.region, instanceId))?.posture).toEqual(expected);
+      const shown = swept.find((host) => host.instanceId === instanceId)?.posture;
+      expect(shown).toMatchObject(expected);
+      // A fact that is not listed above is either not shown, or the same for every host.
+      expect({ ...HOST_FACTS, ...shown }).toEqual({ ...HOST_FACTS, ...expected });
+      expect((await hosts.byInstanceId(harness.region, instanceId))?.posture).toEqual(shown);
     });
 
     it('shows the checks of the hosts it is asked about, and of no other', async () => {

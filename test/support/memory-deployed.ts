@@ -4,6 +4,7 @@ import type { RunItem } from '../../src/enclave/items/run.ts';
 import { isPlainMap } from '../../src/enclave/json.ts';
 import { resourceName } from '../../src/enclave/names.ts';
 import type { Posture } from '../../src/reconciler/ports/index.ts';
+import { HOST_FACTS } from './host-facts.ts';
 import type { MemoryEnclave } from './memory-hosts.ts';
 import { groupIdOf } from './memory-surroundings.ts';
 
@@ -32,9 +33,9 @@ export function postureOf({ id, variables: { environment, spec = {} } }: RunItem
   const hopLimit = typeof host.imdsHopLimit === 'number' ? host.imdsHopLimit : 1;
   const tags = isPlainMap(spec.tags) ? (spec.tags as Record<string, string>) : {};
   return {
+    ...HOST_FACTS,
     instanceType: String(spec.instanceType),
     amiId: 'ami-0',
-    enclavesEnabled: true,
     profile: resourceName('instance-profile', id),
     groups: [{ id: groupIdOf(id), name: resourceName('sg', id) }],
     tags: {
@@ -45,6 +46,5 @@ export function postureOf({ id, variables: { environment, spec = {} } }: RunItem
       ManagedBy: 'terraform',
     },
     metadata: { endpoint: 'enabled', tokens: 'required', hopLimit },
-    publicIp: null,
   };
 }

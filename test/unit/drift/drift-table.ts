@@ -1,5 +1,6 @@
 /** Looks at an enclave: one that is as it should be, and all that differ. */
 import {
+  ATTRIBUTES,
   type Attribute,
   digestKey,
   digestRole,
@@ -12,6 +13,7 @@ import {
   type Wanted,
 } from '../../../src/drift/index.ts';
 import { namesDigest, policiesDigest, policyDigest, rulesDigest } from '../../../src/enclave/digests.ts';
+import { HOST_FACTS, type HostDrift, hostDrifts, isHostDrift } from '../../support/host-facts.ts';
 import { record, specOf } from '../enclave/spec/spec-records.ts';
 
 export const PCR0 = 'a1'.repeat(48);
@@ -67,9 +69,9 @@ export const wanted: Wanted = {
 };
 
 export const posture: Posture = {
+  ...HOST_FACTS,
   instanceType: spec.instanceType,
   amiId: 'ami-1',
-  enclavesEnabled: true,
   profile: 'treza-enclave-instance-profile-enc_1',
   groups: [
     { id: 'sg-0123456789abcdef0', name: 'extra' },
@@ -85,7 +87,6 @@ export const posture: Posture = {
     CostCenter: 'somebody put it there',
   },
   metadata: { endpoint: 'enabled', tokens: 'required', hopLimit: 1 },
-  publicIp: null,
 };
 
 const enclave = { state: 'RUNNING', cpuCount: 2, memoryMiB: 1_024, debug: false };
@@ -148,7 +149,7 @@ export interface Case {
   readonly base?: Partial<Observed>;
 }
 
-export const CASES: readonly Case[] = [
+const OTHER_CASES: readonly Case[] = [
   {
     attribute: 'host.exists',
     drift: { 'nothing carries the tag': hosts(), terminated: hosts('terminated') },
@@ -182,11 +183,6 @@ export const CASES: readonly Case[] = [
     attribute: 'host.ami',
     drift: { another: has({ amiId: 'ami-2' }) },
     unknown: { 'not told': has({ amiId: undefined }) },
-  },
-  {
-    attribute: 'host.enclaveOptions',
-    drift: { 'a host without enclaves': has({ enclavesEnabled: false }) },
-    unknown: { 'an emulator keeps silent': has({ enclavesEnabled: undefined }) },
   },
   {
     attribute: 'host.profile',
@@ -264,11 +260,6 @@ export const CASES: readonly Case[] = [
       narrowed: { rules: digestRules([rule('10.0.0.0/8')]) },
     },
     unknown: { 'not asked': { rules: undefined } },
-  },
-  {
-    attribute: 'network.publicIp',
-    drift: { 'there is one': has({ publicIp: '192.0.2.1' }) },
-    unknown: { 'not told': has({ publicIp: undefined }) },
   },
   {
     attribute: 'tags',
@@ -432,3 +423,22 @@ export const CASES: readonly Case[] = [
     unknown: { 'not asked': { strays: undefined } },
   },
 ];
+
+/** Of an attribute that one fact of the host decides. */
+function hostCase(attribute: HostDrift): Case {
+  const drifts = Object.entries(hostDrifts[attribute]);
+  const unreported = (changes: Posture) => Object.fromEntries(Object.keys(changes).map((fact) => [fact, undefined]));
+  return {
+    attribute,
+    drift: Object.fromEntries(drifts.map(([reason, changes]) => [reason, has(changes)])),
+    unknown: Object.fromEntries(
+      drifts.map(([reason, changes]) => [`${reason}, not reported`, has(unreported(changes))]),
+    ),
+  };
+}
+
+/** In the order of the drift table. */
+export const CASES: readonly Case[] = ATTRIBUTES.flatMap((attribute) => [
+  ...OTHER_CASES.filter((each) => each.attribute === attribute),
+  ...(isHostDrift(attribute) ? [hostCase(attribute)] : []),
+]);
