@@ -16,9 +16,6 @@ export const ACCOUNT_ATTRIBUTES = {
     severity: 'critical',
     steps: ['apply'],
     security: true,
-    terraform: ['', '_policy', '_policies_exclusive', '_policy_attachments_exclusive'].map(
-      (suffix) => `aws_iam_role${suffix}.*`,
-    ),
     compares: "Trust, attached and inline policies of the host's role.",
     judge: ({ made }, { role }) =>
       judgement(
@@ -32,7 +29,6 @@ export const ACCOUNT_ATTRIBUTES = {
     severity: 'critical',
     steps: ['apply'],
     security: true,
-    terraform: ['aws_kms_key.*'],
     compares:
       "The policy of the enclave's key; no statement or grant leads to a plaintext without an attestation, or with one of zeros. A key the record names is `foreign`, and reported only.",
     judge(wanted, { key }) {
@@ -51,7 +47,7 @@ export const ACCOUNT_ATTRIBUTES = {
     ...by('DescribeKey', 'key'),
     severity: 'critical',
     steps: [],
-    terraform: ['aws_kms_key.is_enabled', 'aws_kms_alias.*'],
+    terraform: ['aws_kms_key.is_enabled'],
     compares: 'The key is enabled.',
     judge(wanted, { key }) {
       const owned = keyOwner(wanted);
@@ -64,7 +60,6 @@ export const ACCOUNT_ATTRIBUTES = {
     ...by('DescribeLogGroups', 'logGroup'),
     severity: 'low',
     steps: ['apply'],
-    terraform: ['aws_cloudwatch_log_group.*'],
     compares: 'The log group exists, with `logs.retentionDays` and `logs.kmsKeyArn`.',
     judge({ spec: { logs } }, { logGroup }) {
       const exists = facet('exists', true, logGroup?.exists);

@@ -28,7 +28,7 @@ export interface AttributeEntry {
   readonly hostState?: 'gone' | 'stopped' | 'running';
   /** Attributes that differ as a consequence, or of which nothing can be said meanwhile: this one is repaired. */
   readonly explains?: readonly string[];
-  /** Terraform's names for it, as `type.attribute`; `type.*` is every other attribute of the type. */
+  /** Terraform's names for it, as `type.attribute`. All others are drift of what RESOURCE_TYPES names for their type. */
   readonly terraform?: readonly string[];
   /** What the documentation says is compared. */
   readonly compares: string;

@@ -106,7 +106,7 @@ export const HOST_ATTRIBUTES = {
     severity: 'critical',
     steps: ['apply'],
     security: true,
-    terraform: ['aws_instance.iam_instance_profile', 'aws_iam_instance_profile.*'],
+    terraform: ['aws_instance.iam_instance_profile'],
     compares: 'The instance profile, by its name. Another one changes PCR3.',
     judge: posture('profile', ({ enclaveId }) => instanceProfileOf(enclaveId)),
   },
@@ -131,7 +131,7 @@ export const HOST_ATTRIBUTES = {
     severity: 'medium',
     steps: ['replace'],
     // The host follows the object that holds its configuration.
-    terraform: ['aws_instance.user_data', 'aws_s3_object.*'],
+    terraform: ['aws_instance.user_data'],
     compares: 'The digest of the user data.',
     judge: (wanted, observed) => unlessLegacy(wanted, facet('', wanted.made?.userData, observed.userData)),
   },

@@ -37,7 +37,6 @@ export const NETWORK_ATTRIBUTES = {
     severity: 'critical',
     steps: ['apply'],
     security: true,
-    terraform: ['aws_security_group.*'],
     compares: "The rules of the enclave's own group, all of them.",
     judge: ({ made }, { rules }) => judgement(digestFacet('', made?.rules, rules)),
   },

@@ -2,12 +2,15 @@
 
 import type { Lifecycle } from '../enclave/items/lifecycle.ts';
 import type { Difference } from '../enclave/items/plan.ts';
+import { isResourceType, RESOURCE_TYPES, type ResourceType, type ResourceTypeName } from '../enclave/resource-types.ts';
 import { ATTRIBUTES, type Attribute, baseOf, ENTRIES, type Finding, ROWS } from './index.ts';
 
-/** By `type.attribute`, or `type.*` for all others of the type. */
+/** By `type.attribute`. */
 const BY_TERRAFORM_NAME: ReadonlyMap<string, Attribute> = new Map(
   ATTRIBUTES.flatMap((attribute) => (ENTRIES[attribute].terraform ?? []).map((name) => [name, attribute] as const)),
 );
+type MappedType = Omit<ResourceType, 'drift'> & { readonly drift?: Attribute };
+const BY_TYPE: Readonly<Record<ResourceTypeName, MappedType>> = RESOURCE_TYPES;
 /** What no row is about, and the enclave stack sets all the same. */
 const OTHERWISE: Attribute = 'terraform.state';
 /** Resources named in one finding. */
@@ -19,8 +22,8 @@ function attributesOf({ address, attributes }: Difference): readonly Attribute[]
   const type = typeOf(address);
   // A host that is gone, or would be another.
   if (type === 'aws_instance' && attributes.includes('*')) return ['host.exists'];
-  const of = (name: string) => BY_TERRAFORM_NAME.get(`${type}.${name}`);
-  return attributes.map((name) => of(name) ?? of('*') ?? OTHERWISE);
+  const others = isResourceType(type) ? BY_TYPE[type].drift : undefined;
+  return attributes.map((name) => BY_TERRAFORM_NAME.get(`${type}.${name}`) ?? others ?? OTHERWISE);
 }
 
 /**

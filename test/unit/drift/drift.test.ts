@@ -226,7 +226,7 @@ describe('the drift table', () => {
       for (const name of ENTRIES[attribute].terraform ?? []) {
         const [type = '', member = ''] = name.split('.');
         const { owned, ownedDefaults = [] }: ResourceType = RESOURCE_TYPES[type as keyof typeof RESOURCE_TYPES];
-        const isOwned = owned === 'all' || member === '*' || [...owned, ...ownedDefaults].includes(member);
+        const isOwned = owned === 'all' || [...owned, ...ownedDefaults].includes(member);
         expect(isOwned, `${attribute}: ${name}`).toBe(true);
       }
     }
