@@ -20,28 +20,40 @@ interface Options extends GlobalOptions {
 const WIDEST = 60;
 const POLL_MS = 1_000;
 
+/** What the command needs of the tables. */
+export type DriftStore = Pick<Store, 'lifecycle' | 'lifecycles' | 'request' | 'driftAnswer'>;
+
 export async function drift(io: Io, [id]: readonly string[], options: Options): Promise<ExitCode> {
-  const limitMs = Number(options.timeout) * 1_000;
-  if (!(limitMs > 0)) throw new CliError(EXIT.usage, `--timeout is ${options.timeout}, and no number of seconds`);
   const store = openStore(resolveTarget(io, options));
   try {
-    if (id === undefined) return list(io, await store.lifecycles(), options.output);
-    const lifecycle = await store.lifecycle(id);
-    if (lifecycle === undefined)
-      throw new CliError(EXIT.no, `nothing is known of ${id}: \`enclavectl get\` lists enclaves`);
-    if (lifecycle.applied === undefined || lifecycle.desired === 'Absent')
-      throw new CliError(EXIT.refused, `${id} is not deployed: there is nothing to compare with`);
-    const answer = await ask(io, store, id, limitMs);
-    return answer === undefined
-      ? unanswered(io, id, (await store.lifecycle(id)) ?? lifecycle, options)
-      : answered(io, answer, options.output);
+    return await driftFrom(io, store, id, options);
   } finally {
     store.close();
   }
 }
 
+export async function driftFrom(
+  io: Io,
+  store: DriftStore,
+  id: string | undefined,
+  options: Pick<Options, 'output' | 'timeout'>,
+): Promise<ExitCode> {
+  const limitMs = Number(options.timeout) * 1_000;
+  if (!(limitMs > 0)) throw new CliError(EXIT.usage, `--timeout is ${options.timeout}, and no number of seconds`);
+  if (id === undefined) return list(io, await store.lifecycles(), options.output);
+  const lifecycle = await store.lifecycle(id);
+  if (lifecycle === undefined)
+    throw new CliError(EXIT.no, `nothing is known of ${id}: \`enclavectl get\` lists enclaves`);
+  if (lifecycle.applied === undefined || lifecycle.desired === 'Absent')
+    throw new CliError(EXIT.refused, `${id} is not deployed: there is nothing to compare with`);
+  const answer = await ask(io, store, id, limitMs);
+  return answer === undefined
+    ? unanswered(io, id, (await store.lifecycle(id)) ?? lifecycle, options)
+    : answered(io, answer, options.output);
+}
+
 /** Undefined: no operator has answered in time. */
-async function ask(io: Io, store: Store, id: string, limitMs: number): Promise<DriftAnswer | undefined> {
+async function ask(io: Io, store: DriftStore, id: string, limitMs: number): Promise<DriftAnswer | undefined> {
   const at = new Date(io.clock.now()).toISOString();
   const key = `${at}-${io.random.id(6)}`;
   await store.request({ v: 1, minReader: 1, id, key, verb: 'drift', actor: actor(), at });
@@ -64,7 +76,12 @@ function answered(io: Io, { id, refused, unmanaged, unseen, rows }: DriftAnswer,
 }
 
 /** The last findings may be over, and others may have come: what differs now could not be told. */
-function unanswered(io: Io, id: string, lifecycle: Lifecycle, { timeout, output }: Options): ExitCode {
+function unanswered(
+  io: Io,
+  id: string,
+  lifecycle: Lifecycle,
+  { timeout, output }: Pick<Options, 'output' | 'timeout'>,
+): ExitCode {
   const rows = listed(lifecycle).map(storedRow);
   const last =
     rows.length === 0
