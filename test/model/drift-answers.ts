@@ -98,7 +98,7 @@ export function answerProblems(each: Case, asked: Asked | undefined, began: numb
   hold(attribute, summaryOf(found), { verdict: isUnknown ? 'Unknown' : 'Drift', ...expectedRow(each) });
   hold('exit code', asked.code, isUnknown ? 0 : 1);
   hold('parts not seen', answer.unseen, []);
-  const also = [attribute, ...(ALSO[attribute] ?? [])];
+  const also = [attribute, each.beside, ...(ALSO[attribute] ?? [])];
   const drifted = answer.rows.filter(({ verdict }) => verdict === 'Drift').map((row) => row.attribute);
   hold(
     'differs without cause',

@@ -38,6 +38,8 @@ export interface Case {
   readonly row: Row;
   readonly variant: Variant;
   readonly value: number;
+  /** Differs as well; the policy says nothing of it. */
+  readonly beside?: Attribute;
 }
 
 /** A host whose check fails and that SSM does not hear from differs in both. */
@@ -62,7 +64,9 @@ export function expectedSeverity({ row: { attribute, severity }, value }: Case):
 }
 
 /** What the page says the operator does. */
-export function expectedSteps({ row, variant }: Case): readonly string[] {
+export function expectedSteps({ row, variant, beside }: Case): readonly string[] {
+  // What is only reported keeps nothing else from being repaired.
+  if (beside !== undefined) return ROWS.find((each) => each.attribute === beside)?.steps ?? [];
   const { attribute, steps, interrupts, kind, severity } = row;
   // The pausing phase stops the host, as the record's command says: no policy of drift keeps it from that.
   if (attribute === 'host.paused') return steps;

@@ -26,6 +26,9 @@ const isLeft = ({ attribute }: Row) => ONLY_ANSWERED[attribute] === undefined &&
 
 export const PLAYED = ROWS.filter(({ attribute }) => NOT_PRODUCED[attribute] === undefined);
 
+/** Rows that are also played under `alert` beside a difference of another, less grave attribute. */
+const BESIDE: Readonly<Partial<Record<Attribute, Attribute>>> = { 'enclave.extra': 'tags' };
+
 /** What was seen of one enclave in the course of time. */
 interface Seen {
   severity: string | undefined;
@@ -37,6 +40,8 @@ function casesOf(row: Row): readonly Case[] {
   const cases: Case[] = VARIANTS.map((variant) => ({ id: `enc_${name}_${variant}`, row, variant, value: 0 }));
   for (let value = 1; value < valuesOf(row.attribute); value += 1)
     cases.push({ id: `enc_${name}_value_${value}`, row, variant: 'default', value });
+  const beside = BESIDE[row.attribute];
+  if (beside !== undefined) cases.push({ id: `enc_${name}_beside`, row, variant: 'alert', value: 0, beside });
   return cases;
 }
 
@@ -100,7 +105,10 @@ async function untilDone(stage: Stage, cases: readonly Case[], seen: ReadonlyMap
     if (ONLY_ANSWERED[each.row.attribute] !== undefined) return true;
     const { severity, reasons } = seenOf(seen, each.id);
     const isReported = severity !== undefined || reasons.size > 0;
-    return isReported && stage.steps(each.id).length >= expectedSteps(each).length;
+    const [steps, expected] = [stage.steps(each.id), expectedSteps(each)];
+    // What follows upon a wrong step would only be more of it.
+    const isWrong = steps.some(({ step }, n) => step !== expected[n]);
+    return isWrong || (isReported && steps.length >= expected.length);
   };
   let open = cases;
   const until = clock.now() + 6 * HOUR;

@@ -115,7 +115,12 @@ export class Stage {
   }
 
   /** Puts the difference into the world; it comes back after each repair of what the host reports, and of the host's state. */
-  put({ row: { attribute }, id, value }: Case): void {
+  put({ row: { attribute }, id, value, beside }: Case): void {
+    this.#put(attribute, id, value);
+    if (beside !== undefined) this.#put(beside, id, 0);
+  }
+
+  #put(attribute: Attribute, id: string, value: number): void {
     const { world, clock } = this.v;
     const host = this.#host(id);
     const around = world.surroundings.all.get(id);
