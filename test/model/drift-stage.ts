@@ -109,7 +109,7 @@ export class Stage {
   }
 
   #prepare(id: string): void {
-    this.states.make(id, this.v.clock.now());
+    this.states.create(id, this.v.clock.now());
     const { instanceId } = this.#host(id);
     this.v.world.inspector.attributes.set(instanceId, { userData: USER_DATA.made, terminationProtection: false });
   }
@@ -132,8 +132,8 @@ export class Stage {
       return;
     }
     this.#alterAttributes(attribute, host);
-    const { deeds } = FAULTS_BY_ATTRIBUTE[attribute];
-    deeds[value % deeds.length]?.({
+    const { faults } = FAULTS_BY_ATTRIBUTE[attribute];
+    faults[value % faults.length]?.({
       world,
       host,
       around,

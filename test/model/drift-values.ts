@@ -28,5 +28,5 @@ export const REPORTED = {
 } as Readonly<Partial<Record<Attribute, readonly Says[]>>>;
 
 export function valuesOf(attribute: Attribute): number {
-  return (REPORTED[attribute] ?? FAULTS_BY_ATTRIBUTE[attribute].deeds).length;
+  return (REPORTED[attribute] ?? FAULTS_BY_ATTRIBUTE[attribute].faults).length;
 }
