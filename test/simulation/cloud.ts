@@ -167,6 +167,7 @@ export class Cloud {
     if (running.length === 0) return;
     const execution = this.#random.pick(running);
     const task = execution.tasks.at(-1);
+    this.#stage.runCutMs.set(execution.enclaveId, this.#stage.clock.monotonic());
     if (task !== undefined && this.#random.chance(0.6)) {
       this.#say(`the task of ${execution.name} is killed`);
       runs.killTask(task);

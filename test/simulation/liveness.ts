@@ -148,7 +148,9 @@ export class Liveness implements Watcher {
       // A record of another identity waits for the enclave before it: that has its own deadlines.
       const ours = record !== undefined && ownerOf(Object(stored?.identity)) === ownerOf(record);
       if (limitMs === undefined || !ours || stored?.absentBecause === 'recordGone') continue;
-      const since = Math.max(this.#seenMs(owned), this.#safety.begunMs(owned.id));
+      // A run that a fault cut off is no attempt: the next one has its own deadline.
+      const cutMs = this.#stage.runCutMs.get(owned.id) ?? 0;
+      const since = Math.max(this.#seenMs(owned), this.#safety.begunMs(owned.id), cutMs);
       if (now - since <= limitMs + SLACK_MS || now - disturbedMs <= CATCH_UP_MS) continue;
       const what = isCommand(status) ? 'command' : 'status';
       this.#stage.violate(

@@ -29,6 +29,8 @@ export class Stage {
   actor = 'world';
   /** True once faults have stopped for good. */
   calm = false;
+  /** When a fault last cut off a run of each enclave, virtual ms. */
+  readonly runCutMs = new Map<string, number>();
   #violation: Violation | undefined;
 
   constructor(parts: Pick<Stage, 'settings' | 'clock' | 'world' | 'faultSchedule' | 'trace' | 'random'>) {
