@@ -72,7 +72,7 @@ describe.skipIf(!requireTools('adoption with real Terraform'))(
       terraform.apply();
       host = terraform.output().instance_id?.value ?? '';
       rename('terraform_data', 'null_resource', NULL_PROVIDER);
-    });
+    }, 400_000);
     afterAll(async () => {
       await bench?.close();
       await emulator?.stop();
