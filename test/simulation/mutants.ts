@@ -86,7 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `if (options.delayMs === undefined) return;
       processing.again =
         processing.again === undefined`,
-    seed: 12,
+    seed: 23,
   },
   {
     name: 'Unknown treated as missing',
