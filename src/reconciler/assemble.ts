@@ -120,7 +120,7 @@ export function assemble({ ports: given, config, control, term, metrics }: Assem
     instruments: metrics.feed,
     onTable: (tableId) => void fleet.sawTable(tableId),
     onListed: (records) => {
-      limits.slots.incrementAttempts();
+      limits.slots.allListed();
       void fleet.listed(records).then(() => notifier.sawHold(fleet.deletionHold));
     },
     onRequested: (id) => requested.add(id),

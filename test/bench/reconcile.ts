@@ -89,7 +89,7 @@ export async function benchReconcile(): Promise<Figures> {
   const ports = portsOver(records, state, hosts);
   const { context } = assemble({ ports, config: ConfigSchema.parse({}), control, term, metrics: createMetrics() });
   // No list is made here that would count the active runs.
-  context.limits.slots.incrementAttempts();
+  context.limits.slots.allListed();
   const round = () =>
     perCoreSecond(ENCLAVES, async () => {
       for (const id of ids) {

@@ -49,7 +49,7 @@ export function plannedFleet(size: number, deployedWithinMs: number, overrides: 
     leader = new AbortController();
     const { maxRuns: max } = config;
     const slots = new RunSlots({ clock, max, maxPerOwner: 0, createsPerSecond: 0, wake: () => {} });
-    slots.incrementAttempts();
+    slots.allListed();
     const drift = new PlanScheduler({
       ports: {
         clock,

@@ -100,8 +100,8 @@ export class RunSlots implements LifecycleListener {
     return this.#counted && this.waiting === 0 && this.#held.size + this.#woken.size < this.#options.max;
   }
 
-  /** Every marker of before has been told: until then nobody knows how many slots are taken, and none is given. */
-  incrementAttempts(): void {
+  /** Every stored run reference is held now. Before, the number of taken slots is unknown and no slot is given. */
+  allListed(): void {
     this.#counted = true;
     this.#serve();
   }

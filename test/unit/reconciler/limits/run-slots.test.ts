@@ -10,7 +10,7 @@ function setUp(limits: Partial<RunSlotsOptions> = {}) {
   const woken: string[] = [];
   const wake = (id: string) => woken.push(id);
   const slots = new RunSlots({ clock, max: 1, maxPerOwner: 0, createsPerSecond: 0, wake, ...limits });
-  slots.incrementAttempts();
+  slots.allListed();
   return { clock, woken, slots };
 }
 
@@ -46,7 +46,7 @@ describe('run slots', () => {
     const slots = new RunSlots({ clock: new VirtualClock(), max: 1, maxPerOwner: 0, createsPerSecond: 0, wake });
     expect(slots.reserve('a', change).kind).toBe('wait');
     expect(woken).toEqual([]);
-    slots.incrementAttempts();
+    slots.allListed();
     expect(woken).toEqual(['a']);
     expect(slots.reserve('a', change).kind).toBe('reserved');
   });

@@ -34,7 +34,7 @@ function setUp() {
     quota: new WalletQuota(1, wake),
     names: new NameCollisions(),
   };
-  limits.slots.incrementAttempts();
+  limits.slots.allListed();
   return { clock, woken, limits };
 }
 
