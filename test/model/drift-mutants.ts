@@ -59,8 +59,8 @@ const OBSERVERS: readonly DriftMutant[] = [
   {
     name: 'a policy of alert is ignored',
     file: 'src/reconciler/observers/compare.ts',
-    find: "const isTold = mode === 'alert' ||",
-    replace: 'const isTold =',
+    find: "return mode === 'alert' ||",
+    replace: 'return',
     row: 'host.metadata',
   },
   {
@@ -80,7 +80,7 @@ const OBSERVERS: readonly DriftMutant[] = [
   {
     name: 'what the host reports under alert keeps all else from being repaired',
     file: 'src/reconciler/observers/report-view.ts',
-    find: 'const repaired = counting.find(({ attribute }) => expected.isTold?.(attribute) !== true);',
+    find: 'const repaired = counting.find((each) => !policy.isReportedOnly(each));',
     replace: 'const [repaired] = counting;',
     row: 'enclave.extra',
   },
@@ -128,15 +128,15 @@ const COMMAND: readonly DriftMutant[] = [
   {
     name: 'the answer names a repair that the policy forbids',
     file: 'src/reconciler/reconcile/close-comparison.ts',
-    find: "const isReported = mode === 'alert' ||",
-    replace: 'const isReported =',
+    find: 'isReportedOnly(finding, mode)',
+    replace: "(rung === 'replace' && isReportedOnly(finding, mode))",
     row: 'logs.group',
   },
   {
     name: 'the answer promises a replacement that the policy does not allow',
     file: 'src/reconciler/reconcile/close-comparison.ts',
-    find: " || (rung === 'replace' && mode !== 'replace')",
-    replace: '',
+    find: 'isReportedOnly(finding, mode)',
+    replace: "(rung !== 'replace' && isReportedOnly(finding, mode))",
     row: 'host.volume',
   },
   {

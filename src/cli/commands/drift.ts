@@ -2,7 +2,7 @@
 import { attributesOfDrift, namesOfDrift, ROWS } from '../../drift/index.ts';
 import type { DriftAnswer, DriftRow } from '../../enclave/items/drift-answer.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
-import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
+import { driftModeOf, policyOf } from '../../enclave/spec/policy.ts';
 import { isConfigurationDrift } from '../../machines/index.ts';
 import { actor } from '../actor.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
@@ -130,22 +130,23 @@ function list(io: Io, lifecycles: readonly Lifecycle[], output: Options['output'
   return found.length === 0 ? EXIT.yes : EXIT.no;
 }
 
-function listed({ id, findings = [], drift: tracked, desired, policy }: Lifecycle) {
+function listed(lifecycle: Lifecycle) {
+  const { id, findings = [], drift: tracked, desired } = lifecycle;
   if (desired === 'Absent') return [];
   const found = findings.map(({ attribute, severity, repair, since }) => ({ id, attribute, severity, repair, since }));
   if (tracked === undefined || isConfigurationDrift({ drift: tracked })) return found;
   const names: readonly string[] = attributesOfDrift(tracked);
   if (found.some(({ attribute }) => names.includes(attribute))) return found;
-  return [{ id, ...trackedOf(tracked, policy), since: tracked.since }, ...found];
+  return [{ id, ...trackedOf(tracked, lifecycle), since: tracked.since }, ...found];
 }
 
 /** The state of the host, or what the enclave reports: named as the operator does, as grave as the row it is about. */
-function trackedOf(drift: NonNullable<Lifecycle['drift']>, stored: Lifecycle['policy']) {
+function trackedOf(drift: NonNullable<Lifecycle['drift']>, lifecycle: Lifecycle) {
   const [name = ''] = namesOfDrift(drift);
   const attributes = attributesOfDrift(drift);
   // Those of one reason are equally grave, and begin with the same repair.
   const row = ROWS.find(({ attribute }) => attributes.includes(attribute));
-  const policy = (stored ?? DEFAULT_POLICY) as unknown as EnclavePolicy;
+  const policy = policyOf(lifecycle);
   const modes = attributes.map((each) => policy.drift.overrides[each] ?? driftModeOf(policy, name));
   const told = modes.find((mode) => mode === 'alert' || mode === 'off');
   const repair = told !== undefined && modes.every((mode) => mode === told) ? told : (row?.rung ?? 'repair');

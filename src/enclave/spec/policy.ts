@@ -19,6 +19,15 @@ const read = readerOf(PolicySchema, 'policy', 'fields');
 const KEYS = Object.keys(PolicySchema.shape);
 export const DEFAULT_POLICY: EnclavePolicy = PolicySchema.parse({});
 
+/** The policy that a lifecycle stores: written by this schema, and absent where it is the default. */
+export function policyOf({
+  policy,
+}: {
+  readonly policy?: Readonly<Record<string, unknown>> | undefined;
+}): EnclavePolicy {
+  return policy === undefined ? DEFAULT_POLICY : (policy as unknown as EnclavePolicy);
+}
+
 /**
  * Reads the `policy` of the record `id`. Total.
  *
@@ -93,10 +102,10 @@ export function suspension(policy: EnclavePolicy, nowMs: number): string | undef
   return suspend.until !== undefined && Date.parse(suspend.until) <= nowMs ? undefined : suspend.reason;
 }
 
-type DriftMode = EnclavePolicy['drift']['mode'];
+export type DriftMode = EnclavePolicy['drift']['mode'] | 'replace';
 
 /** How one drift is treated: by its whole name (`host.gone`), else by its class (`host`), else as all are. */
-export function driftModeOf({ drift }: EnclavePolicy, name: string): DriftMode | 'replace' {
+export function driftModeOf({ drift }: EnclavePolicy, name: string): DriftMode {
   const [kind = name] = name.split('.');
   return drift.overrides[name] ?? drift.overrides[kind] ?? drift.mode;
 }

@@ -10,7 +10,7 @@ import {
 } from '../../drift/index.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { TAG_GENERATION } from '../../enclave/names.ts';
-import { driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
+import { type DriftMode, driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
 import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
 import type { HostView } from '../../machines/index.ts';
 import type { Status } from './instance-status.ts';
@@ -103,22 +103,32 @@ function join({ host, status, around = [], attested }: Looks, { phaseSince, ranA
   return { observed, seenAt };
 }
 
-/** Nothing is said of it, whatever it is: `off`, or ignored for a while. */
-export function mayDiffer(policy: EnclavePolicy, attribute: Attribute, nowMs: number): boolean {
-  return driftModeOf(policy, attribute) === 'off' || ignoredBy(policy.drift.ignore, attribute, nowMs) !== undefined;
+/** The operator reports it and repairs nothing: the policy says `alert`, or a replacement that it does not allow. */
+export function isReportedOnly({ rung }: Pick<Finding, 'rung'>, mode: DriftMode): boolean {
+  return mode === 'alert' || (rung === 'replace' && mode !== 'replace');
 }
 
-/**
- * Findings as the policy has them: what is `off` or ignored is not told, what is to be told only begins no repair, and
- * nothing replaces a host unless `replace` says so of it.
- */
-export function underPolicy(findings: readonly Finding[], policy: EnclavePolicy, nowMs: number): readonly Finding[] {
+/** What a policy makes of a difference. */
+export interface PolicyView {
+  /** It says nothing of it, whatever it is. */
+  readonly mayDiffer: (attribute: Attribute) => boolean;
+  readonly isReportedOnly: (difference: Pick<Finding, 'attribute' | 'rung'>) => boolean;
+}
+
+export function policyView(policy: EnclavePolicy, nowMs: number): PolicyView {
+  return {
+    mayDiffer: (attribute) =>
+      driftModeOf(policy, attribute) === 'off' || ignoredBy(policy.drift.ignore, attribute, nowMs) !== undefined,
+    isReportedOnly: (difference) => isReportedOnly(difference, driftModeOf(policy, difference.attribute)),
+  };
+}
+
+/** Findings as the policy has them: without those that may differ; no repair starts for those it only reports. */
+export function underPolicy(findings: readonly Finding[], view: PolicyView): readonly Finding[] {
   if (!findings.some(({ verdict }) => verdict === 'Drift')) return findings;
   return findings.flatMap((finding) => {
     if (finding.verdict !== 'Drift') return [finding];
-    if (mayDiffer(policy, finding.attribute, nowMs)) return [];
-    const mode = driftModeOf(policy, finding.attribute);
-    const isTold = mode === 'alert' || (finding.rung === 'replace' && mode !== 'replace');
-    return [isTold ? { ...finding, rung: 'alert' as const } : finding];
+    if (view.mayDiffer(finding.attribute)) return [];
+    return [view.isReportedOnly(finding) ? { ...finding, rung: 'alert' as const } : finding];
   });
 }

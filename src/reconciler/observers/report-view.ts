@@ -7,6 +7,7 @@ import type { Report } from '../../enclave/items/report.ts';
 import { missingRegisters } from '../../enclave/measurements.ts';
 import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
 import type { EnclaveView } from '../../machines/index.ts';
+import { type PolicyView, underPolicy } from './compare.ts';
 import { errorOf, messageOf } from './report-messages.ts';
 import { leadingFirst, reportedFindings, withoutSpec } from './reported-findings.ts';
 
@@ -22,11 +23,11 @@ export interface Expected {
   readonly silenceMs: number;
   /** What the host was told to run; undefined: nobody knows, and sizes and measurements are not compared. */
   readonly applied: EnclaveSpec | undefined;
-  /** What the policy lets differ, or says nothing of. @default nothing */
-  readonly mayDiffer?: ((attribute: Attribute) => boolean) | undefined;
-  /** What the policy wants told, and not repaired. @default nothing */
-  readonly isTold?: ((attribute: Attribute) => boolean) | undefined;
+  /** @default everything is repaired */
+  readonly policy?: PolicyView | undefined;
 }
+
+const REPAIRS_ALL: PolicyView = { mayDiffer: () => false, isReportedOnly: () => false };
 
 /** A host's word goes into the next configuration: a digest, or nothing. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
@@ -137,7 +138,8 @@ function judge(
   // Of a generation that is newer than the last run's, nobody knows here what it should be.
   const isApplied = report.appliedGeneration === lifecycle.observedGeneration;
   const compared = leadingFirst(isApplied ? found : withoutSpec(found));
-  const findings = underPolicy(compared, expected);
+  const { policy = REPAIRS_ALL } = expected;
+  const findings = underPolicy(compared, policy);
   const conclude = (verdict: Verdict, difference: Difference) => ({
     ...say(verdict, difference),
     // An enclave that is as it should be differs in nothing that its report leaves out.
@@ -146,10 +148,10 @@ function judge(
   // What the spec itself wants reported only leaves the enclave as it should be.
   const differences = compared
     .filter(({ verdict, rung }) => verdict === 'Drift' && rung !== 'alert')
-    .map(({ attribute }) => differenceOf(attribute, report, expected.applied));
-  const counting = differences.filter(({ attribute }) => expected.mayDiffer?.(attribute) !== true);
+    .map((finding) => differenceOf(finding, report, expected.applied));
+  const counting = differences.filter(({ attribute }) => !policy.mayDiffer(attribute));
   // What is told only keeps nothing else from being repaired.
-  const repaired = counting.find(({ attribute }) => expected.isTold?.(attribute) !== true);
+  const repaired = counting.find((each) => !policy.isReportedOnly(each));
   if (repaired !== undefined) return conclude('Drift', repaired);
   // Missing evidence is no difference: no repair makes a host report it.
   if (unproven !== undefined) return conclude('Unknown', unproven);
@@ -162,19 +164,9 @@ function judge(
     : conclude('Unknown', { reason: left.reason, message: left.message });
 }
 
-function differenceOf(attribute: Attribute, report: Report, applied: EnclaveSpec | undefined) {
+function differenceOf({ attribute, rung }: Finding, report: Report, applied: EnclaveSpec | undefined) {
   const { reason = 'Drifted' } = ENTRIES[attribute];
-  return { attribute, reason, message: messageOf(attribute, report, applied) };
-}
-
-/** Findings as the policy has them: what may differ is left out, and what it wants reported only begins no repair. */
-function underPolicy(findings: readonly Finding[], { mayDiffer, isTold }: Expected): readonly Finding[] {
-  return findings.flatMap((finding) => {
-    const { verdict, attribute } = finding;
-    if (verdict !== 'Drift') return [finding];
-    if (mayDiffer?.(attribute) === true) return [];
-    return [isTold?.(attribute) === true ? { ...finding, rung: 'alert' as const } : finding];
-  });
+  return { attribute, rung, reason, message: messageOf(attribute, report, applied) };
 }
 
 /** An adopted host that has never reported. Reports expire while a host is paused; `baseline` remembers that there was one. */

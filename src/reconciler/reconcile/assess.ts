@@ -6,21 +6,21 @@ import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import { omit } from '../../enclave/omit.ts';
 import type { EnclaveRecord } from '../../enclave/record.ts';
 import { immutableChanges } from '../../enclave/spec/change.ts';
-import { driftModeOf } from '../../enclave/spec/policy.ts';
+import { policyOf } from '../../enclave/spec/policy.ts';
 import type { EnclaveSpec, IssueCode, SpecIssue, SpecResult } from '../../enclave/spec/spec.ts';
 import type { Assessment, Intent } from '../../machines/index.ts';
 import type { Config } from '../config.ts';
 import type { Dependencies } from '../fleet/dependencies.ts';
 import type { NameCollisions } from '../fleet/name-collisions.ts';
 import type { WalletQuota } from '../limits/wallet-quota.ts';
-import { isUnprepared, mayDiffer, underPolicy } from '../observers/compare.ts';
+import { isUnprepared, policyView, underPolicy } from '../observers/compare.ts';
 import type { HostProbes } from '../observers/host-probes.ts';
 import { isWithoutAgent, viewEnclave } from '../observers/report-view.ts';
 import type { RepairBudget } from '../repair/budget.ts';
 import { mayReplace, repairPermission } from '../repair/permission.ts';
 import { admit, onLegacyHost, pendingChange } from './admission.ts';
 import { approvalOf, approved } from './approval.ts';
-import { type Observed, policyOf, rests } from './observe.ts';
+import { type Observed, rests } from './observe.ts';
 import { mendingOf, variablesOf } from './run-request.ts';
 
 export interface Observations extends Observed {
@@ -67,14 +67,14 @@ export function assess(seen: Observations, context: AssessContext): Assessment {
   const admission = admit(policy, lifecycle, change, context.fleet, now);
   const approval = approvalOf(lifecycle, policy, now);
   const retry = seen.requests.some(({ verb }) => verb === 'retry' || (verb === 'unlock' && isLocked(lifecycle)));
-  const findings = underPolicy(seen.findings, policy, now);
+  const view = policyView(policy, now);
+  const findings = underPolicy(seen.findings, view);
   const enclave = viewEnclave(seen, seen.host.instanceId, lifecycle, {
     debugAllowed,
     silenceMs: context.config.reportSilenceMs,
     // Written by this schema, of a spec that was valid.
     applied: lifecycle.applied as EnclaveSpec | undefined,
-    mayDiffer: (attribute) => mayDiffer(policy, attribute, now),
-    isTold: (attribute) => driftModeOf(policy, attribute) === 'alert',
+    policy: view,
   });
   const leave = {
     repairs: context.limits.repairs,

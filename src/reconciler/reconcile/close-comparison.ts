@@ -18,15 +18,17 @@ import { withPlanned } from '../../drift/planned.ts';
 import { type DriftRow, LONGEST_ROW_TEXT } from '../../enclave/items/drift-answer.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import type { Report } from '../../enclave/items/report.ts';
-import { DEFAULT_POLICY, driftModeOf, type EnclavePolicy } from '../../enclave/spec/policy.ts';
+import { driftModeOf, policyOf } from '../../enclave/spec/policy.ts';
 import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
-import { isUnprepared } from '../observers/compare.ts';
+import { isReportedOnly, isUnprepared } from '../observers/compare.ts';
 import type { InspectedPart, Inspection } from '../observers/inspection.ts';
 import { isFresh } from '../observers/report-view.ts';
 
 const SILENT_MS = 15 * 60_000;
-/** All that is compared of a host that another pipeline made and no run has prepared. */
-const OF_UNMANAGED: ReadonlySet<Attribute> = new Set(['host.exists', 'host.duplicate', 'host.running', 'host.paused']);
+/** All that is compared of a host that another pipeline made and no run has prepared: that it is there, and its state. */
+const OF_UNMANAGED: ReadonlySet<Attribute> = new Set(
+  ATTRIBUTES.filter((attribute) => ['hostState', 'hosts'].includes(ENTRIES[attribute].part)),
+);
 /** What no inspection shows, and who observes it. */
 const NOT_INSPECTED: ReadonlyMap<Attribute, string> = new Map([
   ['enclave.attested', 'the operator has stored no finding (attestationTrail)'],
@@ -181,19 +183,14 @@ function reportOf(
   return report.appliedGeneration < observedGeneration || !isFresh(report, baseline) ? undefined : report;
 }
 
-function rowOf(
-  finding: Finding,
-  { findings, policy: stored }: Lifecycle,
-  now: number,
-  observedAt: string | null,
-): DriftRow {
-  const policy = (stored ?? DEFAULT_POLICY) as unknown as EnclavePolicy;
+function rowOf(finding: Finding, lifecycle: Lifecycle, now: number, observedAt: string | null): DriftRow {
+  const policy = policyOf(lifecycle);
   const { attribute, verdict, severity, rung, owned, security, desired, observed } = finding;
   const mode = driftModeOf(policy, attribute);
   const rule = ignoredBy(policy.drift.ignore, attribute, now);
-  const isReported = mode === 'alert' || owned === 'foreign' || (rung === 'replace' && mode !== 'replace');
+  const isReported = owned === 'foreign' || isReportedOnly(finding, mode);
   const repair = mode === 'off' ? 'off' : isReported ? 'alert' : rung;
-  const since = findings?.find((each) => each.attribute === attribute)?.since;
+  const since = lifecycle.findings?.find((each) => each.attribute === attribute)?.since;
   return {
     attribute,
     verdict,

@@ -10,7 +10,7 @@ import { omit } from '../../enclave/omit.ts';
 import { type EnclaveRecord, readRecord } from '../../enclave/record.ts';
 import { appliedSpec } from '../../enclave/spec/applied.ts';
 import { immutableChanges } from '../../enclave/spec/change.ts';
-import { DEFAULT_POLICY, type EnclavePolicy, parsePolicy } from '../../enclave/spec/policy.ts';
+import { DEFAULT_POLICY, parsePolicy, policyOf } from '../../enclave/spec/policy.ts';
 import { type AppliedSpec, parseSpec, type SpecResult } from '../../enclave/spec/spec.ts';
 import { type Assessment, awaitsLook, type Intent } from '../../machines/index.ts';
 import { UNSEEN, viewHost } from '../observers/host-view.ts';
@@ -116,11 +116,6 @@ export function withPolicy(intent: Intent, record: EnclaveRecord | undefined): I
   const lifecycle = omit(intent.lifecycle, 'policy');
   const isDefault = policy === DEFAULT_POLICY || canonicalJson(policy) === canonicalJson(DEFAULT_POLICY);
   return { ...intent, lifecycle: isDefault ? lifecycle : { ...lifecycle, policy: { ...policy } } };
-}
-
-/** Written by this schema, from a policy that was read. */
-export function policyOf(lifecycle: Lifecycle): EnclavePolicy {
-  return lifecycle.policy === undefined ? DEFAULT_POLICY : (lifecycle.policy as unknown as EnclavePolicy);
 }
 
 /** A batch that has completed, whose host need not run any more. */

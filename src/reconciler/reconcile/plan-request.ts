@@ -4,14 +4,14 @@ import { isFromTheFuture } from '../../enclave/items/items.ts';
 import type { Lifecycle } from '../../enclave/items/lifecycle.ts';
 import type { RunVariables } from '../../enclave/items/run.ts';
 import { readRecord } from '../../enclave/record.ts';
-import { type EnclavePolicy, suspension } from '../../enclave/spec/policy.ts';
+import { type EnclavePolicy, policyOf, suspension } from '../../enclave/spec/policy.ts';
 import { specHash } from '../../enclave/spec/spec.ts';
 import { isWithoutAgent } from '../observers/report-view.ts';
 import { isPlanAsked, planDueAt } from '../plan/schedule.ts';
 import type { Asked } from '../plan/scheduler.ts';
 import { onLegacyHost, pendingChange } from './admission.ts';
 import type { ReconcileContext } from './context.ts';
-import { policyOf, readSpec } from './observe.ts';
+import { readSpec } from './observe.ts';
 import { mendingOf, variablesOf } from './run-request.ts';
 
 type SubjectContext = Pick<ReconcileContext, 'ports' | 'config' | 'specs'>;

@@ -2,6 +2,7 @@
 
 import type { Request } from '../../enclave/items/items.ts';
 import { regionOf } from '../../enclave/items/region-of.ts';
+import { policyOf } from '../../enclave/spec/policy.ts';
 import { decide, type Effect, type Intent, resolveIntent } from '../../machines/index.ts';
 import { waitEstimateText } from '../limits/wait-estimate.ts';
 import { planEvents, trackPlans } from '../plan/result.ts';
@@ -9,7 +10,7 @@ import { approvalEvents, takeRequests } from './approval.ts';
 import { assess } from './assess.ts';
 import type { ReconcileContext, ReconcileRequest } from './context.ts';
 import { type ActorsEvent, act } from './execute-effects.ts';
-import { observe, policyOf, readStored, withPolicy } from './observe.ts';
+import { observe, readStored, withPolicy } from './observe.ts';
 import { publish } from './record-status.ts';
 import { reserve } from './reservations.ts';
 import { runRequestOf, startOf, waitsForSlot } from './run-request.ts';

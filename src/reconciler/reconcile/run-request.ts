@@ -7,12 +7,11 @@ import type { RunItem, RunVariables } from '../../enclave/items/run.ts';
 import { STACK_VERSION, stateKey } from '../../enclave/names.ts';
 import { omit } from '../../enclave/omit.ts';
 import type { SpecChange } from '../../enclave/spec/change.ts';
-import type { EnclavePolicy } from '../../enclave/spec/policy.ts';
+import { type EnclavePolicy, policyOf } from '../../enclave/spec/policy.ts';
 import type { EnclaveSpec } from '../../enclave/spec/spec.ts';
 import { type Assessment, deletionHeld } from '../../machines/index.ts';
 import type { Config } from '../config.ts';
 import type { RunRequest } from '../limits/run-slots.ts';
-import { policyOf } from './observe.ts';
 
 /** Of what kind a run of this enclave would be now, and whose. */
 export function runRequestOf(lifecycle: Lifecycle, host: Assessment['host']): RunRequest {
