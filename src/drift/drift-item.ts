@@ -7,7 +7,7 @@
  * `of` says the same as a value.
  */
 import { ATTRIBUTES, type Attribute, ENTRIES, isAttribute } from './attributes.ts';
-import type { RepairStep } from './finding.ts';
+import { REPAIR_STEPS, type RepairStep } from './finding.ts';
 
 export type Drift =
   /** The host does not exist, or does not run or stand still as it should. */
@@ -23,16 +23,8 @@ export interface DriftItem {
   readonly of?: unknown;
 }
 
-const STEPS: ReadonlySet<string> = new Set<RepairStep>([
-  'startHost',
-  'stopHost',
-  'restartEnclave',
-  'restartAllocator',
-  'restartHost',
-  'apply',
-  'replace',
-]);
-const isStep = (word: unknown): word is RepairStep => typeof word === 'string' && STEPS.has(word);
+const STEPS: ReadonlySet<unknown> = new Set(REPAIR_STEPS);
+const isStep = (word: unknown): word is RepairStep => STEPS.has(word);
 
 const KEY = 'drift:';
 

@@ -13,15 +13,17 @@ export function severityRank(severity: Severity): number {
   return RANKS[severity];
 }
 
-/** One way to repair a difference. */
-export type RepairStep =
-  | 'restartEnclave'
-  | 'restartAllocator'
-  | 'startHost'
-  | 'stopHost'
-  | 'restartHost'
-  | 'apply'
-  | 'replace';
+/** The ways to repair a difference. */
+export const REPAIR_STEPS = [
+  'startHost',
+  'stopHost',
+  'restartEnclave',
+  'restartAllocator',
+  'restartHost',
+  'apply',
+  'replace',
+] as const;
+export type RepairStep = (typeof REPAIR_STEPS)[number];
 
 /** The first repair step of an attribute. `alert`: the operator reports the difference and repairs nothing. */
 export type DriftRung = 'alert' | RepairStep;

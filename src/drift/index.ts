@@ -21,6 +21,7 @@ export { isDown } from './enclave-attributes.ts';
 export {
   type DriftRung,
   type Finding,
+  REPAIR_STEPS,
   type RepairStep,
   type Severity,
   severityRank,

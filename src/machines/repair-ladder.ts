@@ -2,7 +2,7 @@
 import { ENTRIES, type RepairStep, readDrift, stepsFrom } from '../drift/index.ts';
 import { attemptsOf, type Context } from './context.ts';
 import { driftKey, reportedAttribute } from './drift.ts';
-import type { Rung } from './rungs.ts';
+import { isRung, type Rung } from './rungs.ts';
 
 function stepsOf({ lifecycle, assessment: { host, enclave } }: Context): readonly RepairStep[] {
   if (host.state === 'gone') return ENTRIES['host.exists'].steps;
@@ -25,6 +25,5 @@ export function repairStep(context: Context): Rung | 'exhausted' {
   const { lifecycle, assessment } = context;
   const place = Math.floor(attemptsOf(lifecycle, driftKey(context)) / assessment.limits.repairAttempts);
   const step = withReplacement(stepsOf(context), context)[place];
-  // Stopping the host of a paused enclave is the pausing phase's work.
-  return step === undefined || step === 'stopHost' ? 'exhausted' : step;
+  return step === undefined || !isRung(step) ? 'exhausted' : step;
 }
