@@ -45,7 +45,6 @@ export class DriftAnswers {
   /** By enclave and key. */
   readonly #waiting = new Map<string, Map<string, Request>>();
   readonly #underWay = new Map<string, Promise<void>>();
-  #waitingCount = 0;
 
   constructor(options: DriftAnswersOptions) {
     this.#options = options;
@@ -65,7 +64,6 @@ export class DriftAnswers {
         continue;
       }
       this.#waiting.set(id, waiting.set(request.key, request));
-      this.#waitingCount += 1;
     }
     this.#pump();
   }
@@ -75,6 +73,10 @@ export class DriftAnswers {
     this.#stopping.abort(new Error('the operator stops'));
     this.#waiting.clear();
     await Promise.all(this.#underWay.values());
+  }
+
+  get #waitingCount(): number {
+    return [...this.#waiting.values()].reduce((count, { size }) => count + size, 0);
   }
 
   #pump(): void {
@@ -103,7 +105,6 @@ export class DriftAnswers {
     // Whoever has asked until now is answered by the same inspection.
     const requests = [...(this.#waiting.get(id)?.values() ?? [])];
     this.#waiting.delete(id);
-    this.#waitingCount -= requests.length;
     const result = await this.#compared(id, signal);
     for (const { key } of requests) {
       epoch();
