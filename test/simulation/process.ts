@@ -1,5 +1,6 @@
 /** One operator's process: its clock, and its way to AWS, both of which can be frozen and killed. */
 import type { Clock, Log, Ports } from '../../src/reconciler/ports/index.ts';
+import { sleepOn } from '../../src/reconciler/ports/system-clock.ts';
 import { type MemoryWorld, PORT_METHODS } from '../support/memory-world.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
 import type { FaultSchedule } from './fault-schedule.ts';
@@ -223,17 +224,7 @@ export class SimulatedProcess {
       now: () => clock.now() + skewMs,
       monotonic: () => clock.monotonic(),
       schedule,
-      sleep: (delayMs, signal) =>
-        new Promise((resolve) => {
-          if (signal?.aborted) return resolve();
-          const wake = () => {
-            cancel();
-            signal?.removeEventListener('abort', wake);
-            resolve();
-          };
-          const cancel = schedule(delayMs, wake);
-          signal?.addEventListener('abort', wake, { once: true });
-        }),
+      sleep: sleepOn(schedule),
     };
   }
 }

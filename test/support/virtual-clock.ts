@@ -1,6 +1,7 @@
 /** Time that moves only when a test moves it; seeded randomness. */
 import { setImmediate as nextMacrotask } from 'node:timers/promises';
 import type { Clock, Random } from '../../src/reconciler/ports/index.ts';
+import { sleepOn } from '../../src/reconciler/ports/system-clock.ts';
 
 interface Timer {
   readonly dueMs: number;
@@ -68,18 +69,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const wake = () => {
-        cancel();
-        signal?.removeEventListener('abort', wake);
-        resolve();
-      };
-      const cancel = this.schedule(delayMs, wake);
-      signal?.addEventListener('abort', wake, { once: true });
-    });
-  }
+  readonly sleep = sleepOn((delayMs, callback) => this.schedule(delayMs, callback));
 
   /** Moves time on by `ms`, firing what falls due on the way, what was scheduled on the way included. */
   async advance(ms: number): Promise<void> {

@@ -11,12 +11,9 @@ function schedule(delayMs: number, callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Caveat: a pending timer keeps the process alive, as `setTimeout` does; whoever schedules also cancels. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  schedule,
-  sleep: (delayMs, signal) =>
+/** A clock's `sleep`, by its `schedule`. */
+export function sleepOn(schedule: Clock['schedule']): Clock['sleep'] {
+  return (delayMs, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
       const wake = () => {
@@ -26,7 +23,15 @@ export const systemClock: Clock = {
       };
       const cancel = schedule(delayMs, wake);
       signal?.addEventListener('abort', wake, { once: true });
-    }),
+    });
+}
+
+/** Caveat: a pending timer keeps the process alive, as `setTimeout` does; whoever schedules also cancels. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  schedule,
+  sleep: sleepOn(schedule),
 };
 
 export const systemRandom: Random = {
