@@ -34,6 +34,17 @@ function approve(v: VirtualOperator, changes: Partial<Request> = {}): void {
   const { generation } = v.lifecycle(ID)!;
   v.world.tables.state.put({ ...request, generation, digest: D1, ...changes, ...keys.request(ID, request.key) });
 }
+/** A change that is planned and approved, and cannot start because the fleet is frozen. */
+async function approvedWhileFrozen(): Promise<VirtualOperator> {
+  const v = await deployed();
+  change(v);
+  await plan(v);
+  v.freeze();
+  await v.clock.advance(10_000);
+  approve(v);
+  await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
+  return v;
+}
 const deploys = (v: VirtualOperator) => v.executions(ID).length;
 const runItem = (v: VirtualOperator) => v.runs(ID).at(-1) as unknown as Record<string, never>;
 
@@ -114,13 +125,7 @@ describe('a policy that wants approval', () => {
   });
 
   it('forgets an approval after a day in which nothing could be begun', async () => {
-    const v = await deployed();
-    change(v);
-    await plan(v);
-    v.freeze();
-    await v.clock.advance(10_000);
-    approve(v);
-    await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
+    const v = await approvedWhileFrozen();
     await v.until(() => v.reasons(ID).includes('ApprovalExpired'), 'expired', 26 * HOUR);
     expect(v.lifecycle(ID)?.approval).toBeUndefined();
     v.unfreeze();
@@ -129,13 +134,7 @@ describe('a policy that wants approval', () => {
   });
 
   it('goes with the generation it was given for', async () => {
-    const v = await deployed();
-    change(v);
-    await plan(v);
-    v.freeze();
-    await v.clock.advance(10_000);
-    approve(v);
-    await v.until(() => v.lifecycle(ID)?.approval !== undefined, 'approved');
+    const v = await approvedWhileFrozen();
     change(v, 'nginx:1.29');
     await v.until(() => v.reasons(ID).includes('ApprovalVoid'), 'void');
     expect(v.lifecycle(ID)?.approval).toBeUndefined();

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/reconciler/config.ts';
 import { HOUR } from '../support/time.ts';
-import { deployedOperator, virtualOperator } from '../support/virtual-operator.ts';
+import { deployedOperator, type VirtualOperator, virtualOperator } from '../support/virtual-operator.ts';
 
 const ID = 'enc_1755986905612_ouocac870';
 
@@ -440,18 +440,23 @@ describe('deletion', () => {
   });
 });
 
+/** Every status that the record shows from when the enclave is out of sync until it is in sync again. */
+async function statusesUntilInSync(v: VirtualOperator): Promise<readonly unknown[]> {
+  const statuses = new Set<unknown>();
+  await v.until(() => v.condition(ID, 'InSync')?.status === 'False', 'InSync=False');
+  await v.until(() => {
+    statuses.add(v.status(ID));
+    return v.condition(ID, 'InSync')?.status === 'True';
+  }, 'InSync=True');
+  return [...statuses];
+}
+
 describe('drift of the host', () => {
   it('starts a host that was stopped behind its back; DEPLOYED stays, InSync goes and comes back', async () => {
     const v = await deployed();
     const host = v.host(ID);
-    const statuses = new Set<unknown>();
     await v.world.hosts.stop('us-west-2', host.instanceId);
-    await v.until(() => v.condition(ID, 'InSync')?.status === 'False', 'InSync=False');
-    await v.until(() => {
-      statuses.add(v.status(ID));
-      return v.condition(ID, 'InSync')?.status === 'True';
-    }, 'InSync=True');
-    expect([...statuses]).toEqual(['DEPLOYED']);
+    expect(await statusesUntilInSync(v)).toEqual(['DEPLOYED']);
     expect(v.executions(ID)).toHaveLength(1);
     expect(host.state).toBe('running');
   });
@@ -459,14 +464,8 @@ describe('drift of the host', () => {
   it('replaces a host that was terminated behind its back; DEPLOYED stays', async () => {
     const v = await deployed();
     const host = v.host(ID);
-    const statuses = new Set<unknown>();
     v.world.hosts.terminate(host);
-    await v.until(() => v.condition(ID, 'InSync')?.status === 'False', 'InSync=False');
-    await v.until(() => {
-      statuses.add(v.status(ID));
-      return v.condition(ID, 'InSync')?.status === 'True';
-    }, 'InSync=True');
-    expect([...statuses]).toEqual(['DEPLOYED']);
+    expect(await statusesUntilInSync(v)).toEqual(['DEPLOYED']);
     expect(v.executions(ID)).toHaveLength(2);
     expect(v.world.record(ID)?.instance_id).toBe(v.world.hosts.living(ID)[0]?.instanceId);
   });

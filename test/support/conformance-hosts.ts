@@ -3,7 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resourceName } from '../../src/enclave/names.ts';
 import type { HostState } from '../../src/reconciler/ports/index.ts';
 import { collect, freshId } from './conformance-harness.ts';
-import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
+import {
+  deployedEnclave,
+  becomes as hostBecomes,
+  intend,
+  type MakeServices,
+  runToItsEnd,
+  type ServicesHarness,
+} from './conformance-services.ts';
 import { HOST_FACTS } from './host-facts.ts';
 
 const UNKNOWN = 'i-0123456789abcdef0';
@@ -14,20 +21,11 @@ export function hostsConformance(name: string, makeServices: MakeServices): void
     let id: string;
     let instanceId: string;
     beforeAll(async () => {
-      harness = await makeServices();
-      const run = await intend(harness);
-      id = run.id;
-      await runToItsEnd(harness, 'deploy', id, run.name);
-      instanceId = (await harness.ports.history.run(id, run.name))?.outcome?.instanceId ?? '';
-      await becomes('running');
+      ({ harness, id, instanceId } = await deployedEnclave(makeServices));
     }, 120_000);
     afterAll(() => harness?.close());
 
-    const becomes = (state: HostState) =>
-      harness.until(`${instanceId} is ${state}`, async () => {
-        const host = await harness.ports.hosts.byInstanceId(harness.region, instanceId);
-        return host?.state === state;
-      });
+    const becomes = (state: HostState) => hostBecomes(harness, instanceId, state);
 
     it('finds a host by enclave, by id and in the sweep of its region, and nowhere else', async () => {
       const { hosts } = harness.ports;

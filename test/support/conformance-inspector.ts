@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestRole, digestRules } from '../../src/drift/index.ts';
 import type { Made } from '../../src/enclave/digests.ts';
-import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
+import { deployedEnclave, type MakeServices, type ServicesHarness } from './conformance-services.ts';
 
 const { signal } = new AbortController();
 
@@ -13,17 +13,7 @@ export function inspectorConformance(name: string, makeServices: MakeServices): 
     let instanceId: string;
     let made: Made | undefined;
     beforeAll(async () => {
-      harness = await makeServices();
-      const run = await intend(harness);
-      id = run.id;
-      await runToItsEnd(harness, 'deploy', id, run.name);
-      const outcome = (await harness.ports.history.run(id, run.name))?.outcome;
-      instanceId = outcome?.instanceId ?? '';
-      made = outcome?.made;
-      await harness.until(`${instanceId} runs`, async () => {
-        const host = await harness.ports.hosts.byInstanceId(harness.region, instanceId);
-        return host?.state === 'running';
-      });
+      ({ harness, id, instanceId, made } = await deployedEnclave(makeServices));
     }, 120_000);
     afterAll(() => harness?.close());
 

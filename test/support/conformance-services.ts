@@ -1,8 +1,9 @@
 /** What the conformance suites of workflows, tasks and hosts ask of an implementation. */
 
+import type { Made } from '../../src/enclave/digests.ts';
 import type { RunVariables } from '../../src/enclave/items/run.ts';
 import type { RunAction } from '../../src/enclave/names.ts';
-import type { Ports } from '../../src/reconciler/ports/index.ts';
+import type { HostState, Ports } from '../../src/reconciler/ports/index.ts';
 import { AT, aLifecycle, aLock, aRun, freshId } from './conformance-harness.ts';
 
 /** The services, and the tables their runs read. */
@@ -61,6 +62,32 @@ export async function runToItsEnd(harness: ServicesHarness, action: RunAction, i
   return harness.until(`the end of ${name}`, async () => {
     const view = await workflows.describe(name, action);
     return view.state !== 'running' && view;
+  });
+}
+
+/** An enclave that a run has deployed, with its host running. */
+export interface DeployedEnclave {
+  readonly harness: ServicesHarness;
+  readonly id: string;
+  readonly instanceId: string;
+  readonly made: Made | undefined;
+}
+
+export async function deployedEnclave(makeServices: MakeServices): Promise<DeployedEnclave> {
+  const harness = await makeServices();
+  const { id, name } = await intend(harness);
+  await runToItsEnd(harness, 'deploy', id, name);
+  const outcome = (await harness.ports.history.run(id, name))?.outcome;
+  const instanceId = outcome?.instanceId ?? '';
+  await becomes(harness, instanceId, 'running');
+  return { harness, id, instanceId, made: outcome?.made };
+}
+
+/** Waits until the host is in the state. */
+export function becomes(harness: ServicesHarness, instanceId: string, state: HostState) {
+  return harness.until(`${instanceId} is ${state}`, async () => {
+    const host = await harness.ports.hosts.byInstanceId(harness.region, instanceId);
+    return host?.state === state;
   });
 }
 

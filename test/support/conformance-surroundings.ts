@@ -4,7 +4,13 @@ import { digestRole, digestRules } from '../../src/drift/index.ts';
 import type { Made } from '../../src/enclave/digests.ts';
 import { resourceName } from '../../src/enclave/names.ts';
 import { collect } from './conformance-harness.ts';
-import { intend, type MakeServices, runToItsEnd, type ServicesHarness } from './conformance-services.ts';
+import {
+  deployedEnclave,
+  intend,
+  type MakeServices,
+  runToItsEnd,
+  type ServicesHarness,
+} from './conformance-services.ts';
 
 export function surroundingsConformance(name: string, makeServices: MakeServices): void {
   describe(`surroundings: ${name}`, () => {
@@ -13,17 +19,7 @@ export function surroundingsConformance(name: string, makeServices: MakeServices
     let instanceId: string;
     let made: Made | undefined;
     beforeAll(async () => {
-      harness = await makeServices();
-      const run = await intend(harness);
-      id = run.id;
-      await runToItsEnd(harness, 'deploy', id, run.name);
-      const outcome = (await harness.ports.history.run(id, run.name))?.outcome;
-      instanceId = outcome?.instanceId ?? '';
-      made = outcome?.made;
-      await harness.until(`${instanceId} runs`, async () => {
-        const host = await harness.ports.hosts.byInstanceId(harness.region, instanceId);
-        return host?.state === 'running';
-      });
+      ({ harness, id, instanceId, made } = await deployedEnclave(makeServices));
     }, 120_000);
     afterAll(() => harness?.close());
 
